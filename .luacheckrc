@@ -1,0 +1,4 @@
+-- House rules for luacheck: Lua 5.4 only, no globals of our own.
+std = "lua54"
+max_line_length = 120
+files["tests/**/*_spec.lua"] = { std = "lua54+busted" }

@@ -1,0 +1,72 @@
+#include "linux/pidfd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "linux/sys.h"
+
+int
+ward_pidfd_open(pid_t pid)
+{
+	return (int)ward_sys_pidfd_open(pid, 0); /* always close-on-exec */
+}
+
+int
+ward_pidfd_signal(int pidfd, int sig)
+{
+	return (int)ward_sys_pidfd_send_signal(pidfd, sig, 0);
+}
+
+int
+ward_pidfd_signal_group(int pidfd, pid_t pgid, int sig)
+{
+	long r = ward_sys_pidfd_send_signal(pidfd, sig, WARD_PIDFD_SIGNAL_PROCESS_GROUP);
+
+	if (r != -EINVAL)
+		return (int)r;
+	return kill(-pgid, sig) < 0 ? -errno : 0;
+}
+
+int
+ward_pidfd_ended(int pidfd, int *by_signal)
+{
+	siginfo_t info = { 0 };
+	long r = ward_sys_waitid(WARD_P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
+
+	if (r < 0)
+		return (int)r;
+	*by_signal = info.si_code != CLD_EXITED;
+	return info.si_pid != 0;
+}
+
+static uint64_t
+micros(struct timeval t)
+{
+	return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_usec;
+}
+
+int
+ward_pidfd_reap(int pidfd, struct ward_exit *out)
+{
+	siginfo_t info = { 0 };
+	struct rusage usage = { 0 };
+	long r = ward_sys_waitid(WARD_P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage);
+	bool exited = info.si_code == CLD_EXITED;
+
+	if (r < 0)
+		return (int)r;
+	if (info.si_pid == 0)
+		return -EAGAIN;
+	*out = (struct ward_exit){
+		.pid = info.si_pid,
+		.code = exited ? info.si_status : -1,
+		.signal = exited ? 0 : info.si_status,
+		.core = info.si_code == CLD_DUMPED,
+		.user_us = micros(usage.ru_utime),
+		.system_us = micros(usage.ru_stime),
+		.maxrss = (uint64_t)usage.ru_maxrss * 1024,
+	};
+	return 0;
+}

@@ -1,0 +1,36 @@
+/* pidfds: watching, signalling and reaping a process without its reusable number. */
+#ifndef WARD_LINUX_PIDFD_H
+#define WARD_LINUX_PIDFD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* How a process ended. */
+struct ward_exit {
+	pid_t pid;
+	int code;		     /* exit status 0..255, or -1 when a signal ended it */
+	int signal;		     /* the signal that ended it, or 0 */
+	bool core;		     /* it dumped core */
+	uint64_t user_us, system_us; /* CPU time in microseconds, with its waited-for children */
+	uint64_t maxrss;	     /* peak resident set in bytes */
+};
+
+/* Returns a CLOEXEC pidfd, owned, or -errno (pidfd_open(2): ESRCH). */
+int ward_pidfd_open(pid_t pid);
+
+/* Sends @sig to the process. Returns 0 or -errno (ESRCH once it was reaped). */
+int ward_pidfd_signal(int pidfd, int sig);
+
+/* Sends @sig to the process group that the process leads; it may be a zombie. @pgid is its number,
+ * used only where the kernel (before 6.9) lacks the flag; the caller must not have reaped it. */
+int ward_pidfd_signal_group(int pidfd, pid_t pgid, int sig);
+
+/* Tells whether a child has ended, without reaping it: 1 (and whether a signal did it), 0 or -errno. */
+int ward_pidfd_ended(int pidfd, int *by_signal);
+
+/* Reaps a child that has ended (waitid(2), P_PIDFD). Returns 0 with *out filled, -EAGAIN when it
+ * still runs, or -errno. */
+int ward_pidfd_reap(int pidfd, struct ward_exit *out);
+
+#endif

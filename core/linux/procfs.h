@@ -1,0 +1,38 @@
+/* The few facts that only /proc tells (proc(5)). */
+#ifndef WARD_LINUX_PROCFS_H
+#define WARD_LINUX_PROCFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What /proc/PID/stat says. */
+struct ward_procstat {
+	char state; /* R S D Z T ... */
+	pid_t ppid;
+	pid_t pgrp;
+	pid_t session;
+	unsigned long flags;  /* PF_*: fork without exec is WARD_PF_FORKNOEXEC */
+	uint64_t start_ticks; /* since boot, in clock ticks */
+};
+
+/* Returns 0 or -errno (ESRCH, ENOENT: no such process; EIO: not understood). */
+int ward_procfs_stat(pid_t pid, struct ward_procstat *out);
+
+/* Lists the children of @pid (all its threads; /proc/PID/task/TID/children, which needs
+ * CONFIG_PROC_CHILDREN) into @out, at most @max. Returns how many there are, or -errno. Children
+ * that start or end meanwhile may be missed: repeat until the answer no longer changes. */
+int ward_procfs_children(pid_t pid, pid_t *out, size_t max);
+
+/* Is /proc there, and that of this process's pid namespace? */
+bool ward_procfs_is_own(void);
+
+/* Writes /proc/PID/oom_score_adj (proc(5)). Returns 0 or -errno (EACCES: lowering it without CAP_SYS_RESOURCE;
+ * ENOENT, ESRCH: gone). */
+int ward_procfs_set_oom_score_adj(pid_t pid, int value);
+
+/* Returns 1 when fs.suid_dumpable is 1, 0 when it is not, or -errno. */
+int ward_procfs_suid_dumpable(void);
+
+#endif

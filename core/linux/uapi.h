@@ -1,0 +1,117 @@
+/* Kernel constants and structures newer than Debian 12's headers (6.1), and those whose libc header
+ * must not be included. Names are the kernel's with a WARD_ prefix. */
+#ifndef WARD_LINUX_UAPI_H
+#define WARD_LINUX_UAPI_H
+
+#include <stdint.h>
+
+/* clone3(2); include/uapi/linux/sched.h, struct clone_args version 2 */
+struct ward_clone_args {
+	uint64_t flags;
+	uint64_t pidfd; /* address of an int */
+	uint64_t child_tid;
+	uint64_t parent_tid;
+	uint64_t exit_signal;
+	uint64_t stack; /* lowest address */
+	uint64_t stack_size;
+	uint64_t tls;
+	uint64_t set_tid;
+	uint64_t set_tid_size;
+	uint64_t cgroup;
+};
+
+#define WARD_CLONE_VM		 UINT64_C(0x00000100)
+#define WARD_CLONE_PIDFD	 UINT64_C(0x00001000)
+#define WARD_CLONE_VFORK	 UINT64_C(0x00004000)
+#define WARD_CLONE_CLEAR_SIGHAND UINT64_C(0x100000000) /* 5.5 */
+
+#define WARD_CLONE_NEWTIME   UINT64_C(0x00000080) /* clone3 and unshare only */
+#define WARD_CLONE_NEWNS     UINT64_C(0x00020000)
+#define WARD_CLONE_NEWCGROUP UINT64_C(0x02000000)
+#define WARD_CLONE_NEWUTS    UINT64_C(0x04000000)
+#define WARD_CLONE_NEWIPC    UINT64_C(0x08000000)
+#define WARD_CLONE_NEWUSER   UINT64_C(0x10000000)
+#define WARD_CLONE_NEWPID    UINT64_C(0x20000000)
+#define WARD_CLONE_NEWNET    UINT64_C(0x40000000)
+
+/* pidfd_send_signal(2); include/uapi/linux/pidfd.h, 6.9 */
+#define WARD_PIDFD_SIGNAL_PROCESS_GROUP (1u << 2)
+
+/* waitid(2) on a pidfd; include/uapi/linux/wait.h, 5.4 */
+#define WARD_P_PIDFD 3
+
+/* The kernel's sigset_t and struct sigaction (not libc's): 64 signals. */
+#define WARD_NSIG 64
+
+struct ward_ksigaction {
+	void *handler;
+	unsigned long flags;
+	void *restorer; /* unused where the architecture has none; the kernel then ignores it */
+	uint64_t mask;
+};
+
+/* seccomp(2): struct sock_filter and struct sock_fprog of linux/filter.h */
+struct ward_bpf {
+	uint16_t code;
+	uint8_t jt, jf;
+	uint32_t k;
+};
+
+struct ward_bpf_prog {
+	uint16_t len;
+	const struct ward_bpf *filter;
+};
+
+/* include/linux/sched.h: set from fork until exec; the flags field of /proc/PID/stat shows it */
+#define WARD_PF_FORKNOEXEC 0x00000040ul
+
+/* landlock(7); include/uapi/linux/landlock.h, ABI 7 (6.15). The ABI that brought it stands behind. */
+struct ward_landlock_ruleset_attr {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net; /* 4 */
+	uint64_t scoped;	     /* 6 */
+};
+
+struct ward_landlock_path_beneath_attr {
+	uint64_t allowed_access;
+	int32_t parent_fd;
+} __attribute__((packed));
+
+struct ward_landlock_net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port; /* host byte order */
+};
+
+#define WARD_LANDLOCK_CREATE_RULESET_VERSION (1u << 0)
+
+#define WARD_LANDLOCK_RULE_PATH_BENEATH 1u
+#define WARD_LANDLOCK_RULE_NET_PORT	2u /* 4 */
+
+#define WARD_LANDLOCK_ACCESS_FS_EXECUTE	    (UINT64_C(1) << 0)
+#define WARD_LANDLOCK_ACCESS_FS_WRITE_FILE  (UINT64_C(1) << 1)
+#define WARD_LANDLOCK_ACCESS_FS_READ_FILE   (UINT64_C(1) << 2)
+#define WARD_LANDLOCK_ACCESS_FS_READ_DIR    (UINT64_C(1) << 3)
+#define WARD_LANDLOCK_ACCESS_FS_REMOVE_DIR  (UINT64_C(1) << 4)
+#define WARD_LANDLOCK_ACCESS_FS_REMOVE_FILE (UINT64_C(1) << 5)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_CHAR   (UINT64_C(1) << 6)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_DIR    (UINT64_C(1) << 7)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_REG    (UINT64_C(1) << 8)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_SOCK   (UINT64_C(1) << 9)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_FIFO   (UINT64_C(1) << 10)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_BLOCK  (UINT64_C(1) << 11)
+#define WARD_LANDLOCK_ACCESS_FS_MAKE_SYM    (UINT64_C(1) << 12)
+#define WARD_LANDLOCK_ACCESS_FS_REFER	    (UINT64_C(1) << 13) /* 2 */
+#define WARD_LANDLOCK_ACCESS_FS_TRUNCATE    (UINT64_C(1) << 14) /* 3 */
+#define WARD_LANDLOCK_ACCESS_FS_IOCTL_DEV   (UINT64_C(1) << 15) /* 5 */
+
+#define WARD_LANDLOCK_ACCESS_NET_BIND_TCP    (UINT64_C(1) << 0) /* 4 */
+#define WARD_LANDLOCK_ACCESS_NET_CONNECT_TCP (UINT64_C(1) << 1) /* 4 */
+
+#define WARD_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (UINT64_C(1) << 0) /* 6 */
+#define WARD_LANDLOCK_SCOPE_SIGNAL		 (UINT64_C(1) << 1) /* 6 */
+
+#define WARD_LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF  (1u << 0) /* 7 */
+#define WARD_LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON    (1u << 1) /* 7 */
+#define WARD_LANDLOCK_RESTRICT_SELF_LOG_SUBDOMAINS_OFF (1u << 2) /* 7 */
+
+#endif

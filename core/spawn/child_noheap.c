@@ -1,0 +1,453 @@
+/* The clone child: from clone to execve, in memory that it may share with the running supervisor.
+ *
+ * Rules, each with a test:
+ * 1. No libc call, only linux/sys.h: libc's state belongs to the parent.
+ * 2. It writes only its own stack and its own launch record and work slots.
+ * 3. It reads only the launch that it was given.
+ * 4. Every step has a row in stage.h.
+ * 5. All failures leave through one label that writes the record and ends the process.
+ * 6. The order is security: it changes only with a test.
+ */
+#include <asm/errno.h>
+#include <asm/ioctls.h>
+#include <asm/signal.h>
+#include <linux/capability.h>
+#include <linux/fcntl.h>
+#include <linux/ioprio.h>
+#include <linux/prctl.h>
+#include <linux/resource.h>
+#include <linux/seccomp.h>
+
+#include <stdbool.h>
+
+#include "linux/sys.h"
+#include "spawn/child_noheap.h"
+#include "spawn/stage.h"
+
+/* How a step ended: 0 or an errno, and the operand that it stopped at. */
+struct outcome {
+	int err;
+	int operand;
+};
+
+static const struct outcome done = { 0, 0 };
+
+static struct outcome
+result(long r, int operand)
+{
+	return r < 0 ? (struct outcome){ (int)-r, operand } : done;
+}
+
+static struct outcome
+reset_signals(uint64_t set)
+{
+	const struct ward_ksigaction dfl = { 0 };
+
+	for (int sig = 1; sig <= WARD_NSIG; sig++) {
+		long r;
+
+		if (!(set >> (sig - 1) & 1))
+			continue;
+		r = ward_sys_rt_sigaction(sig, &dfl, NULL);
+		if (r < 0 && r != -EINVAL) /* KILL and STOP have none */
+			return result(r, sig);
+	}
+	return done;
+}
+
+/* Moves every source, and the report pipe, above the highest target: after this no dup3 can land on
+ * a descriptor that is still needed, whatever the permutation. */
+static struct outcome
+lift(struct ward_child *c)
+{
+	long r;
+
+	for (uint32_t i = 0; i < c->nwork; i++) {
+		if (c->work[i] < 0 || c->work[i] > c->highest) /* none, or high enough */
+			continue;
+		r = ward_sys_fcntl(c->work[i], F_DUPFD_CLOEXEC, c->highest + 1);
+		if (r < 0)
+			return result(r, (int)i);
+		c->work[i] = (int32_t)r;
+	}
+	if (c->report <= c->highest) {
+		r = ward_sys_fcntl(c->report, F_DUPFD_CLOEXEC, c->highest + 1);
+		if (r < 0)
+			return result(r, -1);
+		c->report = (int32_t)r;
+	}
+	return done;
+}
+
+/* The one-line files that name the ids of a user namespace take a single write. */
+static struct outcome
+write_file(const char *path, const void *bytes, uint32_t n)
+{
+	long fd = ward_sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
+	long r;
+
+	if (fd < 0)
+		return result(fd, 0);
+	r = ward_sys_write((int)fd, bytes, n);
+	(void)ward_sys_close((int)fd);
+	return result(r, 0);
+}
+
+static struct outcome
+change_root(const char *path)
+{
+	long r = ward_sys_chroot(path);
+
+	return result(r < 0 ? r : ward_sys_chdir("/"), 0);
+}
+
+static struct outcome
+clear_nonblock(int fd)
+{
+	long flags = ward_sys_fcntl(fd, F_GETFL, 0);
+
+	if (flags < 0)
+		return result(flags, fd);
+	if (!(flags & O_NONBLOCK))
+		return done;
+	return result(ward_sys_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), fd);
+}
+
+static struct outcome
+close_gap(uint32_t first, uint32_t last)
+{
+	long r;
+
+	if (first > last)
+		return done;
+	r = ward_sys_close_range(first, last, 0);
+	if (r == -ENOSYS) { /* before 5.9: one by one, as far as a table can reach by default */
+		for (uint32_t fd = first; fd <= last && fd < 1u << 20; fd++)
+			(void)ward_sys_close((int)fd);
+		return done;
+	}
+	return result(r, (int)first);
+}
+
+/* Leaves open the targets, given in rising order, and what is needed until execve closes it: the
+ * ruleset and the report pipe, which lift() has put above them. */
+static struct outcome
+close_others(const struct ward_child *c, const int32_t *keep, uint32_t n)
+{
+	int32_t low = c->report, high = c->ruleset < 0 ? c->report : c->work[c->ruleset];
+	uint32_t next = 0;
+
+	if (low > high) {
+		int32_t swap = low;
+
+		low = high;
+		high = swap;
+	}
+	for (uint32_t i = 0; i < n + 2; i++) {
+		uint32_t fd = (uint32_t)(i < n ? keep[i] : i == n ? low : high);
+		struct outcome o = fd > next ? close_gap(next, fd - 1) : done;
+
+		if (o.err)
+			return o;
+		next = fd + 1;
+	}
+	return close_gap(next, ~0u);
+}
+
+static struct outcome
+drop_bounding(uint64_t keep, int last)
+{
+	for (int cap = 0; cap <= last; cap++) {
+		long r = keep >> cap & 1 ? 0 : ward_sys_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+
+		if (r < 0)
+			return result(r, cap);
+	}
+	return done;
+}
+
+struct kernel_caps {
+	struct __user_cap_header_struct head;
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+};
+
+static long
+get_caps(struct kernel_caps *k)
+{
+	k->head.version = _LINUX_CAPABILITY_VERSION_3;
+	k->head.pid = 0;
+	return ward_sys_capget(&k->head, k->data);
+}
+
+static bool
+given(const struct ward_caps *caps, enum ward_capset set)
+{
+	return caps->given >> set & 1;
+}
+
+/* One call for three sets: written one after the other, each would be refused by what the others
+ * still are. */
+static struct outcome
+set_caps(const struct ward_caps *caps)
+{
+	struct kernel_caps k;
+	long r = get_caps(&k);
+
+	if (r < 0)
+		return result(r, 0);
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		int shift = 32 * i;
+
+		if (given(caps, WARD_CAP_PERMITTED))
+			k.data[i].permitted = (uint32_t)(caps->set[WARD_CAP_PERMITTED] >> shift);
+		if (given(caps, WARD_CAP_INHERITABLE))
+			k.data[i].inheritable =
+				(uint32_t)(caps->set[WARD_CAP_INHERITABLE] >> shift);
+		if (given(caps, WARD_CAP_EFFECTIVE))
+			k.data[i].effective = (uint32_t)(caps->set[WARD_CAP_EFFECTIVE] >> shift);
+	}
+	return result(ward_sys_capset(&k.head, k.data), 0);
+}
+
+static struct outcome
+raise_ambient(uint64_t set, int last)
+{
+	long r = ward_sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+
+	if (r < 0)
+		return result(r, -1);
+	for (int cap = 0; cap <= last; cap++) {
+		r = set >> cap & 1 ? ward_sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0)
+				   : 0;
+		if (r < 0)
+			return result(r, cap);
+	}
+	return done;
+}
+
+/* Asks the kernel for the sets that were given and compares. */
+static struct outcome
+check_caps(const struct ward_caps *want, int last)
+{
+	struct kernel_caps k;
+	uint64_t have[WARD_CAP_SETS] = { 0 };
+	uint64_t known = last >= 63 ? ~UINT64_C(0) : (UINT64_C(1) << (last + 1)) - 1;
+	long r = get_caps(&k);
+
+	if (r < 0)
+		return result(r, 0);
+	have[WARD_CAP_PERMITTED] = (uint64_t)k.data[1].permitted << 32 | k.data[0].permitted;
+	have[WARD_CAP_INHERITABLE] = (uint64_t)k.data[1].inheritable << 32 | k.data[0].inheritable;
+	have[WARD_CAP_EFFECTIVE] = (uint64_t)k.data[1].effective << 32 | k.data[0].effective;
+	for (int cap = 0; cap <= last; cap++) {
+		if (ward_sys_prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			have[WARD_CAP_BOUNDING] |= UINT64_C(1) << cap;
+		if (ward_sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+			have[WARD_CAP_AMBIENT] |= UINT64_C(1) << cap;
+	}
+	for (int set = 0; set < WARD_CAP_SETS; set++) {
+		if (given(want, (enum ward_capset)set) && (have[set] ^ want->set[set]) & known)
+			return result(-EPERM, set);
+	}
+	return done;
+}
+
+/* The signal is sent when the parent dies from now on: one that is dead already sent none. */
+static struct outcome
+tie_to_parent(const struct ward_child *c, int sig, int unseen)
+{
+	long r = ward_sys_prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0);
+
+	if (r < 0)
+		return result(r, 0);
+	return sig && !unseen && ward_sys_getppid() != c->parent ? result(-ESRCH, 0) : done;
+}
+
+/* Believes nothing: what the program would run as is asked of the kernel and compared. */
+static struct outcome
+check_ids(const struct ward_ids *want, uint32_t *scratch)
+{
+	uint32_t r, e, s;
+	long n;
+
+	if (want->set_uid) {
+		n = ward_sys_getresuid(&r, &e, &s);
+		if (n < 0 || r != want->uid || e != want->uid || s != want->uid)
+			return result(-EPERM, 0);
+	}
+	if (want->set_gid) {
+		n = ward_sys_getresgid(&r, &e, &s);
+		if (n < 0 || r != want->gid || e != want->gid || s != want->gid)
+			return result(-EPERM, 1);
+	}
+	if (want->set_groups) {
+		n = ward_sys_getgroups((int)want->ngroups, want->ngroups ? scratch : NULL);
+		if (n != (long)want->ngroups || ward_sys_getgroups(0, NULL) != n)
+			return result(-EPERM, 2);
+		/* Both sorted: the plan by the parent, the list by the kernel. */
+		for (uint32_t i = 0; i < want->ngroups; i++) {
+			if (scratch[i] != want->groups[i])
+				return result(-EPERM, 2);
+		}
+	}
+	return done;
+}
+
+/* Tries each candidate of the PATH search as execvp(3) does, but without its shell fallback.
+ * Returns only on failure; a candidate that may not be executed outweighs those that do not exist.
+ */
+static struct outcome
+exec_first(const struct ward_child *c, const char *const *candidates)
+{
+	struct outcome o = { ENOENT, 0 };
+
+	for (int i = 0; candidates[i]; i++) {
+		long r = ward_sys_execve(candidates[i], c->argv, c->envp);
+
+		if (r == -ENOENT || r == -ENOTDIR)
+			continue;
+		o = (struct outcome){ (int)-r, i };
+		if (r != -EACCES)
+			break;
+	}
+	return o;
+}
+
+static struct outcome
+take_identity_step(const struct ward_child *c, const struct ward_step *s)
+{
+	const struct ward_caps *caps = s->p;
+	uint32_t id = (uint32_t)s->a;
+
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_BOUNDING:
+		return drop_bounding(caps->set[WARD_CAP_BOUNDING], s->a);
+	case WARD_STAGE_SECUREBITS:
+		return result(ward_sys_prctl(PR_SET_SECUREBITS, s->a, 0, 0, 0), 0);
+	case WARD_STAGE_KEEPCAPS:
+		return result(ward_sys_prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), 0);
+	case WARD_STAGE_GROUPS:
+		return result(ward_sys_setgroups(s->n, s->p), 0);
+	case WARD_STAGE_GID:
+		return result(ward_sys_setresgid(id, id, id), 0);
+	case WARD_STAGE_UID:
+		return result(ward_sys_setresuid(id, id, id), 0);
+	case WARD_STAGE_CAPS:
+		return set_caps(caps);
+	case WARD_STAGE_AMBIENT:
+		return raise_ambient(caps->set[WARD_CAP_AMBIENT], s->a);
+	case WARD_STAGE_IDS_CHECK:
+		return check_ids(s->p, c->scratch);
+	case WARD_STAGE_CAPS_CHECK:
+		return check_caps(caps, s->a);
+	default:
+		return result(-ENOSYS, 0); /* a stage without a step in the child */
+	}
+}
+
+static struct outcome
+take_fd_step(struct ward_child *c, const struct ward_step *s)
+{
+	long r;
+
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_FD_OPEN:
+		r = ward_sys_openat(AT_FDCWD, s->p, s->b | O_CLOEXEC | O_NOCTTY, 0666);
+		if (r >= 0)
+			c->work[s->a] = (int32_t)r;
+		return result(r, s->a);
+	case WARD_STAGE_FD_LIFT:
+		return lift(c);
+	case WARD_STAGE_FD_MOVE:
+		return result(ward_sys_dup3(c->work[s->a], s->b, 0), s->b);
+	case WARD_STAGE_FD_BLOCK:
+		return clear_nonblock(s->a);
+	case WARD_STAGE_FD_CLOSE:
+		return close_others(c, s->p, s->n);
+	default:
+		return take_identity_step(c, s);
+	}
+}
+
+static struct outcome
+take(struct ward_child *c, const struct ward_step *s)
+{
+	static const uint64_t none;
+
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_SIGNALS:
+		return reset_signals(c->reset);
+	case WARD_STAGE_LEASH:
+	case WARD_STAGE_DEATHSIG:
+		return tie_to_parent(c, s->a, s->b);
+	case WARD_STAGE_SESSION:
+		return result(ward_sys_setsid(), 0);
+	case WARD_STAGE_PGROUP:
+		return result(ward_sys_setpgid(0, 0), 0);
+	case WARD_STAGE_TTY:
+		return result(ward_sys_ioctl(c->work[s->a], TIOCSCTTY, 0), 0);
+	case WARD_STAGE_IOPRIO:
+		return result(ward_sys_ioprio_set(IOPRIO_WHO_PROCESS, 0, s->a), 0);
+	case WARD_STAGE_NICE:
+		return result(ward_sys_setpriority(PRIO_PROCESS, 0, s->a), 0);
+	case WARD_STAGE_SCHED:
+		return result(ward_sys_sched_setscheduler(0, s->a, &s->b), 0);
+	case WARD_STAGE_AFFINITY:
+		return result(ward_sys_sched_setaffinity(0, s->n, s->p), 0);
+	case WARD_STAGE_UMASK:
+		return result(ward_sys_umask((unsigned int)s->a), 0);
+	case WARD_STAGE_LIMIT:
+	case WARD_STAGE_NOFILE:
+		return result(ward_sys_setrlimit(s->a, s->p), s->a);
+	case WARD_STAGE_USERNS:
+		return result(ward_sys_unshare(WARD_CLONE_NEWUSER), 0);
+	case WARD_STAGE_ID_MAP:
+		return write_file(s->p, s->q, s->n);
+	case WARD_STAGE_NAMESPACES:
+		return result(ward_sys_unshare((uint32_t)s->a), 0);
+	case WARD_STAGE_ROOT:
+		return change_root(s->p);
+	case WARD_STAGE_CWD:
+		return result(ward_sys_chdir(s->p), 0);
+	case WARD_STAGE_NNP:
+		return result(ward_sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	case WARD_STAGE_LANDLOCK:
+		return result(ward_sys_landlock_restrict_self(c->work[s->a], 0), 0);
+	case WARD_STAGE_MASK:
+		return result(ward_sys_rt_sigprocmask(SIG_SETMASK, &none, NULL), 0);
+	case WARD_STAGE_SECCOMP:
+		return result(ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, s->p), 0);
+	case WARD_STAGE_EXEC:
+		return exec_first(c, s->p);
+	default:
+		return take_fd_step(c, s);
+	}
+}
+
+void
+ward_child_main(void *arg)
+{
+	struct ward_child *c = arg;
+	struct ward_record *rec = c->record;
+	struct outcome o = { ENOEXEC, 0 }; /* a plan that does not end in exec */
+	uint32_t i;
+
+	for (i = 0; i < c->nsteps; i++) {
+		const struct ward_step *s = &c->steps[i];
+
+		rec->step = i;
+		rec->stage = s->stage;
+		o = take(c, s);
+		if (o.err && !s->soft)
+			goto fail;
+		if (o.err)
+			rec->soft_err[s->stage] = o.err;
+	}
+fail:
+	rec->operand = o.operand;
+	rec->err = o.err ? o.err : ENOEXEC;
+	for (;;) {
+		(void)ward_sys_exit_group(127);
+		__builtin_trap();
+	}
+}

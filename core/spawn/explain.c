@@ -1,0 +1,388 @@
+/* Words for the steps of a plan: what `ward explain` prints and what error messages name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "linux/caps.h"
+#include "spawn/plan.h"
+#include "spawn/stage.h"
+
+static const struct {
+	const char *name, *sentence;
+} stages[] = { [WARD_STAGE_NONE] = { "none", "do anything" },
+#define X(id, name, sentence) [WARD_STAGE_##id] = { name, sentence },
+	       WARD_STAGES(X)
+#undef X
+};
+
+_Static_assert(sizeof(stages) / sizeof(stages[0]) == WARD_STAGE_COUNT, "a row for each stage");
+
+const char *
+ward_stage_name(int stage)
+{
+	return stages[stage > 0 && stage < WARD_STAGE_COUNT ? stage : 0].name;
+}
+
+const char *
+ward_stage_sentence(int stage)
+{
+	return stages[stage > 0 && stage < WARD_STAGE_COUNT ? stage : 0].sentence;
+}
+
+static const char *
+access_word(int flags)
+{
+	switch (flags & O_ACCMODE) {
+	case O_RDONLY:
+		return "for reading";
+	case O_WRONLY:
+		return flags & O_APPEND ? "for appending" : "for writing";
+	default:
+		return "for reading and writing";
+	}
+}
+
+static int
+explain_source(const struct ward_plan *plan, const struct ward_fd_rule *f, char *buf, size_t size)
+{
+	switch (f->source) {
+	case WARD_SOURCE_FD:
+		return snprintf(buf, size, "descriptor %d: the supervisor's %d", f->target,
+				f->number);
+	case WARD_SOURCE_PATH:
+		return snprintf(buf, size, "descriptor %d: %s", f->target, f->path);
+	case WARD_SOURCE_SLOT:
+		return snprintf(buf, size, "descriptor %d: %s", f->target,
+				f->number == WARD_SLOT_TTY ? "the terminal" : "the log pipe");
+	case WARD_SOURCE_SAME:
+		return snprintf(buf, size, "descriptor %d: the same as %d", f->target,
+				plan->fds[f->number].target);
+	}
+	return 0;
+}
+
+static int
+explain_list(char *buf, size_t size, const char *head, const uint32_t *v, uint32_t n)
+{
+	int at = snprintf(buf, size, "%s", head);
+
+	for (uint32_t i = 0; i < n && (size_t)at < size; i++)
+		at += snprintf(buf + at, size - (size_t)at, " %u", v[i]);
+	return at;
+}
+
+static const char *const limit_names[] = {
+	[RLIMIT_AS] = "as",
+	[RLIMIT_CORE] = "core",
+	[RLIMIT_CPU] = "cpu",
+	[RLIMIT_DATA] = "data",
+	[RLIMIT_FSIZE] = "fsize",
+	[RLIMIT_LOCKS] = "locks",
+	[RLIMIT_MEMLOCK] = "memlock",
+	[RLIMIT_MSGQUEUE] = "msgqueue",
+	[RLIMIT_NICE] = "nice",
+	[RLIMIT_NOFILE] = "nofile",
+	[RLIMIT_NPROC] = "nproc",
+	[RLIMIT_RSS] = "rss",
+	[RLIMIT_RTPRIO] = "rtprio",
+	[RLIMIT_RTTIME] = "rttime",
+	[RLIMIT_SIGPENDING] = "sigpending",
+	[RLIMIT_STACK] = "stack",
+};
+
+#define LIMITS (int)(sizeof(limit_names) / sizeof(limit_names[0]))
+
+int
+ward_limit_number(const char *name)
+{
+	for (int i = 0; i < LIMITS; i++) {
+		if (limit_names[i] && strcmp(limit_names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static const char *
+limit_name(int resource)
+{
+	return resource >= 0 && resource < LIMITS ? limit_names[resource] : "?";
+}
+
+static int
+explain_limit(char *buf, size_t size, const struct ward_step *s)
+{
+	const uint64_t *v = s->p;
+	char part[2][24];
+
+	for (int i = 0; i < 2; i++) {
+		if (v[i] == UINT64_MAX)
+			(void)snprintf(part[i], sizeof(part[i]), "unlimited");
+		else
+			(void)snprintf(part[i], sizeof(part[i]), "%llu", (unsigned long long)v[i]);
+	}
+	return snprintf(buf, size, "%s: soft %s, hard %s", limit_name(s->a), part[0], part[1]);
+}
+
+static int
+explain_affinity(char *buf, size_t size, const struct ward_step *s)
+{
+	const unsigned char *mask = s->p;
+	int at = snprintf(buf, size, "CPUs");
+
+	for (uint32_t bit = 0; bit < s->n * 8 && (size_t)at < size; bit++) {
+		if (mask[bit / 8] >> (bit % 8) & 1)
+			at += snprintf(buf + at, size - (size_t)at, " %u", bit);
+	}
+	return at;
+}
+
+static int
+explain_namespaces(char *buf, size_t size, uint64_t flags)
+{
+	static const struct {
+		uint64_t flag;
+		const char *name;
+	} names[] = {
+		{ WARD_CLONE_NEWCGROUP, "cgroup" }, { WARD_CLONE_NEWIPC, "ipc" },
+		{ WARD_CLONE_NEWNS, "mount" },	    { WARD_CLONE_NEWNET, "net" },
+		{ WARD_CLONE_NEWTIME, "time" },	    { WARD_CLONE_NEWUTS, "uts" },
+	};
+	int at = snprintf(buf, size, "own");
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && (size_t)at < size; i++) {
+		if (flags & names[i].flag)
+			at += snprintf(buf + at, size - (size_t)at, " %s", names[i].name);
+	}
+	return at;
+}
+
+static int
+explain_capset(char *buf, size_t size, const struct ward_caps *caps, enum ward_capset set)
+{
+	static const char *const names[] = {
+		[WARD_CAP_BOUNDING] = "bounding",	[WARD_CAP_PERMITTED] = "permitted",
+		[WARD_CAP_INHERITABLE] = "inheritable", [WARD_CAP_EFFECTIVE] = "effective",
+		[WARD_CAP_AMBIENT] = "ambient",
+	};
+
+	int at;
+
+	if (!(caps->given >> set & 1))
+		return 0;
+	at = snprintf(buf, size, "%s", names[set]);
+	if (caps->set[set] == 0)
+		at += snprintf(buf + at, size - (size_t)at, " none");
+	for (int cap = 0; cap < 64 && (size_t)at < size; cap++) {
+		const char *name = ward_cap_name(cap);
+
+		if (caps->set[set] >> cap & 1)
+			at += snprintf(buf + at, size - (size_t)at, " %s", name ? name : "?");
+	}
+	if ((size_t)at < size)
+		at += snprintf(buf + at, size - (size_t)at, "; ");
+	return (size_t)at < size ? at : (int)size - 1;
+}
+
+static int
+explain_caps(char *buf, size_t size, const struct ward_step *s)
+{
+	const struct ward_caps *caps = s->p;
+	int at = 0;
+
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_BOUNDING:
+		at = explain_capset(buf, size, caps, WARD_CAP_BOUNDING);
+		break;
+	case WARD_STAGE_AMBIENT:
+		at = explain_capset(buf, size, caps, WARD_CAP_AMBIENT);
+		break;
+	default:
+		for (int set = WARD_CAP_PERMITTED; set <= WARD_CAP_EFFECTIVE; set++)
+			at += explain_capset(buf + at, size - (size_t)at, caps,
+					     (enum ward_capset)set);
+	}
+	if (at >= 2 && buf[at - 1] == ' ')
+		buf[at -= 2] = '\0'; /* the last separator */
+	return at;
+}
+
+/* The steps that descriptors take. */
+static int
+explain_fd(const struct ward_plan *plan, const struct ward_step *s, char *buf, size_t size)
+{
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_FD_OPEN:
+		return snprintf(buf, size, "open %s %s", (const char *)s->p, access_word(s->b));
+	case WARD_STAGE_FD_LIFT:
+		return snprintf(buf, size, "move the sources above descriptor %d", plan->highest);
+	case WARD_STAGE_FD_MOVE:
+		/* The target names the rule: several may share a source. */
+		for (uint32_t k = 0; k < plan->nfds; k++) {
+			if (plan->fds[k].target == s->b)
+				return explain_source(plan, &plan->fds[k], buf, size);
+		}
+		return 0;
+	case WARD_STAGE_FD_BLOCK:
+		return snprintf(buf, size, "clear O_NONBLOCK of descriptor %d", s->a);
+	default:
+		return explain_list(buf, size, "close all but", s->p, s->n);
+	}
+}
+
+/* Who the process is and what it may. */
+static int
+explain_identity(const struct ward_step *s, char *buf, size_t size)
+{
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_SECUREBITS:
+		return snprintf(buf, size, "securebits %#x", (unsigned int)s->a);
+	case WARD_STAGE_KEEPCAPS:
+		return snprintf(buf, size, "keep capabilities over the uid change");
+	case WARD_STAGE_GROUPS:
+		return explain_list(buf, size, s->n ? "groups" : "no groups", s->p, s->n);
+	case WARD_STAGE_GID:
+		return snprintf(buf, size, "gid %u", (uint32_t)s->a);
+	case WARD_STAGE_UID:
+		return snprintf(buf, size, "uid %u", (uint32_t)s->a);
+	case WARD_STAGE_BOUNDING:
+	case WARD_STAGE_CAPS:
+	case WARD_STAGE_AMBIENT:
+		return explain_caps(buf, size, s);
+	case WARD_STAGE_IDS_CHECK:
+		return snprintf(buf, size, "ask the kernel for the ids and compare");
+	default:
+		return snprintf(buf, size, "ask the kernel for the capability sets and compare");
+	}
+}
+
+static int
+explain_process(const struct ward_step *s, char *buf, size_t size)
+{
+	static const char *const policies[] = { "other", "fifo", "rr", "batch", "", "idle" };
+	static const char *const classes[] = { "none", "realtime", "best-effort", "idle" };
+
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_SIGNALS:
+		return snprintf(buf, size, "every signal to its default disposition");
+	case WARD_STAGE_LEASH:
+		return snprintf(buf, size, "killed if the supervisor dies before exec");
+	case WARD_STAGE_SESSION:
+		return snprintf(buf, size, "a session and process group of its own");
+	case WARD_STAGE_PGROUP:
+		return snprintf(buf, size, "a process group of its own");
+	case WARD_STAGE_TTY:
+		return snprintf(buf, size, "a terminal of its own as the controlling one");
+	case WARD_STAGE_IOPRIO:
+		return snprintf(buf, size, "%s, level %d", classes[s->a >> 13 & 3], s->a & 7);
+	case WARD_STAGE_NICE:
+		return snprintf(buf, size, "nice %d", s->a);
+	case WARD_STAGE_SCHED:
+		return snprintf(buf, size, "%s, priority %d", policies[s->a % 6], s->b);
+	case WARD_STAGE_AFFINITY:
+		return explain_affinity(buf, size, s);
+	case WARD_STAGE_UMASK:
+		return snprintf(buf, size, "umask %03o", (unsigned int)s->a);
+	default:
+		return explain_limit(buf, size, s);
+	}
+}
+
+static int
+explain_confinement(const struct ward_step *s, char *buf, size_t size)
+{
+	const struct ward_bpf_prog *prog = s->p;
+	const char *const *paths = s->p;
+
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_USERNS:
+		return snprintf(buf, size, "own user namespace");
+	case WARD_STAGE_ID_MAP:
+		return snprintf(buf, size, "\"%s\" to %s", (const char *)s->q, (const char *)s->p);
+	case WARD_STAGE_NAMESPACES:
+		return explain_namespaces(buf, size, (uint32_t)s->a);
+	case WARD_STAGE_ROOT:
+	case WARD_STAGE_CWD:
+		return snprintf(buf, size, "%s", (const char *)s->p);
+	case WARD_STAGE_DEATHSIG:
+		return s->a ? snprintf(buf, size, "signal %d when the supervisor dies", s->a)
+			    : snprintf(buf, size, "it outlives the supervisor");
+	case WARD_STAGE_NNP:
+		return snprintf(buf, size, "no_new_privs");
+	case WARD_STAGE_LANDLOCK:
+		return snprintf(buf, size, "restrict itself by the ruleset");
+	case WARD_STAGE_MASK:
+		return snprintf(buf, size, "no signal blocked");
+	case WARD_STAGE_SECCOMP:
+		return snprintf(buf, size, "a filter of %u instructions", prog->len);
+	default:
+		return snprintf(buf, size, "%s%s", paths[0],
+				s->n > 1 ? " (first of the PATH search)" : "");
+	}
+}
+
+int
+ward_plan_explain(const struct ward_plan *plan, uint32_t i, char *buf, size_t size)
+{
+	const struct ward_step *s = &plan->steps[i];
+	enum ward_stage stage = (enum ward_stage)s->stage;
+
+	/* The ranges of stage.h's order. */
+	if (stage <= WARD_STAGE_LIMIT)
+		return explain_process(s, buf, size);
+	if (stage <= WARD_STAGE_ROOT)
+		return explain_confinement(s, buf, size);
+	if (stage <= WARD_STAGE_FD_CLOSE)
+		return explain_fd(plan, s, buf, size);
+	if (stage == WARD_STAGE_NOFILE)
+		return explain_limit(buf, size, s);
+	if (stage <= WARD_STAGE_CAPS_CHECK)
+		return explain_identity(s, buf, size);
+	return explain_confinement(s, buf, size);
+}
+
+void
+ward_plan_operand(const struct ward_plan *plan, uint32_t i, int err, int operand, char *buf,
+		  size_t size)
+{
+	const struct ward_step *s = &plan->steps[i];
+
+	buf[0] = '\0';
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_FD_OPEN:
+	case WARD_STAGE_CWD:
+	case WARD_STAGE_ROOT:
+	case WARD_STAGE_ID_MAP:
+		(void)snprintf(buf, size, " %s", (const char *)s->p);
+		break;
+	case WARD_STAGE_LIMIT:
+	case WARD_STAGE_NOFILE:
+		(void)snprintf(buf, size, " %s", limit_name(s->a));
+		break;
+	case WARD_STAGE_FD_LIFT:
+		if (operand >= 0 && (uint32_t)operand < plan->nfds)
+			(void)snprintf(buf, size, " %d", plan->fds[operand].number);
+		break;
+	case WARD_STAGE_FD_MOVE:
+	case WARD_STAGE_FD_BLOCK:
+		(void)snprintf(buf, size, " %d", operand);
+		break;
+	case WARD_STAGE_BOUNDING:
+	case WARD_STAGE_AMBIENT:
+		if (operand >= 0)
+			(void)snprintf(buf, size, " %s", ward_cap_name(operand));
+		break;
+	case WARD_STAGE_GID:
+	case WARD_STAGE_UID:
+		(void)snprintf(buf, size, " to %u", (uint32_t)s->a);
+		break;
+	case WARD_STAGE_EXEC:
+		/* When nothing was found, the name says more than the last directory tried. */
+		(void)snprintf(buf, size, " %s",
+			       err == ENOENT ? plan->file : ((const char *const *)s->p)[operand]);
+		break;
+	default:
+		break;
+	}
+}

@@ -1,0 +1,352 @@
+#include "spawn/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "linux/procfs.h"
+#include "linux/sys.h"
+#include "spawn/stage.h"
+
+/* What the child needs is a few hundred bytes; the rest is for a compiler that inlines nothing. */
+#define STACK_SIZE ((size_t)64 * 1024)
+
+/* [guard page][stack][record page, MAP_SHARED], kept and reused. */
+struct area {
+	struct area *next;
+	char *base;
+	size_t page;
+};
+
+struct ward_launcher {
+	struct area *spare;
+	size_t page;
+	uint64_t ignored;    /* signals that ward ignores or found ignored */
+	bool no_clone3;	     /* old kernel, or a seccomp filter that answers ENOSYS */
+	unsigned int masked; /* pending launches that change ids */
+	int dumpable;	     /* what it was before the first of them */
+};
+
+struct ward_launch {
+	struct ward_child child;
+	const struct ward_plan *plan;
+	struct area *area;
+	pid_t pid;
+	int pidfd;
+	int report; /* read end */
+	bool masked;
+	int32_t work[]; /* nfds work slots, then the scratch for ngroups */
+};
+
+/* Dispositions that CLONE_CLEAR_SIGHAND leaves alone and execve would pass on. */
+static uint64_t
+ignored_signals(void)
+{
+	uint64_t set = 0;
+
+	for (int sig = 1; sig <= WARD_NSIG; sig++) {
+		struct ward_ksigaction old = { 0 };
+
+		if (ward_sys_rt_sigaction(sig, NULL, &old) == 0 && old.handler == (void *)SIG_IGN)
+			set |= UINT64_C(1) << (sig - 1);
+	}
+	return set;
+}
+
+int
+ward_launcher_new(struct ward_launcher **out)
+{
+	struct ward_launcher *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->page = (size_t)sysconf(_SC_PAGESIZE);
+	l->ignored = ignored_signals();
+	*out = l;
+	return 0;
+}
+
+static void
+area_free(struct area *a)
+{
+	(void)munmap(a->base, 2 * a->page + STACK_SIZE);
+	free(a);
+}
+
+void
+ward_launcher_free(struct ward_launcher *l)
+{
+	if (!l)
+		return;
+	while (l->spare) {
+		struct area *a = l->spare;
+
+		l->spare = a->next;
+		area_free(a);
+	}
+	free(l);
+}
+
+static struct area *
+area_take(struct ward_launcher *l)
+{
+	struct area *a = l->spare;
+	char *record;
+
+	if (a) {
+		l->spare = a->next;
+		return a;
+	}
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return NULL;
+	a->page = l->page;
+	a->base = mmap(NULL, 2 * a->page + STACK_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (a->base == MAP_FAILED)
+		goto fail_alloc;
+	record = a->base + a->page + STACK_SIZE;
+	if (mprotect(a->base, a->page, PROT_NONE) < 0 ||
+	    mmap(record, a->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
+		 -1, 0) == MAP_FAILED)
+		goto fail_map;
+	return a;
+
+fail_map:
+	(void)munmap(a->base, 2 * a->page + STACK_SIZE);
+fail_alloc:
+	free(a);
+	return NULL;
+}
+
+static void
+area_give(struct ward_launcher *l, struct area *a)
+{
+	a->next = l->spare;
+	l->spare = a;
+}
+
+/* A child that has taken another uid shares our memory until it execs: while one is pending, nobody
+ * of that uid may ptrace us or read /proc/PID/mem. Undone by unmask. */
+static int
+mask_memory(struct ward_launcher *l, struct ward_err *err)
+{
+	if (ward_procfs_suid_dumpable() == 1)
+		return ward_err_set(
+			err, WARD_STAGE_PREPARE, EPERM,
+			"cannot change ids in shared memory while fs.suid_dumpable is 1");
+	if (l->masked++ == 0) {
+		l->dumpable = prctl(PR_GET_DUMPABLE);
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	}
+	return 0;
+}
+
+static void
+unmask_memory(struct ward_launcher *l)
+{
+	if (--l->masked == 0 && l->dumpable == 1)
+		(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static uint64_t
+mode_flags(enum ward_clone_mode mode)
+{
+	switch (mode) {
+	case WARD_CLONE_VFORKED:
+		return WARD_CLONE_PIDFD | WARD_CLONE_VM | WARD_CLONE_VFORK;
+	case WARD_CLONE_COPY:
+		return WARD_CLONE_PIDFD;
+	case WARD_CLONE_SHARED:
+		break;
+	}
+	return WARD_CLONE_PIDFD | WARD_CLONE_VM;
+}
+
+/* Every signal stays blocked across the clone: a handler of ours must not run in the child, and a
+ * signal meant for the child must wait until its program is there. */
+static long
+clone_child(struct ward_launcher *l, struct ward_launch *launch)
+{
+	const uint64_t all = ~UINT64_C(0);
+	char *stack = launch->area->base + launch->area->page;
+	uint64_t flags = mode_flags(launch->plan->clone) | launch->plan->clone_flags;
+	struct ward_clone_args args = {
+		.flags = flags | WARD_CLONE_CLEAR_SIGHAND,
+		.pidfd = (uint64_t)(uintptr_t)&launch->pidfd,
+		.exit_signal = SIGCHLD,
+		.stack = (uint64_t)(uintptr_t)stack,
+		.stack_size = STACK_SIZE,
+	};
+	uint64_t old;
+	long r;
+
+	r = ward_sys_rt_sigprocmask(SIG_SETMASK, &all, &old);
+	if (r < 0)
+		return r;
+	r = -ENOSYS;
+	if (!l->no_clone3) {
+		launch->child.reset = l->ignored;
+		r = ward_sys_clone3(&args, ward_child_main, &launch->child);
+	}
+	/* An old kernel, or a seccomp filter that knows no clone3 and says ENOSYS or EPERM. */
+	if (r == -ENOSYS || r == -EINVAL || r == -EPERM) {
+		launch->child.reset = all;
+		r = ward_sys_clone(flags | SIGCHLD, stack + STACK_SIZE, &launch->pidfd,
+				   ward_child_main, &launch->child);
+		l->no_clone3 |= r > 0;
+	}
+	(void)ward_sys_rt_sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+static struct ward_launch *
+launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slots)
+{
+	size_t words = plan->nfds + (size_t)plan->ids.ngroups;
+	struct ward_launch *launch = calloc(1, sizeof(*launch) + words * sizeof(int32_t));
+
+	if (!launch)
+		return NULL;
+	launch->area = area_take(l);
+	if (!launch->area) {
+		free(launch);
+		return NULL;
+	}
+	launch->plan = plan;
+	launch->pidfd = launch->report = -1;
+	for (uint32_t i = 0; i < plan->nfds; i++) {
+		const struct ward_fd_rule *f = &plan->fds[i];
+
+		launch->work[i] = f->source == WARD_SOURCE_SLOT ? slots[f->number]
+				  : f->source == WARD_SOURCE_FD ? f->number
+								: -1;
+	}
+	launch->child = (struct ward_child){
+		.steps = plan->steps,
+		.nsteps = plan->nsteps,
+		.nwork = plan->nfds,
+		.work = launch->work,
+		.scratch = (uint32_t *)(launch->work + plan->nfds),
+		.highest = plan->highest,
+		.ruleset = plan->ruleset,
+		.report = -1,
+		.parent = getpid(),
+		.record = (void *)(launch->area->base + launch->area->page + STACK_SIZE),
+		.argv = plan->argv,
+		.envp = plan->envp,
+	};
+	memset((void *)launch->child.record, 0, sizeof(*launch->child.record));
+	launch->child.record->stage = WARD_STAGE_CLONE;
+	return launch;
+}
+
+int
+ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const int *slots,
+		  struct ward_launch **out, struct ward_err *err)
+{
+	struct ward_launch *launch = launch_new(l, plan, slots);
+	WARD_AUTO_FD int child_end = -1;
+	int report[2];
+	long r;
+
+	if (!launch)
+		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory to launch");
+	if (pipe2(report, O_CLOEXEC) < 0) {
+		r = ward_err_set(err, WARD_STAGE_PREPARE, errno, "cannot make the report pipe: %s",
+				 strerror(errno));
+		goto fail;
+	}
+	launch->report = report[0];
+	launch->child.report = child_end = report[1];
+	if (ward_plan_changes_ids(plan)) {
+		r = mask_memory(l, err);
+		if (r < 0)
+			goto fail;
+		launch->masked = true;
+	}
+	r = clone_child(l, launch);
+	if (r < 0) {
+		r = ward_err_set(err, WARD_STAGE_CLONE, (int)-r,
+				 "cannot create the process: %s (stage clone)", strerror((int)-r));
+		goto fail;
+	}
+	launch->pid = (pid_t)r;
+	*out = launch;
+	return 0;
+
+fail:
+	ward_launch_free(l, launch);
+	return (int)r;
+}
+
+pid_t
+ward_launch_pid(const struct ward_launch *launch)
+{
+	return launch->pid;
+}
+
+int
+ward_launch_take_pidfd(struct ward_launch *launch)
+{
+	return ward_fd_steal(&launch->pidfd);
+}
+
+int
+ward_launch_report_fd(const struct ward_launch *launch)
+{
+	return launch->report;
+}
+
+int
+ward_launch_stage(const struct ward_launch *launch)
+{
+	return (int)launch->child.record->stage;
+}
+
+int
+ward_launch_soft_error(const struct ward_launch *launch, int stage)
+{
+	return launch->child.record->soft_err[stage];
+}
+
+void
+ward_launch_blame(const struct ward_launch *launch, int err, const char *why, struct ward_err *out)
+{
+	const struct ward_record *rec = launch->child.record;
+	int stage = (int)rec->stage;
+	char operand[160] = "";
+
+	if (stage != WARD_STAGE_CLONE) /* then the child has not begun: there is no step */
+		ward_plan_operand(launch->plan, rec->step, err, rec->operand, operand,
+				  sizeof(operand));
+	(void)ward_err_set(out, stage, err, "cannot %s%s: %s (stage %s)",
+			   ward_stage_sentence(stage), operand, why, ward_stage_name(stage));
+}
+
+bool
+ward_launch_failed(const struct ward_launch *launch, struct ward_err *err)
+{
+	int failed = launch->child.record->err;
+
+	if (failed)
+		ward_launch_blame(launch, failed, strerror(failed), err);
+	return failed != 0;
+}
+
+void
+ward_launch_free(struct ward_launcher *l, struct ward_launch *launch)
+{
+	if (launch->masked)
+		unmask_memory(l);
+	ward_fd_close(&launch->pidfd);
+	ward_fd_close(&launch->report);
+	area_give(l, launch->area);
+	free(launch);
+}

@@ -1,0 +1,444 @@
+#include "spawn/plan.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/pack.h"
+#include "linux/uapi.h"
+#include "spawn/search.h"
+#include "spawn/stage.h"
+
+/* The most fd rules of one plan: their work slots live in the launch's fixed mapping. */
+#define FDS_MAX 1024
+
+/* Steps that a plan can hold besides those of its fd rules and limits: one for each stage, and two
+ * more maps of ids. */
+#define STEPS_FIXED (WARD_STAGE_COUNT + 2)
+
+static int
+compare_int(const void *a, const void *b)
+{
+	int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+compare_gid(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* A plan being built, in either pass. */
+struct build {
+	struct ward_pack pack;
+	struct ward_step *steps; /* NULL while measuring */
+	uint32_t nsteps;
+	bool soft; /* what is added now may fail without ending the launch */
+};
+
+static void
+add(struct build *b, struct ward_step step)
+{
+	step.soft = b->soft;
+	if (b->steps)
+		b->steps[b->nsteps] = step;
+	b->nsteps++;
+}
+
+static void
+add_number(struct build *b, enum ward_stage stage, int number)
+{
+	add(b, (struct ward_step){ .stage = (uint16_t)stage, .a = number });
+}
+
+static void
+add_path(struct build *b, enum ward_stage stage, const char *path)
+{
+	add(b, (struct ward_step){ .stage = (uint16_t)stage, .p = ward_pack_str(&b->pack, path) });
+}
+
+/* The limit on descriptors comes after the descriptors, the others come first. */
+static void
+add_limits(struct build *b, const struct ward_draft *d, enum ward_stage stage)
+{
+	for (size_t i = 0; i < d->process.nlimits; i++) {
+		const struct ward_limit *l = &d->process.limits[i];
+
+		if ((stage == WARD_STAGE_NOFILE) != (l->resource == RLIMIT_NOFILE))
+			continue;
+		add(b, (struct ward_step){ .stage = (uint16_t)stage,
+					   .a = l->resource,
+					   .p = ward_pack_copy(&b->pack, l->value, sizeof(l->value),
+							       _Alignof(uint64_t)) });
+	}
+}
+
+static void
+add_process(struct build *b, const struct ward_draft *d)
+{
+	const struct ward_draft_process *p = &d->process;
+
+	if (p->set_ioprio)
+		add_number(b, WARD_STAGE_IOPRIO, p->ioprio);
+	if (p->set_nice)
+		add_number(b, WARD_STAGE_NICE, p->nice);
+	if (p->set_sched)
+		add(b, (struct ward_step){
+			       .stage = WARD_STAGE_SCHED, .a = p->policy, .b = p->priority });
+	if (p->affinity)
+		add(b,
+		    (struct ward_step){ .stage = WARD_STAGE_AFFINITY,
+					.n = (uint32_t)p->affinity_size,
+					.p = ward_pack_copy(&b->pack, p->affinity, p->affinity_size,
+							    _Alignof(unsigned long)) });
+	add_number(b, WARD_STAGE_UMASK, (int)d->umask);
+	add_limits(b, d, WARD_STAGE_LIMIT);
+}
+
+static void
+add_map(struct build *b, const char *path, const char *text)
+{
+	add(b, (struct ward_step){ .stage = WARD_STAGE_ID_MAP,
+				   .n = (uint32_t)strlen(text),
+				   .p = ward_pack_str(&b->pack, path),
+				   .q = ward_pack_str(&b->pack, text) });
+}
+
+/* The user namespace comes first: what an unprivileged supervisor unshares after it belongs to it.
+ * Without privilege one id can be mapped, onto itself, and groups must be given up (user_namespaces(7)). */
+static void
+add_namespaces(struct build *b, const struct ward_draft *d)
+{
+	uint64_t flags = d->sandbox.namespaces & ~(WARD_CLONE_NEWUSER | WARD_CLONE_NEWPID);
+	char map[64];
+
+	if (d->sandbox.namespaces & WARD_CLONE_NEWUSER) {
+		add(b, (struct ward_step){ .stage = WARD_STAGE_USERNS });
+		add_map(b, "/proc/self/setgroups", "deny");
+		(void)snprintf(map, sizeof(map), "%u %u 1", geteuid(), geteuid());
+		add_map(b, "/proc/self/uid_map", map);
+		(void)snprintf(map, sizeof(map), "%u %u 1", getegid(), getegid());
+		add_map(b, "/proc/self/gid_map", map);
+	}
+	if (flags)
+		add_number(b, WARD_STAGE_NAMESPACES, (int32_t)flags);
+	if (d->sandbox.root)
+		add_path(b, WARD_STAGE_ROOT, d->sandbox.root);
+}
+
+static const struct ward_fd_rule *
+pack_fds(struct ward_pack *p, const struct ward_draft *d)
+{
+	struct ward_fd_rule *to =
+		ward_pack_copy(p, d->fds, d->nfds * sizeof(*d->fds), _Alignof(struct ward_fd_rule));
+
+	for (size_t i = 0; i < d->nfds; i++) {
+		const char *path = d->fds[i].path ? ward_pack_str(p, d->fds[i].path) : NULL;
+
+		if (to)
+			to[i].path = path;
+	}
+	return to;
+}
+
+/* Targets in rising order; sets *n. */
+static const int32_t *
+pack_targets(struct ward_pack *p, const struct ward_draft *d, uint32_t *n)
+{
+	int32_t *to = ward_pack_take(p, d->nfds * sizeof(*to), _Alignof(int32_t));
+
+	*n = 0;
+	for (size_t i = 0; i < d->nfds; i++) {
+		if (d->fds[i].target < 0)
+			continue;
+		if (to)
+			to[*n] = d->fds[i].target;
+		(*n)++;
+	}
+	if (to)
+		qsort(to, *n, sizeof(*to), compare_int);
+	return to;
+}
+
+static void
+add_fds(struct build *b, const struct ward_draft *d, const struct ward_fd_rule *packed)
+{
+	const int32_t *targets;
+	uint32_t n;
+
+	for (size_t i = 0; i < d->nfds; i++) {
+		if (d->fds[i].source == WARD_SOURCE_PATH)
+			add(b, (struct ward_step){ .stage = WARD_STAGE_FD_OPEN,
+						   .a = (int32_t)i,
+						   .b = d->fds[i].flags,
+						   .p = packed ? packed[i].path : NULL });
+	}
+	add(b, (struct ward_step){ .stage = WARD_STAGE_FD_LIFT });
+	for (size_t i = 0; i < d->nfds; i++) {
+		const struct ward_fd_rule *f = &d->fds[i];
+
+		if (f->target >= 0)
+			add(b, (struct ward_step){ .stage = WARD_STAGE_FD_MOVE,
+						   .a = f->source == WARD_SOURCE_SAME ? f->number
+										      : (int32_t)i,
+						   .b = f->target });
+	}
+	for (size_t i = 0; i < d->nfds; i++) {
+		const struct ward_fd_rule *f = &d->fds[i];
+		const struct ward_fd_rule *from =
+			f->source == WARD_SOURCE_SAME ? &d->fds[f->number] : f;
+
+		if (f->target >= 0 && f->target <= 2 && !from->as_it_is)
+			add_number(b, WARD_STAGE_FD_BLOCK, d->fds[i].target);
+	}
+	targets = pack_targets(&b->pack, d, &n);
+	add(b, (struct ward_step){ .stage = WARD_STAGE_FD_CLOSE, .n = n, .p = targets });
+}
+
+static bool
+given(const struct ward_caps *caps, enum ward_capset set)
+{
+	return caps->given >> set & 1;
+}
+
+/* Who the program is: ids are always fatal, capabilities as the sandbox says. */
+static struct ward_ids
+add_identity(struct build *b, const struct ward_draft *d, bool soft)
+{
+	const struct ward_caps *caps = &d->sandbox.caps;
+	const void *c = ward_pack_copy(&b->pack, caps, sizeof(*caps), _Alignof(struct ward_caps));
+	uint64_t kept = caps->set[WARD_CAP_PERMITTED] | caps->set[WARD_CAP_EFFECTIVE] |
+			caps->set[WARD_CAP_AMBIENT];
+	struct ward_ids ids = d->ids, *packed;
+	uint32_t *groups = ward_pack_copy(&b->pack, d->ids.groups,
+					  d->ids.ngroups * sizeof(uint32_t), _Alignof(uint32_t));
+	int last = d->sandbox.last_cap;
+
+	ids.groups = groups;
+	if (groups && ids.ngroups)
+		qsort(groups, ids.ngroups, sizeof(*groups), compare_gid);
+	packed = ward_pack_copy(&b->pack, &ids, sizeof(ids), _Alignof(struct ward_ids));
+
+	b->soft = soft;
+	if (given(caps, WARD_CAP_BOUNDING))
+		add(b, (struct ward_step){ .stage = WARD_STAGE_BOUNDING, .a = last, .p = c });
+	if (d->sandbox.set_securebits)
+		add_number(b, WARD_STAGE_SECUREBITS, d->sandbox.securebits);
+	if (ids.set_uid && kept)
+		add(b, (struct ward_step){ .stage = WARD_STAGE_KEEPCAPS });
+	b->soft = false;
+	if (ids.set_groups)
+		add(b, (struct ward_step){
+			       .stage = WARD_STAGE_GROUPS, .n = ids.ngroups, .p = groups });
+	if (ids.set_gid)
+		add_number(b, WARD_STAGE_GID, (int32_t)ids.gid);
+	if (ids.set_uid)
+		add_number(b, WARD_STAGE_UID, (int32_t)ids.uid);
+	b->soft = soft;
+	if (caps->given & ~(1u << WARD_CAP_BOUNDING | 1u << WARD_CAP_AMBIENT))
+		add(b, (struct ward_step){ .stage = WARD_STAGE_CAPS, .p = c });
+	if (given(caps, WARD_CAP_AMBIENT))
+		add(b, (struct ward_step){ .stage = WARD_STAGE_AMBIENT, .a = last, .p = c });
+	b->soft = false;
+	if (ids.set_groups || ids.set_gid || ids.set_uid)
+		add(b, (struct ward_step){ .stage = WARD_STAGE_IDS_CHECK, .p = packed });
+	b->soft = soft;
+	if (caps->given)
+		add(b, (struct ward_step){ .stage = WARD_STAGE_CAPS_CHECK, .a = last, .p = c });
+	b->soft = false;
+	return ids;
+}
+
+static const struct ward_bpf_prog *
+pack_filter(struct build *b, const struct ward_draft_sandbox *s)
+{
+	struct ward_bpf_prog prog = { .len = s->nfilter };
+
+	prog.filter = ward_pack_copy(&b->pack, s->filter, s->nfilter * sizeof(*s->filter),
+				     _Alignof(struct ward_bpf));
+	return ward_pack_copy(&b->pack, &prog, sizeof(prog), _Alignof(struct ward_bpf_prog));
+}
+
+/* From here on it is the user's process, and the last steps leave no way back. */
+static void
+add_confinement(struct build *b, const struct ward_draft *d, int32_t ruleset, bool soft)
+{
+	const struct ward_draft_sandbox *s = &d->sandbox;
+
+	add_path(b, WARD_STAGE_CWD, d->cwd);
+	/* Also when there is none: the leash ends here. */
+	add(b, (struct ward_step){ .stage = WARD_STAGE_DEATHSIG,
+				   .a = d->process.deathsig,
+				   .b = (s->namespaces & WARD_CLONE_NEWPID) != 0 });
+	b->soft = soft;
+	if (s->no_new_privs)
+		add(b, (struct ward_step){ .stage = WARD_STAGE_NNP });
+	if (ruleset >= 0)
+		add_number(b, WARD_STAGE_LANDLOCK, ruleset);
+	add(b, (struct ward_step){ .stage = WARD_STAGE_MASK });
+	if (s->filter)
+		add(b, (struct ward_step){ .stage = WARD_STAGE_SECCOMP, .p = pack_filter(b, s) });
+	b->soft = false;
+}
+
+/* The work slot of the first rule that has this source and number, or -1. */
+static int32_t
+work_slot(const struct ward_draft *d, enum ward_source source, int target, int number)
+{
+	for (size_t i = 0; i < d->nfds; i++) {
+		const struct ward_fd_rule *f = &d->fds[i];
+
+		if (f->source == source && (target < 0 ? f->target < 0 : f->number == number))
+			return (int32_t)i;
+	}
+	return -1;
+}
+
+/* Lays the plan out; the same code measures and fills. The steps are added in stage.h's order. */
+static struct ward_plan *
+build(struct build *b, const struct ward_draft *d)
+{
+	struct ward_plan *plan = ward_pack_take(&b->pack, sizeof(*plan), _Alignof(max_align_t));
+	bool soft = d->sandbox.on_failure != WARD_FAIL_ERROR;
+	struct ward_plan v = {
+		.highest = -1,
+		.nfds = (uint32_t)d->nfds,
+		.ruleset = d->sandbox.has_ruleset ? work_slot(d, WARD_SOURCE_FD, -1, 0) : -1,
+		.ruleset_fd = d->sandbox.has_ruleset ? d->sandbox.ruleset : -1,
+		.clone = d->clone,
+		.clone_flags = d->sandbox.namespaces & WARD_CLONE_NEWPID,
+		.on_failure = d->sandbox.on_failure,
+		.tty_rows = d->tty_rows,
+		.tty_cols = d->tty_cols,
+		.set_oom = d->process.set_oom,
+		.oom_score_adj = d->process.oom_score_adj,
+	};
+	const void *paths;
+	uint32_t n;
+
+	b->steps = ward_pack_take(
+		&b->pack, (STEPS_FIXED + 3 * d->nfds + d->process.nlimits) * sizeof(*b->steps),
+		_Alignof(struct ward_step));
+	v.file = ward_pack_str(&b->pack, d->file);
+	v.argv = ward_pack_strv(&b->pack, d->argv);
+	v.envp = ward_pack_strv(&b->pack, d->envp);
+	v.fds = pack_fds(&b->pack, d);
+	for (size_t i = 0; i < d->nfds; i++) {
+		if (d->fds[i].target > v.highest)
+			v.highest = d->fds[i].target;
+		if (d->fds[i].source == WARD_SOURCE_SLOT)
+			v.slots |= 1u << d->fds[i].number;
+	}
+
+	add(b, (struct ward_step){ .stage = WARD_STAGE_SIGNALS });
+	add(b, (struct ward_step){ .stage = WARD_STAGE_LEASH,
+				   .a = SIGKILL,
+				   .b = (v.clone_flags & WARD_CLONE_NEWPID) != 0 });
+	add(b, (struct ward_step){ .stage = d->session ? WARD_STAGE_SESSION : WARD_STAGE_PGROUP });
+	if (d->tty_rows)
+		add_number(b, WARD_STAGE_TTY, work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY));
+	add_process(b, d);
+	add_namespaces(b, d);
+	add_fds(b, d, v.fds);
+	add_limits(b, d, WARD_STAGE_NOFILE);
+	v.ids = add_identity(b, d, soft);
+	add_confinement(b, d, v.ruleset, soft);
+	paths = ward_search_pack(&b->pack, d->file, d->envp, &n);
+	add(b, (struct ward_step){ .stage = WARD_STAGE_EXEC, .n = n, .p = paths });
+
+	v.steps = b->steps;
+	v.nsteps = b->nsteps;
+	if (plan)
+		*plan = v;
+	return plan;
+}
+
+static int
+check(const struct ward_draft *d, struct ward_err *err)
+{
+	struct rlimit nofile;
+
+	if (!d->argv[0] || !d->file[0])
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL, "the command is empty");
+	if (d->cwd[0] != '/')
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "the working directory \"%s\" is not absolute", d->cwd);
+	if (d->tty_rows && (!d->session || work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY) < 0))
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "a controlling terminal needs a session of its own");
+	if ((d->sandbox.namespaces & WARD_CLONE_NEWUSER) && d->ids.set_groups)
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "a user namespace that maps one id allows no change of ids");
+	if (d->nfds > FDS_MAX)
+		return ward_err_set(err, WARD_STAGE_PREPARE, E2BIG,
+				    "%zu descriptors are given, at most %d are possible", d->nfds,
+				    FDS_MAX);
+	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
+		return ward_err_set(err, WARD_STAGE_PREPARE, errno, "cannot read RLIMIT_NOFILE");
+	for (size_t i = 0; i < d->nfds; i++) {
+		int target = d->fds[i].target;
+
+		if (target == -1) /* for a step only */
+			continue;
+		if (target < 0 || (rlim_t)target >= nofile.rlim_cur)
+			return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+					    "descriptor %d is outside 0..%llu", target,
+					    (unsigned long long)nofile.rlim_cur - 1);
+		if (d->fds[i].source == WARD_SOURCE_SAME &&
+		    (d->fds[i].number < 0 || (size_t)d->fds[i].number >= d->nfds ||
+		     d->fds[d->fds[i].number].source == WARD_SOURCE_SAME))
+			return ward_err_set(
+				err, WARD_STAGE_PREPARE, EINVAL,
+				"descriptor %d is to be the same as one that has no source",
+				target);
+		for (size_t k = 0; k < i; k++) {
+			if (d->fds[k].target == target)
+				return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+						    "descriptor %d is given twice", target);
+		}
+	}
+	return 0;
+}
+
+int
+ward_plan_new(const struct ward_draft *draft, struct ward_plan **out, struct ward_err *err)
+{
+	struct build measure = { 0 }, fill = { 0 };
+	void *block;
+	int r = check(draft, err);
+
+	if (r < 0)
+		return r;
+	(void)build(&measure, draft);
+	block = malloc(measure.pack.size);
+	if (!block)
+		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory");
+	fill.pack = ward_pack_begin(block);
+	*out = build(&fill, draft);
+	return 0;
+}
+
+void
+ward_plan_free(struct ward_plan *plan)
+{
+	if (!plan)
+		return;
+	ward_fd_close(&plan->ruleset_fd);
+	free(plan);
+}
+
+bool
+ward_plan_changes_ids(const struct ward_plan *plan)
+{
+	return plan->ids.set_uid || plan->ids.set_gid || plan->ids.set_groups;
+}

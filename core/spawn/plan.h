@@ -1,0 +1,144 @@
+/* A plan: everything the child will do, flat and immutable, built once per service and used for
+ * every start of it. One allocation owns all of its bytes. */
+#ifndef WARD_SPAWN_PLAN_H
+#define WARD_SPAWN_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "linux/uapi.h"
+#include "spawn/child_noheap.h"
+
+/* Where a descriptor of the child comes from. */
+enum ward_source {
+	WARD_SOURCE_FD,	  /* a descriptor that the supervisor itself was started with */
+	WARD_SOURCE_PATH, /* opened by the child, so that a slow open never holds up the loop */
+	WARD_SOURCE_SLOT, /* handed over with each launch (a log pipe) */
+	WARD_SOURCE_SAME, /* the same as another rule's, opened once */
+};
+
+struct ward_fd_rule {
+	int target; /* 0 .. RLIMIT_NOFILE - 1, each once; -1: needed by a step, not by the program */
+	enum ward_source source;
+	int number; /* FD: the descriptor; SLOT: index into the launch's slots; SAME: of the rule */
+	const char *path; /* PATH */
+	int flags;	  /* PATH: of open(2); created with mode 0666 less the umask */
+	bool as_it_is;	  /* leave O_NONBLOCK alone: others use the same open file description */
+};
+
+/* What the slots of a launch are. */
+enum ward_slot {
+	WARD_SLOT_LOG, /* writing end of the log pipe */
+	WARD_SLOT_TTY, /* terminal end of a pty */
+	WARD_SLOTS
+};
+
+/* How the child comes to be; all three walk the same steps and report the same way. */
+enum ward_clone_mode {
+	WARD_CLONE_SHARED,  /* CLONE_VM: nothing is copied, and nobody waits */
+	WARD_CLONE_VFORKED, /* CLONE_VM | CLONE_VFORK: the supervisor waits until exec */
+	WARD_CLONE_COPY,    /* memory of its own, copied on write */
+};
+
+/* What a failed sandbox step does. */
+enum ward_on_failure { WARD_FAIL_ERROR, WARD_FAIL_WARN, WARD_FAIL_SILENT };
+
+struct ward_limit {
+	int resource;	   /* RLIMIT_* */
+	uint64_t value[2]; /* soft, hard; UINT64_MAX: unlimited */
+};
+
+/* Optional numbers of a draft; a flag says whether each is given. */
+struct ward_draft_process {
+	bool set_nice, set_ioprio, set_sched, set_oom;
+	int nice;	      /* -20 .. 19 */
+	int ioprio;	      /* IOPRIO_PRIO_VALUE of ioprio_set(2) */
+	int policy, priority; /* sched_setscheduler(2) */
+	int oom_score_adj;    /* -1000 .. 1000; written by the supervisor after exec */
+	int deathsig;	      /* 0: outlive the supervisor */
+	const void *affinity; /* bit mask for sched_setaffinity(2); NULL: inherit */
+	size_t affinity_size; /* bytes */
+	const struct ward_limit *limits;
+	size_t nlimits;
+};
+
+struct ward_draft_sandbox {
+	enum ward_on_failure on_failure;
+	bool no_new_privs;
+	uint64_t namespaces; /* WARD_CLONE_NEW* */
+	struct ward_caps caps;
+	int last_cap; /* the kernel's last capability; used when caps are given */
+	bool set_securebits, has_ruleset;
+	int securebits; /* of capabilities(7) */
+	int ruleset; /* Landlock; moved to the plan on success; also the rule with target -1 and source FD */
+	const struct ward_bpf *filter; /* seccomp; NULL: none */
+	uint16_t nfilter;
+	const char *root; /* chroot(2); NULL: none */
+};
+
+/* What a service wants, still loose: every pointer is borrowed until ward_plan_new returns. */
+struct ward_draft {
+	const char *file;	 /* looked up in the PATH of envp unless it holds a slash */
+	const char *const *argv; /* NULL-terminated, at least argv[0] */
+	const char *const *envp; /* NULL-terminated "KEY=value" */
+	const char *cwd;	 /* absolute */
+	unsigned int umask;	 /* 0 .. 0777 */
+	bool session;		 /* setsid; else a process group of its own */
+	uint16_t tty_rows,
+		tty_cols; /* rows 0: no terminal; else slot WARD_SLOT_TTY is the controlling one */
+	enum ward_clone_mode clone;
+	struct ward_ids ids;
+	const struct ward_fd_rule *fds;
+	size_t nfds;
+	struct ward_draft_process process;
+	struct ward_draft_sandbox sandbox;
+};
+
+struct ward_plan {
+	const struct ward_step *steps;
+	uint32_t nsteps;
+	const char *file; /* as given, before the PATH search */
+	const char *const *argv;
+	const char *const *envp;
+	const struct ward_fd_rule *fds; /* one work slot each, same index */
+	uint32_t nfds;
+	uint32_t slots;	 /* bit s: a launch must bring slot s */
+	int32_t highest; /* highest target, -1 without any */
+	int32_t ruleset; /* work slot of the Landlock ruleset, or -1 */
+	int ruleset_fd;	 /* owned, or -1 */
+	enum ward_clone_mode clone;
+	uint64_t clone_flags; /* WARD_CLONE_NEWPID or 0 */
+	enum ward_on_failure on_failure;
+	uint16_t tty_rows, tty_cols; /* of the terminal in slot WARD_SLOT_TTY */
+	bool set_oom;
+	int oom_score_adj;
+	struct ward_ids ids;
+};
+
+/* Builds a plan; *out is owned, ended by ward_plan_free. Returns 0, or -errno with a sentence in
+ * *err: EINVAL (a rule contradicts another), E2BIG (too many descriptors), ENOMEM. */
+int ward_plan_new(const struct ward_draft *draft, struct ward_plan **out, struct ward_err *err);
+void ward_plan_free(struct ward_plan *plan);
+
+/* Does the child of this plan change its uid, gid or groups? */
+bool ward_plan_changes_ids(const struct ward_plan *plan);
+
+/* The word for a stage ("exec"), and the end of "cannot ..."; never NULL. */
+const char *ward_stage_name(int stage);
+const char *ward_stage_sentence(int stage);
+
+/* RLIMIT_* for a name of prlimit(1) ("nofile"), or -1. */
+int ward_limit_number(const char *name);
+
+/* Writes what step @i of the plan does, with its values, as snprintf(3) does. */
+int ward_plan_explain(const struct ward_plan *plan, uint32_t i, char *buf, size_t size);
+
+/* Writes what step @i worked on when it failed with @err, with a leading space: the path, descriptor
+ * or id for an error message; empty when the step has no operand. @operand as in the record. */
+void ward_plan_operand(const struct ward_plan *plan, uint32_t i, int err, int operand, char *buf,
+		       size_t size);
+
+#endif

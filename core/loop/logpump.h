@@ -1,0 +1,41 @@
+/* A service's log: one pipe that outlives every restart of the service, and the file that its bytes
+ * go to, unchanged. A byte leaves the pipe only when the file has taken it or this process holds it
+ * for a file that is full: nothing is dropped.
+ *
+ * Children get the pipe opened read-write, so that they never see SIGPIPE and the pipe keeps its
+ * bytes while no supervisor reads it. */
+#ifndef WARD_LOOP_LOGPUMP_H
+#define WARD_LOOP_LOGPUMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "loop/loop.h"
+
+struct ward_log;
+
+/* Told of each complete line (without its newline), and of unfinished ones when they grow past 8 KiB or the
+ * service has ended; for the console. */
+typedef void ward_log_line_fn(void *arg, const char *line, size_t n);
+
+/* Opens (O_APPEND, created 0640) the file at @path and makes the pipe. @line may be NULL. *out is
+ * owned. Returns 0, or -errno with a sentence in *err. */
+int ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *line, void *arg,
+		 struct ward_log **out, struct ward_err *err);
+
+/* The end that children write to; borrowed. */
+int ward_log_writer(const struct ward_log *log);
+
+/* Also takes what comes out of a child's terminal, whose @master is moved to the log on success; it is closed at
+ * its end, and replaced by the next one. Returns 0 or -errno. */
+int ward_log_set_terminal(struct ward_log *log, int master);
+
+/* Takes what is in the pipe (and the terminal) now, as much as was there at the call. Returns true when everything
+ * taken is in the file. */
+bool ward_log_drain(struct ward_log *log);
+
+/* Drains, closes and frees. What a full file has not taken by then is lost, and said on stderr. NULL is allowed. */
+void ward_log_free(struct ward_log *log);
+
+#endif

@@ -1,0 +1,74 @@
+/* The process table: every child that ward started, from clone to reaping, and the orphans that fall
+ * to it as a subreaper. A pidfd stands for each child; numbers are used only before the reaping. */
+#ifndef WARD_LOOP_PROC_H
+#define WARD_LOOP_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "linux/pidfd.h"
+#include "loop/loop.h"
+#include "loop/signals.h"
+#include "spawn/launch.h"
+
+struct ward_procs;
+struct ward_proc;
+
+/* What became of a child. */
+struct ward_ended {
+	bool spawn_failed;     /* it never ran the program: err says which stage and why */
+	bool unknown;	       /* its status went elsewhere: exit has the pid only */
+	struct ward_err err;   /* stage, errno (0 when a signal ended it before exec), sentence */
+	struct ward_exit exit; /* as the kernel told */
+	uint64_t uptime_ns;    /* from clone to end */
+};
+
+/* Called from the loop. `ended` comes exactly once for each child, after the child was reaped and
+ * its process group killed; `started` comes before it, once, unless spawn_failed (and in the rare case
+ * of a signal between the last step and the program, both). */
+struct ward_proc_fns {
+	void (*started)(void *arg, struct ward_proc *p);
+	void (*ended)(void *arg, struct ward_proc *p, const struct ward_ended *how);
+};
+
+/* Makes the table, takes SIGCHLD and becomes a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). Children that
+ * are there already are not ward's: they are reaped, and otherwise left alone. *out is owned; loop and
+ * signals are borrowed as long as it lives. Returns 0 or -errno: ENOTSUP when /proc is not that of
+ * this pid namespace. */
+int ward_procs_new(struct ward_loop *loop, struct ward_signals *signals, struct ward_procs **out);
+
+/* The errno with which a soft sandbox step of @p failed, or 0. Only within `started`. */
+int ward_proc_soft_error(const struct ward_proc *p, int stage);
+
+/* How many children live. */
+size_t ward_procs_count(const struct ward_procs *t);
+
+/* Every child must have ended. NULL is allowed. */
+void ward_procs_free(struct ward_procs *t);
+
+/* Launches @plan (borrowed until `ended` returns) with @slots (WARD_SLOTS of them, borrowed until this returns). A child that
+ * has not exec'd after @timeout_ns is killed and reported as the failure of the stage it hung in.
+ * *out is owned by the table and valid until `ended` returns. Returns 0, or -errno with *err filled and
+ * no callback to come. */
+int ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *slots,
+		    uint64_t timeout_ns, const struct ward_proc_fns *fns, void *arg,
+		    struct ward_proc **out, struct ward_err *err);
+
+pid_t ward_proc_pid(const struct ward_proc *p);
+
+/* Sends @sig to the child itself. Returns 0 or -errno. */
+int ward_proc_signal(struct ward_proc *p, int sig);
+
+/* Asks the child to stop with @sig, and SIGCONT after it (SIGKILL while it has not exec'd). The descendants that it has now are killed when it has
+ * ended, whatever sessions they are in. Returns 0 or -errno of the signal. */
+int ward_proc_stop(struct ward_proc *p, int sig);
+
+/* SIGKILL to the child, its process group and every descendant. */
+void ward_proc_kill_tree(struct ward_proc *p);
+
+/* Children of ward that it did not start itself and that came after it began: adopted orphans. Returns their number; with @kill, sends SIGKILL to
+ * each and its descendants. */
+int ward_procs_orphans(struct ward_procs *t, bool kill);
+
+#endif

@@ -1,0 +1,103 @@
+/* What the files of core/bind share: the only code that speaks to Lua.
+ *
+ * Every call into Lua goes through ward_bind_call; every value that must outlive a call is a userdata
+ * made before its resource (Lua's liolib.c habit), so that no error can leak one. */
+#ifndef WARD_BIND_BIND_H
+#define WARD_BIND_BIND_H
+
+#include <lua.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "loop/loop.h"
+
+struct ward_procs;
+struct ward_signals;
+
+/* All that a running ward owns besides its Lua states; reached from C callbacks through their
+ * owner's pointer, from Lua functions through ward_bind_core. */
+struct ward_core {
+	struct ward_loop *loop; /* this and the next two: NULL until ward_core_start */
+	struct ward_signals *signals;
+	struct ward_procs *procs;
+	lua_State *lua;		     /* the trusted state */
+	const char *share;	     /* directory that holds ward/init.lua */
+	struct ward_fdset inherited; /* descriptors that ward was started with */
+};
+
+/* Makes loop, signals and process table if they are not there yet. Raises a Lua error when that
+ * fails: for functions that need them. */
+struct ward_core *ward_core_need(lua_State *L);
+
+/* Runs require("ward.cli") with the arguments in the trusted state and returns its exit status. */
+int ward_core_main(struct ward_core *core, int argc, char **argv);
+
+/* Ends what ward_core_need made and the trusted state. */
+void ward_core_end(struct ward_core *core);
+
+/* The core of a trusted state (kept in its extra space; also inside coroutines). */
+static inline struct ward_core *
+ward_bind_core(lua_State *L)
+{
+	return *(struct ward_core **)lua_getextraspace(L);
+}
+
+/* Calls the function below @nargs arguments. An error is written to stderr as an internal error with
+ * a traceback, named @what; the stack is then as if nothing had been pushed. Returns 0, or -EIO with
+ * no results on the stack. Never raises. */
+int ward_bind_call(lua_State *L, int nargs, int nresults, const char *what);
+
+/* Pushes nil and an error table { code=, stage=, errno=, message= } with __tostring; returns 2, the
+ * number of results: `return ward_bind_fail(L, &err)`. @code is NULL or a short word. */
+int ward_bind_fail(lua_State *L, const struct ward_err *err);
+int ward_bind_fail_errno(lua_State *L, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int ward_bind_fail_code(lua_State *L, const char *code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for a message of any length, which it takes from the top of the stack. */
+int ward_bind_fail_top(lua_State *L, const char *code);
+
+/* Makes the metatable @name of a userdata with these methods (ended by { NULL, NULL }), unless it is there. */
+struct luaL_Reg;
+void ward_bind_class(lua_State *L, const char *name, const struct luaL_Reg *methods);
+
+/* Keeps the function at @index as a reference in @L's registry; LUA_NOREF when it is nil. */
+int ward_bind_ref(lua_State *L, int index);
+void ward_bind_unref(lua_State *L, int *ref);
+
+/* The last line of defence of a state, for lua_atpanic: one line on stderr, then abort. */
+int ward_bind_panic(lua_State *L);
+
+/* Makes load and loadfile accept text alone and removes dofile: a mutated binary chunk can crash the
+ * virtual machine. May raise. */
+void ward_bind_text_only(lua_State *L);
+
+/* Each adds its functions to the table on top of the stack (the module ward.core). */
+void ward_bind_sys(lua_State *L);     /* files, clock, terminal, and users: sys.c */
+void ward_bind_script(lua_State *L);  /* script states: script.c */
+void ward_bind_spec(lua_State *L);    /* plans: spec.c */
+void ward_bind_proc(lua_State *L);    /* launches and processes: proc.c */
+void ward_bind_log(lua_State *L);     /* service logs and console writers: log.c */
+void ward_bind_loop(lua_State *L);    /* run, stop, timers, signals: loopfn.c */
+void ward_bind_control(lua_State *L); /* the control socket's server: control.c */
+void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
+
+/* Adds user, group and groups to the table on top; needs no core: users.c. */
+void ward_bind_users(lua_State *L);
+
+/* Pushes the table through which a script state looks at the system: host.c. @share is copied. */
+void ward_bind_host(lua_State *L, const char *share);
+
+/* bind/state.c: makes the trusted state of @core (libraries, ward.core preloaded, require limited to
+ * core->share and the system's Lua packages, text chunks only). Returns 0 and the state in core->lua, owned,
+ * or -errno. */
+int ward_state_open(struct ward_core *core);
+void ward_state_close(struct ward_core *core);
+
+/* bind/transfer.c: deep copy of the plain value at @index of @from to the top of @to: nil, booleans,
+ * numbers, strings, tables of these without metatables; at most 64 levels, 1,000,000 values, 64 MiB of strings, no cycles.
+ * Returns 0, or -EINVAL with a sentence that names the place in *err and nothing pushed. Never raises:
+ * also out of memory is an error. */
+int ward_transfer(lua_State *from, int index, lua_State *to, struct ward_err *err);
+
+#endif

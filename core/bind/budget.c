@@ -1,0 +1,324 @@
+#include "bind/budget.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* bits/types/sigevent_t.h of glibc before 2.38 has no public name for it. */
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+/* A real-time signal: it has no other user here, and none is lost when several are pending. */
+#define BUDGET_SIGNAL (SIGRTMIN + 4)
+
+/* After the time is up the signal comes again and again: Lua writes the flag that a hook relies on
+ * without knowing of signal handlers, so that one setting of it may be overwritten. */
+#define AGAIN_NS 10000000L
+
+#define MAX_LEVELS 64 /* of the stack, searched for the culprit */
+
+/* Notes the innermost line of a file's code: ward's own chunks are named "=[ward...]". */
+static void
+note_where(struct ward_budget *b, lua_State *L)
+{
+	lua_Debug ar;
+
+	for (int level = 0; level < MAX_LEVELS && lua_getstack(L, level, &ar); level++) {
+		if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0 || *ar.source != '@')
+			continue;
+		(void)snprintf(b->where, sizeof(b->where), "%s:%d", ar.source + 1, ar.currentline);
+		return;
+	}
+}
+
+static void
+on_instruction(lua_State *L, lua_Debug *ar)
+{
+	struct ward_budget *b = ward_budget_of(L);
+
+	(void)ar;
+	if (!b->where[0])
+		note_where(b, L);
+	lua_pushliteral(L, "used its CPU budget");
+	lua_error(L);
+}
+
+/* Safe in a signal handler (lua.c does the same on SIGINT). */
+static void
+arm(lua_State *L)
+{
+	lua_sethook(L, on_instruction, LUA_MASKCOUNT, 1);
+}
+
+static void
+on_signal(int sig, siginfo_t *info, void *context)
+{
+	struct ward_budget *b;
+
+	(void)sig;
+	(void)context;
+	if (info->si_code != SI_TIMER)
+		return; /* somebody's kill(1): the value is not a pointer of ours */
+	b = info->si_value.sival_ptr;
+	b->spent = 1;
+	if (b->running)
+		arm(b->running);
+}
+
+int
+ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
+{
+	struct itimerspec when = {
+		.it_value = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) },
+		.it_interval = { 0, AGAIN_NS },
+	};
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
+				  .sigev_signo = BUDGET_SIGNAL,
+				  .sigev_value.sival_ptr = b };
+	struct sigaction action = { .sa_sigaction = on_signal,
+				    .sa_flags = SA_SIGINFO | SA_RESTART };
+	sigset_t only;
+
+	event.sigev_notify_thread_id = gettid();
+	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &b->timer) < 0)
+		return -errno;
+	(void)sigemptyset(&action.sa_mask);
+	(void)sigaction(BUDGET_SIGNAL, &action, &b->old_action);
+	/* Whoever started ward may have left it blocked. */
+	(void)sigemptyset(&only);
+	(void)sigaddset(&only, BUDGET_SIGNAL);
+	(void)pthread_sigmask(SIG_UNBLOCK, &only, &b->old_mask);
+	b->where[0] = '\0';
+	b->spent = 0;
+	b->running = L;
+	(void)timer_settime(b->timer, 0, &when, NULL);
+	return 0;
+}
+
+void
+ward_budget_end(struct ward_budget *b, lua_State *L)
+{
+	/* From here on the handler touches no state. A signal that is pending is delivered at the
+	 * latest when timer_delete returns, while the handler is still in place. */
+	b->running = NULL;
+	(void)timer_delete(b->timer);
+	lua_sethook(L, NULL, 0, 0);
+	(void)pthread_sigmask(SIG_SETMASK, &b->old_mask, NULL);
+	(void)sigaction(BUDGET_SIGNAL, &b->old_action, NULL);
+}
+
+/* Says that @L runs now; returns what ran before. A signal between the store and the test arms @L
+ * twice, which is harmless. */
+static lua_State *
+enter(struct ward_budget *b, lua_State *L)
+{
+	lua_State *before = b->running;
+
+	b->running = L;
+	if (b->spent && L)
+		arm(L);
+	return before;
+}
+
+static lua_State *
+check_coroutine(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+
+	luaL_argexpected(L, co, 1, "coroutine");
+	return co;
+}
+
+/* Resumes @co with the @nargs values on top of @L. Returns the number of results, or -1 with the
+ * error on top. */
+static int
+resume(lua_State *L, lua_State *co, int nargs)
+{
+	struct ward_budget *b = ward_budget_of(L);
+	lua_State *before;
+	int status, n;
+
+	if (!lua_checkstack(co, nargs)) {
+		lua_pushliteral(L, "too many arguments to resume");
+		return -1;
+	}
+	lua_xmove(L, co, nargs);
+	before = enter(b, co);
+	status = lua_resume(co, L, nargs, &n);
+	(void)enter(b, before);
+	if (status != LUA_OK && status != LUA_YIELD) {
+		lua_xmove(co, L, 1);
+		return -1;
+	}
+	if (!lua_checkstack(L, n + 1)) {
+		lua_pop(co, n);
+		lua_pushliteral(L, "too many results to resume");
+		return -1;
+	}
+	lua_xmove(co, L, n);
+	return n;
+}
+
+static int
+guarded_resume(lua_State *L)
+{
+	lua_State *co = check_coroutine(L);
+	int n = resume(L, co, lua_gettop(L) - 1);
+
+	lua_pushboolean(L, n >= 0);
+	if (n < 0)
+		n = 1;
+	lua_insert(L, -(n + 1));
+	return n + 1;
+}
+
+/* Closes @co; returns lua_resetthread's status, the error then on top of @co. Once the time is up
+ * nothing is closed: a coroutine that ended by our hook has hooks off for good, and a __close in it
+ * could run for ever. */
+static int
+reset(struct ward_budget *b, lua_State *co)
+{
+	lua_State *before = enter(b, co);
+	int status = lua_resetthread(co);
+
+	(void)enter(b, before);
+	return status;
+}
+
+static int
+wrapped(lua_State *L)
+{
+	struct ward_budget *b = ward_budget_of(L);
+	lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+	int n = resume(L, co, lua_gettop(L)), status;
+
+	if (n >= 0)
+		return n;
+	status = lua_status(co);
+	if (!b->spent && status != LUA_OK && status != LUA_YIELD) {
+		status = reset(b, co);
+		lua_xmove(co, L, 1);
+	}
+	if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+		luaL_where(L, 1);
+		lua_insert(L, -2);
+		lua_concat(L, 2);
+	}
+	return lua_error(L);
+}
+
+static int
+guarded_wrap(lua_State *L)
+{
+	lua_State *co;
+
+	luaL_checktype(L, 1, LUA_TFUNCTION);
+	co = lua_newthread(L);
+	lua_pushvalue(L, 1);
+	lua_xmove(L, co, 1);
+	lua_pushcclosure(L, wrapped, 1);
+	return 1;
+}
+
+static int
+guarded_close(lua_State *L)
+{
+	struct ward_budget *b = ward_budget_of(L);
+	lua_State *co = check_coroutine(L);
+	int status = lua_status(co);
+	lua_Debug ar;
+
+	if (co == L)
+		return luaL_error(L, "cannot close a running coroutine");
+	if (status == LUA_OK && lua_getstack(co, 0, &ar))
+		return luaL_error(L, "cannot close a normal coroutine");
+	if (b->spent)
+		return luaL_error(L, "used its CPU budget");
+	status = reset(b, co);
+	lua_pushboolean(L, status == LUA_OK);
+	if (status == LUA_OK)
+		return 1;
+	lua_xmove(co, L, 1);
+	return 2;
+}
+
+/* The message handler of xpcall. Hooks are off in one that our hook's error reaches: it must not
+ * run then. */
+static int
+handle_message(lua_State *L)
+{
+	if (ward_budget_of(L)->spent)
+		return 1;
+	lua_pushvalue(L, lua_upvalueindex(1));
+	lua_insert(L, 1);
+	lua_call(L, 1, 1);
+	return 1;
+}
+
+static int
+finish_xpcall(lua_State *L, int status, lua_KContext below)
+{
+	if (status != LUA_OK && status != LUA_YIELD) {
+		lua_pushboolean(L, 0);
+		lua_pushvalue(L, -2);
+		return 2;
+	}
+	return lua_gettop(L) - (int)below;
+}
+
+static int
+guarded_xpcall(lua_State *L)
+{
+	int nargs = lua_gettop(L) - 2;
+
+	luaL_checktype(L, 2, LUA_TFUNCTION);
+	lua_pushvalue(L, 2);
+	lua_pushcclosure(L, handle_message, 1);
+	lua_replace(L, 2);
+	lua_pushboolean(L, 1); /* the first result, when all goes well */
+	lua_pushvalue(L, 1);
+	lua_rotate(L, 3, 2); /* both below the arguments */
+	return finish_xpcall(L, lua_pcallk(L, nargs, LUA_MULTRET, 2, 2, finish_xpcall), 2);
+}
+
+/* Finalizers run with hooks off. Lua looks for __gc only here, when the metatable is set. */
+static int
+guarded_setmetatable(lua_State *L)
+{
+	int type = lua_type(L, 2);
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+	if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+		return luaL_error(L, "cannot change a protected metatable");
+	lua_settop(L, 2);
+	if (type == LUA_TTABLE) {
+		lua_pushliteral(L, "__gc");
+		if (lua_rawget(L, 2) != LUA_TNIL)
+			return luaL_error(L, "a script cannot have finalizers (__gc); use <close>");
+		lua_pop(L, 1);
+	}
+	lua_setmetatable(L, 1);
+	return 1;
+}
+
+void
+ward_budget_guard(lua_State *L)
+{
+	static const luaL_Reg coroutines[] = {
+		{ "resume", guarded_resume },
+		{ "wrap", guarded_wrap },
+		{ "close", guarded_close },
+		{ NULL, NULL },
+	};
+
+	lua_getglobal(L, LUA_COLIBNAME);
+	luaL_setfuncs(L, coroutines, 0);
+	lua_pop(L, 1);
+	lua_register(L, "xpcall", guarded_xpcall);
+	lua_register(L, "setmetatable", guarded_setmetatable);
+}

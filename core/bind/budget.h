@@ -1,0 +1,49 @@
+/* The CPU time that one entry into a script state may use.
+ *
+ * Nothing is paid while the time lasts: a timer on the thread's CPU clock sends a real-time signal
+ * when it is used up, and only then its handler sets a hook that raises an error at every
+ * instruction of the coroutine that runs. The hook stays until the entry ends, so that a loop
+ * around pcall ends too.
+ *
+ * A hook belongs to one coroutine, and hooks are off in finalizers and in what runs because a hook
+ * raised an error: a message handler, or a __close in a coroutine that died of it. Therefore a
+ * state under a budget has its own coroutine.resume, wrap and close (they also say which coroutine
+ * runs), xpcall and setmetatable. What a single C function does for long, such as a pathological
+ * pattern, is not reached. */
+#ifndef WARD_BIND_BUDGET_H
+#define WARD_BIND_BUDGET_H
+
+#include <lua.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+/* The extra space of a script state points to it. Zeroed: no entry is active. */
+struct ward_budget {
+	lua_State *volatile running; /* the coroutine that runs; NULL between entries */
+	volatile sig_atomic_t spent; /* the time is used up */
+	char where[192];	     /* "file:line" where the time ran out, or "" */
+	timer_t timer;
+	struct sigaction old_action;
+	sigset_t old_mask;
+};
+
+static inline struct ward_budget *
+ward_budget_of(lua_State *L)
+{
+	return *(struct ward_budget **)lua_getextraspace(L);
+}
+
+/* Replaces what would let code of @L escape its budget; base and coroutine are open. May raise. */
+void ward_budget_guard(lua_State *L);
+
+/* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time; @L is the main thread of the
+ * state. Returns 0 or -errno (timer_create(2): EAGAIN), and then no entry is active. */
+int ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns);
+
+/* Ends the entry; the signal's disposition and mask are as before. spent and where stay to be read
+ * until the next one begins. */
+void ward_budget_end(struct ward_budget *b, lua_State *L);
+
+#endif

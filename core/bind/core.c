@@ -1,0 +1,78 @@
+/* The life of a ward_core: what a running supervisor needs is made when it is first asked for, so
+ * that client verbs stay a plain program. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bind/bind.h"
+#include "loop/proc.h"
+#include "loop/signals.h"
+
+struct ward_core *
+ward_core_need(lua_State *L)
+{
+	struct ward_core *core = ward_bind_core(L);
+	int r = 0;
+
+	if (!core->loop)
+		r = ward_loop_new(&core->loop);
+	if (r == 0 && !core->signals)
+		r = ward_signals_new(core->loop, &core->signals);
+	if (r == 0 && !core->procs)
+		r = ward_procs_new(core->loop, core->signals, &core->procs);
+	if (r == -ENOTSUP)
+		luaL_error(L, "/proc is not mounted, or not for this pid namespace");
+	if (r < 0)
+		luaL_error(L, "cannot make the loop: %s", strerror(-r));
+	return core;
+}
+
+void
+ward_core_end(struct ward_core *core)
+{
+	/* Children that outlive us keep their memory in this process until it is gone. */
+	if (core->procs && ward_procs_count(core->procs) > 0)
+		return;
+	ward_state_close(core); /* first: its userdata own watches, timers and processes */
+	ward_procs_free(core->procs);
+	ward_signals_free(core->signals);
+	ward_loop_free(core->loop);
+	core->procs = NULL;
+	core->signals = NULL;
+	core->loop = NULL;
+}
+
+/* require("ward.cli")(argv) -> status */
+static int
+run_cli(lua_State *L)
+{
+	int argc = (int)lua_tointeger(L, 1);
+	char **argv = lua_touserdata(L, 2);
+
+	lua_getglobal(L, "require");
+	lua_pushliteral(L, "ward.cli");
+	lua_call(L, 1, 1);
+	lua_createtable(L, argc, 0);
+	for (int i = 0; i < argc; i++) {
+		lua_pushstring(L, argv[i]);
+		lua_rawseti(L, -2, i);
+	}
+	lua_call(L, 1, 1);
+	return 1;
+}
+
+int
+ward_core_main(struct ward_core *core, int argc, char **argv)
+{
+	lua_State *L = core->lua;
+	int status;
+
+	lua_pushcfunction(L, run_cli);
+	lua_pushinteger(L, argc);
+	lua_pushlightuserdata(L, argv);
+	if (ward_bind_call(L, 2, 1, "the command line") < 0)
+		return 1;
+	status = (int)lua_tointeger(L, -1);
+	lua_pop(L, 1);
+	return status;
+}

@@ -1,0 +1,15 @@
+/* What the binding files hand each other in C. */
+#ifndef WARD_BIND_PLAN_H
+#define WARD_BIND_PLAN_H
+
+#include <lua.h>
+
+#include "loop/logpump.h"
+#include "spawn/plan.h"
+
+/* The plan or log of the userdata at @index, borrowed as long as that lives; raises when it is
+ * something else. The log is NULL once it was closed. */
+const struct ward_plan *ward_bind_plan(lua_State *L, int index);
+struct ward_log *ward_bind_log_at(lua_State *L, int index);
+
+#endif

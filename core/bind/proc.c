@@ -1,0 +1,359 @@
+/* core.launch(plan, { log =, started = fn(pid, degraded), exit = fn(exit) }) -> proc: a child of the process
+ * table as a Lua value. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+#include "bind/plan.h"
+#include "linux/names.h"
+#include "linux/pty.h"
+#include "loop/proc.h"
+#include "spawn/stage.h"
+
+#define PROC "ward.proc"
+
+/* A child that has not exec'd by then hangs in an open, a mount or a stopped process. */
+#define LAUNCH_TIMEOUT_NS UINT64_C(10000000000)
+
+/* User values of the userdata: what must live as long as the child. */
+enum { KEEP_PLAN = 1, KEEP_LOG, KEEP_STARTED, KEEP_EXIT, KEEPS = KEEP_EXIT };
+
+struct child {
+	struct ward_core *core;
+	struct ward_proc *proc; /* NULL once it has ended */
+	int self;		/* keeps the userdata while the child lives */
+};
+
+static void
+push_child_value(struct child *c, int keep)
+{
+	lua_State *L = c->core->lua;
+
+	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, c->self);
+	(void)lua_getiuservalue(L, -1, keep);
+	lua_remove(L, -2);
+}
+
+static void
+set_integer(lua_State *L, const char *key, lua_Integer n)
+{
+	lua_pushinteger(L, n);
+	lua_setfield(L, -2, key);
+}
+
+static void
+set_number(lua_State *L, const char *key, double n)
+{
+	lua_pushnumber(L, n);
+	lua_setfield(L, -2, key);
+}
+
+static void
+set_string(lua_State *L, const char *key, const char *s)
+{
+	(void)lua_pushstring(L, s);
+	lua_setfield(L, -2, key);
+}
+
+/* The sandbox steps that failed and were allowed to: a list of { stage, errno, message }, or nil. */
+static int
+push_degraded(lua_State *L)
+{
+	const struct ward_proc *p = lua_touserdata(L, 1);
+	lua_Integer n = 0;
+
+	lua_pushnil(L);
+	for (int stage = 1; stage < WARD_STAGE_COUNT; stage++) {
+		int err = ward_proc_soft_error(p, stage);
+
+		if (!err)
+			continue;
+		if (n == 0)
+			lua_newtable(L);
+		lua_createtable(L, 0, 3);
+		set_string(L, "stage", ward_stage_name(stage));
+		set_integer(L, "errno", err);
+		(void)lua_pushfstring(L, "cannot %s: %s (stage %s)", ward_stage_sentence(stage),
+				      strerror(err), ward_stage_name(stage));
+		lua_setfield(L, -2, "message");
+		lua_rawseti(L, -2, ++n);
+	}
+	return 1;
+}
+
+static void
+on_started(void *arg, struct ward_proc *p)
+{
+	struct child *c = arg;
+	lua_State *L = c->core->lua;
+
+	push_child_value(c, KEEP_STARTED);
+	if (lua_isnil(L, -1)) {
+		lua_pop(L, 1);
+		return;
+	}
+	lua_pushinteger(L, ward_proc_pid(p));
+	lua_pushcfunction(L, push_degraded);
+	lua_pushlightuserdata(L, p);
+	if (ward_bind_call(L, 1, 1, "a start") < 0)
+		lua_pushnil(L);
+	(void)ward_bind_call(L, 2, 0, "a start");
+}
+
+/* The exit of API.md, less `ok`, which is policy. */
+static int
+push_exit(lua_State *L)
+{
+	const struct ward_ended *how = lua_touserdata(L, 1);
+	const struct ward_exit *e = &how->exit;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	lua_createtable(L, 0, 10);
+	set_string(L, "kind",
+		   how->spawn_failed ? "spawn_failed"
+		   : how->unknown    ? "unknown"
+		   : e->signal	     ? "signaled"
+				     : "exited");
+	if (how->spawn_failed) {
+		set_string(L, "stage", ward_stage_name(how->err.stage));
+		set_string(L, "message", how->err.detail);
+		if (how->err.err)
+			set_integer(L, "errno", how->err.err);
+	} else if (!e->signal && !how->unknown) {
+		set_integer(L, "code", e->code);
+	}
+	if (e->signal) {
+		const char *name = ward_signal_name(e->signal);
+		char number[16];
+
+		(void)snprintf(number, sizeof(number), "%d", e->signal);
+		set_string(L, "signal", name ? name : number);
+		lua_pushboolean(L, e->core);
+		lua_setfield(L, -2, "core");
+	}
+	set_integer(L, "pid", e->pid);
+	set_number(L, "uptime", (double)how->uptime_ns / 1e9);
+	set_number(L, "at", (double)now.tv_sec + (double)now.tv_nsec / 1e9);
+	lua_createtable(L, 0, 3);
+	set_number(L, "user", (double)e->user_us / 1e6);
+	set_number(L, "system", (double)e->system_us / 1e6);
+	set_integer(L, "maxrss", (lua_Integer)e->maxrss);
+	lua_setfield(L, -2, "rusage");
+	return 1;
+}
+
+/* exit(how, fn): builds the exit inside the protected call, because building allocates. */
+static int
+call_exit(lua_State *L)
+{
+	lua_pushcfunction(L, push_exit);
+	lua_pushvalue(L, 1);
+	lua_call(L, 1, 1);
+	lua_pushvalue(L, 2);
+	lua_insert(L, -2);
+	lua_call(L, 1, 0);
+	return 0;
+}
+
+static void
+on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
+{
+	struct child *c = arg;
+	lua_State *L = c->core->lua;
+	int self = c->self;
+
+	(void)p;
+	c->proc = NULL;
+	/* What the child wrote comes before the news of its end. */
+	push_child_value(c, KEEP_LOG);
+	if (!lua_isnil(L, -1)) {
+		struct ward_log *log = ward_bind_log_at(L, -1);
+
+		if (log)
+			(void)ward_log_drain(log);
+	}
+	lua_pop(L, 1);
+	push_child_value(c, KEEP_EXIT);
+	lua_pushcfunction(L, call_exit);
+	lua_insert(L, -2);
+	lua_pushlightuserdata(L, (void *)(uintptr_t)how);
+	lua_insert(L, -2);
+	(void)ward_bind_call(L, 2, 0, "an exit");
+	c->self = LUA_NOREF;
+	luaL_unref(L, LUA_REGISTRYINDEX, self);
+}
+
+static const struct ward_proc_fns child_fns = { on_started, on_ended };
+
+/* What the plan wants of each launch: the log's pipe, and a new terminal whose other end goes to the
+ * log. slots[WARD_SLOT_TTY] is then the caller's to close. */
+static int
+fill_slots(const struct ward_plan *plan, struct ward_log *log, int slots[WARD_SLOTS],
+	   struct ward_err *err)
+{
+	WARD_AUTO_FD int master = -1;
+	int r;
+
+	slots[WARD_SLOT_LOG] = log ? ward_log_writer(log) : -1;
+	/* So that the user may open /dev/stderr, which opens the pipe anew. */
+	if (log && plan->ids.set_uid)
+		(void)!fchown(slots[WARD_SLOT_LOG], plan->ids.uid, (gid_t)-1);
+	slots[WARD_SLOT_TTY] = -1;
+	if (!(plan->slots >> WARD_SLOT_TTY & 1))
+		return 0;
+	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &slots[WARD_SLOT_TTY]);
+	if (r == 0)
+		r = ward_log_set_terminal(log, master);
+	if (r < 0) {
+		ward_fd_close(&slots[WARD_SLOT_TTY]);
+		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a terminal: %s",
+				    strerror(-r));
+	}
+	(void)ward_fd_steal(&master);
+	return 0;
+}
+
+static int
+launch(lua_State *L)
+{
+	struct ward_core *core = ward_core_need(L);
+	const struct ward_plan *plan = ward_bind_plan(L, 1);
+	struct ward_log *log = NULL;
+	struct ward_err err;
+	struct child *c;
+	int slots[WARD_SLOTS], r;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	c = lua_newuserdatauv(L, sizeof(*c), KEEPS);
+	*c = (struct child){ .core = core, .self = LUA_NOREF };
+	luaL_setmetatable(L, PROC);
+	lua_pushvalue(L, 1);
+	(void)lua_setiuservalue(L, 3, KEEP_PLAN);
+	if (lua_getfield(L, 2, "log") != LUA_TNIL) {
+		log = ward_bind_log_at(L, -1);
+		luaL_argcheck(L, log, 2, "the log is closed");
+	}
+	luaL_argcheck(L, log || !plan->slots, 2, "the plan needs a log");
+	(void)lua_setiuservalue(L, 3, KEEP_LOG);
+	(void)lua_getfield(L, 2, "started");
+	(void)lua_setiuservalue(L, 3, KEEP_STARTED);
+	if (lua_getfield(L, 2, "exit") != LUA_TFUNCTION)
+		return luaL_error(L, "core.launch: exit must be a function");
+	(void)lua_setiuservalue(L, 3, KEEP_EXIT);
+	lua_pushvalue(L, 3);
+	c->self = luaL_ref(L, LUA_REGISTRYINDEX);
+	r = fill_slots(plan, log, slots, &err);
+	if (r == 0) {
+		r = ward_proc_start(core->procs, plan, slots, LAUNCH_TIMEOUT_NS, &child_fns, c,
+				    &c->proc, &err);
+		ward_fd_close(&slots[WARD_SLOT_TTY]); /* the child has its own by now */
+	}
+	if (r < 0) {
+		luaL_unref(L, LUA_REGISTRYINDEX, c->self);
+		c->self = LUA_NOREF;
+		return ward_bind_fail(L, &err);
+	}
+	lua_settop(L, 3);
+	return 1;
+}
+
+static struct child *
+check_child(lua_State *L)
+{
+	return luaL_checkudata(L, 1, PROC);
+}
+
+/* proc:pid() -> integer, or nil once it has ended */
+static int
+child_pid(lua_State *L)
+{
+	const struct child *c = check_child(L);
+
+	if (c->proc)
+		lua_pushinteger(L, ward_proc_pid(c->proc));
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+static int
+send(lua_State *L, int (*how)(struct ward_proc *, int))
+{
+	const struct child *c = check_child(L);
+	const char *name = luaL_checkstring(L, 2);
+	int sig = ward_signal_number(name), r;
+
+	luaL_argcheck(L, sig > 0, 2, "unknown signal");
+	if (!c->proc)
+		return ward_bind_fail_errno(L, ESRCH, "cannot send %s: it has ended", name);
+	r = how(c->proc, sig);
+	if (r < 0)
+		return ward_bind_fail_errno(L, -r, "cannot send %s", name);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* proc:signal("TERM") -> true | nil, err */
+static int
+child_signal(lua_State *L)
+{
+	return send(L, ward_proc_signal);
+}
+
+/* proc:stop("TERM") -> true | nil, err: a signal of the stop ladder */
+static int
+child_stop(lua_State *L)
+{
+	return send(L, ward_proc_stop);
+}
+
+/* proc:kill_tree() */
+static int
+child_kill_tree(lua_State *L)
+{
+	const struct child *c = check_child(L);
+
+	if (c->proc)
+		ward_proc_kill_tree(c->proc);
+	return 0;
+}
+
+/* core.orphans() -> how many adopted children live; core.kill_orphans() -> the same, after SIGKILL */
+static int
+orphans(lua_State *L)
+{
+	lua_pushinteger(L, ward_procs_orphans(ward_core_need(L)->procs, false));
+	return 1;
+}
+
+static int
+kill_orphans(lua_State *L)
+{
+	lua_pushinteger(L, ward_procs_orphans(ward_core_need(L)->procs, true));
+	return 1;
+}
+
+void
+ward_bind_proc(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+		{ "pid", child_pid },	{ "signal", child_signal },
+		{ "stop", child_stop }, { "kill_tree", child_kill_tree },
+		{ NULL, NULL },
+	};
+	static const luaL_Reg functions[] = {
+		{ "launch", launch },
+		{ "orphans", orphans },
+		{ "kill_orphans", kill_orphans },
+		{ NULL, NULL },
+	};
+
+	ward_bind_class(L, PROC, methods);
+	luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,40 @@
+/* Between the files that read a canonical spec into a draft. What they read stays on the Lua stack or in its
+ * table, so that the draft's pointers live as long as the call; wrong types raise. */
+#ifndef WARD_BIND_SPEC_H
+#define WARD_BIND_SPEC_H
+
+#include <lua.h>
+
+#include "linux/landlock.h"
+#include "linux/seccomp.h"
+#include "spawn/plan.h"
+
+/* Zeroed room for @n elements that lives as long as the Lua call: an error cannot leak it. It stays on the
+ * stack. */
+void *ward_spec_scratch(lua_State *L, size_t n, size_t size);
+
+/* The string in field @key, without NUL bytes inside; borrowed from the table. */
+const char *ward_spec_string(lua_State *L, int table, const char *key);
+
+/* nice, ioprio, sched, affinity, oom_score_adj, parent_death and limits of the spec at @spec. */
+void ward_spec_process(lua_State *L, int spec, struct ward_draft_process *out);
+
+/* A sandbox between Lua and the kernel. */
+struct ward_spec_sandbox {
+	bool has_landlock, has_seccomp;
+	struct ward_landlock_request landlock;
+	struct ward_landlock_report report; /* filled by ward_spec_sandbox_plan */
+	struct ward_seccomp_request seccomp;
+};
+
+/* Reads spec.sandbox: numbers into the draft, the rest as requests. */
+void ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
+			    struct ward_draft_sandbox *draft);
+
+/* Makes ruleset, filter and plan; raises nothing, so that nothing leaks. @spare: the next free element of
+ * d->fds, for the ruleset. Returns 0 with *out owned, or -errno with a sentence in *err. */
+int ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
+			   struct ward_fd_rule *spare, struct ward_plan **out,
+			   struct ward_err *err);
+
+#endif

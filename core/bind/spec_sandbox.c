@@ -1,0 +1,339 @@
+/* The sandbox of a spec: read from Lua into requests, then, without Lua, made into kernel objects and a plan. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "bind/spec.h"
+#include "linux/caps.h"
+#include "spawn/stage.h"
+
+static int
+read_words(lua_State *L, int table, const char *key, const char *const *words, int otherwise)
+{
+	int found = otherwise;
+
+	if (lua_getfield(L, table, key) != LUA_TNIL) {
+		const char *word = luaL_checkstring(L, -1);
+
+		for (found = 0; words[found] && strcmp(words[found], word) != 0; found++)
+			;
+		if (!words[found])
+			return luaL_error(L, "spec.sandbox.%s: unknown word \"%s\"", key, word);
+	}
+	lua_pop(L, 1);
+	return found;
+}
+
+/* Calls @each for every string of the list in field @key. */
+static void
+each_string(lua_State *L, int table, const char *key,
+	    void (*each)(lua_State *, const char *, void *), void *arg)
+{
+	if (lua_getfield(L, table, key) != LUA_TNIL) {
+		luaL_checktype(L, -1, LUA_TTABLE);
+		for (lua_Integer i = 1, n = luaL_len(L, -1); i <= n; i++) {
+			(void)lua_rawgeti(L, -1, i);
+			each(L, luaL_checkstring(L, -1), arg);
+			lua_pop(L, 1);
+		}
+	}
+	lua_pop(L, 1);
+}
+
+/* ---- capabilities ---- */
+
+static void
+read_caps(lua_State *L, int sandbox, struct ward_draft_sandbox *out)
+{
+	static const char *const sets[] = {
+		[WARD_CAP_BOUNDING] = "bounding",	[WARD_CAP_PERMITTED] = "permitted",
+		[WARD_CAP_INHERITABLE] = "inheritable", [WARD_CAP_EFFECTIVE] = "effective",
+		[WARD_CAP_AMBIENT] = "ambient",
+	};
+
+	out->last_cap = ward_cap_last();
+	if (lua_getfield(L, sandbox, "caps") == LUA_TNIL) {
+		lua_pop(L, 1);
+		return;
+	}
+	luaL_checktype(L, -1, LUA_TTABLE);
+	if (out->last_cap < 0)
+		luaL_error(L, "spec.sandbox.caps: the kernel's capabilities are unknown: %s",
+			   strerror(-out->last_cap));
+	for (int set = 0; set < WARD_CAP_SETS; set++) {
+		if (lua_getfield(L, -1, sets[set]) != LUA_TNIL) {
+			luaL_checktype(L, -1, LUA_TTABLE);
+			out->caps.given |= 1u << set;
+			for (lua_Integer i = 1, n = luaL_len(L, -1); i <= n; i++) {
+				lua_Integer cap;
+
+				(void)lua_rawgeti(L, -1, i);
+				cap = luaL_checkinteger(L, -1);
+				luaL_argcheck(L, cap >= 0 && cap < 64, 1,
+					      "spec.sandbox.caps: no such capability");
+				/* What this kernel does not have, nobody has. */
+				if (cap <= out->last_cap)
+					out->caps.set[set] |= UINT64_C(1) << cap;
+				lua_pop(L, 1);
+			}
+		}
+		lua_pop(L, 1);
+	}
+	lua_pop(L, 1);
+}
+
+/* ---- namespaces ---- */
+
+static void
+add_namespace(lua_State *L, const char *name, void *arg)
+{
+	static const struct {
+		const char *name;
+		uint64_t flag;
+	} known[] = {
+		{ "cgroup", WARD_CLONE_NEWCGROUP }, { "ipc", WARD_CLONE_NEWIPC },
+		{ "mount", WARD_CLONE_NEWNS },	    { "net", WARD_CLONE_NEWNET },
+		{ "pid", WARD_CLONE_NEWPID },	    { "time", WARD_CLONE_NEWTIME },
+		{ "user", WARD_CLONE_NEWUSER },	    { "uts", WARD_CLONE_NEWUTS },
+	};
+	uint64_t *flags = arg;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i].name, name) == 0) {
+			*flags |= known[i].flag;
+			return;
+		}
+	}
+	luaL_error(L, "spec.sandbox.namespaces: unknown namespace \"%s\"", name);
+}
+
+/* ---- Landlock ---- */
+
+static void
+add_right(lua_State *L, const char *name, void *arg)
+{
+	int bit = ward_landlock_fs_bit(name);
+
+	if (bit < 0)
+		luaL_error(L, "spec.sandbox.landlock.fs: unknown right \"%s\"", name);
+	*(uint64_t *)arg |= UINT64_C(1) << bit;
+}
+
+static void
+add_scope(lua_State *L, const char *name, void *arg)
+{
+	int bit = ward_landlock_scope_bit(name);
+
+	if (bit < 0)
+		luaL_error(L, "spec.sandbox.landlock.scope: unknown scope \"%s\"", name);
+	*(uint64_t *)arg |= UINT64_C(1) << bit;
+}
+
+static void
+read_paths(lua_State *L, int landlock, struct ward_landlock_request *out)
+{
+	struct ward_landlock_path *paths;
+	lua_Integer n;
+	int list;
+
+	if (lua_getfield(L, landlock, "fs") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	list = lua_gettop(L);
+	n = luaL_len(L, list);
+	if (n == 0) /* files are left alone */
+		return;
+	paths = ward_spec_scratch(L, (size_t)n, sizeof(*paths));
+	for (lua_Integer i = 1; i <= n; i++) {
+		int rule;
+
+		(void)lua_rawgeti(L, list, i);
+		luaL_checktype(L, -1, LUA_TTABLE);
+		rule = lua_gettop(L);
+		paths[i - 1].path = ward_spec_string(L, rule, "path");
+		each_string(L, rule, "rights", add_right, &paths[i - 1].rights);
+		(void)lua_getfield(L, rule, "optional");
+		paths[i - 1].optional = lua_toboolean(L, -1);
+		lua_settop(L, rule - 1);
+	}
+	out->handled_fs = WARD_LANDLOCK_FS_ALL;
+	out->paths = paths;
+	out->npaths = (size_t)n;
+}
+
+static void
+read_ports(lua_State *L, int net, const char *key, struct ward_landlock_ports *out)
+{
+	uint16_t *ports;
+	lua_Integer n;
+
+	if (lua_getfield(L, net, key) == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	n = luaL_len(L, -1);
+	ports = ward_spec_scratch(L, (size_t)n, sizeof(*ports));
+	for (lua_Integer i = 1; i <= n; i++) {
+		lua_Integer port;
+
+		(void)lua_rawgeti(L, -2, i);
+		port = luaL_checkinteger(L, -1);
+		luaL_argcheck(L, port >= 0 && port <= UINT16_MAX, 1,
+			      "spec.sandbox.landlock.net: no such port");
+		ports[i - 1] = (uint16_t)port;
+		lua_pop(L, 1);
+	}
+	*out = (struct ward_landlock_ports){ .handled = true, .ports = ports, .n = (size_t)n };
+}
+
+static void
+read_landlock(lua_State *L, int sandbox, struct ward_spec_sandbox *out)
+{
+	static const char *const compat[] = { "best_effort", "strict", NULL };
+	int landlock;
+
+	if (lua_getfield(L, sandbox, "landlock") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	landlock = lua_gettop(L);
+	out->has_landlock = true;
+	out->landlock.strict = read_words(L, landlock, "compat", compat, 0) == 1;
+	each_string(L, landlock, "scope", add_scope, &out->landlock.scoped);
+	read_paths(L, landlock, &out->landlock);
+	if (lua_getfield(L, landlock, "net") != LUA_TNIL) {
+		int net = lua_gettop(L);
+
+		luaL_checktype(L, -1, LUA_TTABLE);
+		read_ports(L, net, "bind", &out->landlock.bind);
+		read_ports(L, net, "connect", &out->landlock.connect);
+	}
+}
+
+/* ---- seccomp ---- */
+
+static uint32_t
+read_action(lua_State *L, int table, const char *key)
+{
+	const char *name = ward_spec_string(L, table, key);
+	uint32_t action;
+
+	if (ward_seccomp_action(name, &action) < 0)
+		return (uint32_t)luaL_error(L, "spec.sandbox.seccomp: unknown action \"%s\"", name);
+	return action;
+}
+
+/* The list of names of rule @i of @rules, left on the stack. Returns its length. */
+static lua_Integer
+push_names(lua_State *L, int rules, lua_Integer i)
+{
+	(void)lua_rawgeti(L, rules, i);
+	luaL_checktype(L, -1, LUA_TTABLE);
+	if (lua_getfield(L, -1, "names") != LUA_TTABLE)
+		luaL_error(L, "spec.sandbox.seccomp: names must be a list");
+	return luaL_len(L, -1);
+}
+
+static void
+read_seccomp(lua_State *L, int sandbox, struct ward_spec_sandbox *out)
+{
+	struct ward_seccomp_rule *rules;
+	lua_Integer count, total = 0;
+	size_t at = 0;
+	int seccomp, list;
+
+	if (lua_getfield(L, sandbox, "seccomp") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	seccomp = lua_gettop(L);
+	out->seccomp.default_action = read_action(L, seccomp, "default");
+	if (lua_getfield(L, seccomp, "rules") != LUA_TTABLE)
+		luaL_error(L, "spec.sandbox.seccomp.rules must be a list");
+	list = lua_gettop(L);
+	count = luaL_len(L, list);
+	for (lua_Integer i = 1; i <= count; i++) {
+		total += push_names(L, list, i);
+		lua_settop(L, list);
+	}
+	rules = ward_spec_scratch(L, (size_t)total, sizeof(*rules));
+	for (lua_Integer i = 1; i <= count; i++) {
+		lua_Integer n = push_names(L, list, i);
+		int names = lua_gettop(L);
+		uint32_t action = read_action(L, names - 1, "action");
+
+		for (lua_Integer k = 1; k <= n && at < (size_t)total; k++) {
+			(void)lua_rawgeti(L, names, k);
+			/* The list keeps the string. */
+			rules[at++] = (struct ward_seccomp_rule){ .name = luaL_checkstring(L, -1),
+								  .action = action };
+			lua_pop(L, 1);
+		}
+		lua_settop(L, names - 2);
+	}
+	out->has_seccomp = true;
+	out->seccomp.rules = rules;
+	out->seccomp.nrules = at;
+}
+
+void
+ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
+		       struct ward_draft_sandbox *draft)
+{
+	static const char *const on_failure[] = { [WARD_FAIL_ERROR] = "error",
+						  [WARD_FAIL_WARN] = "warn",
+						  [WARD_FAIL_SILENT] = "silent",
+						  NULL };
+	int sandbox;
+
+	memset(out, 0, sizeof(*out));
+	if (lua_getfield(L, spec, "sandbox") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	sandbox = lua_gettop(L);
+	draft->on_failure =
+		(enum ward_on_failure)read_words(L, sandbox, "on_failure", on_failure, 0);
+	(void)lua_getfield(L, sandbox, "no_new_privs");
+	draft->no_new_privs = lua_toboolean(L, -1);
+	if (lua_getfield(L, sandbox, "securebits") != LUA_TNIL)
+		draft->securebits = (int)luaL_checkinteger(L, -1);
+	draft->set_securebits = !lua_isnil(L, -1);
+	read_caps(L, sandbox, draft);
+	each_string(L, sandbox, "namespaces", add_namespace, &draft->namespaces);
+	read_landlock(L, sandbox, out);
+	read_seccomp(L, sandbox, out);
+}
+
+/* ---- kernel objects ---- */
+
+int
+ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
+		       struct ward_fd_rule *spare, struct ward_plan **out, struct ward_err *err)
+{
+	struct ward_seccomp_filter filter = { 0 };
+	WARD_AUTO_FD int ruleset = -1;
+	int r = 0;
+
+	if (sb->has_landlock) {
+		ruleset = ward_landlock_build(&sb->landlock, ward_landlock_abi(), &sb->report, err);
+		if (ruleset < 0)
+			return ruleset;
+		*spare = (struct ward_fd_rule){ .target = -1,
+						.source = WARD_SOURCE_FD,
+						.number = ruleset };
+		d->nfds++;
+		d->sandbox.ruleset = ruleset;
+		d->sandbox.has_ruleset = true;
+	}
+	if (sb->has_seccomp) {
+		r = ward_seccomp_compile(&sb->seccomp, &filter, err);
+		if (r == 0)
+			r = ward_seccomp_check(filter.insns, filter.n, err);
+		d->sandbox.filter = (const struct ward_bpf *)(const void *)filter.insns;
+		d->sandbox.nfilter = filter.n;
+	}
+	if (r == 0)
+		r = ward_plan_new(d, out, err);
+	if (r == 0)
+		(void)ward_fd_steal(&ruleset); /* the plan's now */
+	ward_seccomp_free(&filter);
+	return r;
+}

@@ -1,0 +1,84 @@
+-- ward explain SCRIPT [NAME...]
+
+local exit <const> = require("ward.cli.exit")
+local json <const> = require("ward.service.json")
+local output <const> = require("ward.cli.output")
+
+local M <const> = { summary = "Show the steps of each child before exec; nothing is started." }
+
+function M.configure(command)
+  command:argument("script", "The supervision script."):argname("SCRIPT")
+  command:argument("names", "Services, or patterns such as 'web-*'; all when none is given."):args("*"):argname("NAME")
+  command:flag("--json", "Print JSON.")
+end
+
+-- The services that the names choose, in the order asked for; all without names.
+local function choose(services, names)
+  if #names == 0 then
+    return services
+  end
+  local by_name, known = {}, {}
+  for i, spec in ipairs(services) do
+    by_name[spec.name], known[i] = spec, spec.name
+  end
+  local wanted, missing = require("ward.service.glob").expand(names, known)
+  if not wanted then
+    return nil, missing
+  end
+  local chosen = {}
+  for i, name in ipairs(wanted) do
+    chosen[i] = by_name[name]
+  end
+  return chosen
+end
+
+-- A path can hold any byte; a terminal must not see it.
+local function printable(text)
+  return (text:gsub("[%c\127]", "?"))
+end
+
+local function block(service)
+  local count, rows = #service.steps, {}
+  local number = ("  %%%dd"):format(#tostring(count))
+  for i, step in ipairs(service.steps) do
+    rows[i] = { number:format(i), step.stage, step.text ~= "" and printable(step.text) or nil }
+  end
+  return ("%s (%s): %d %s\n%s"):format(service.name, printable(service.source), count,
+    count == 1 and "step" or "steps", output.table(rows))
+end
+
+local function complain(errors)
+  for _, line in ipairs(errors) do
+    output.complain(line)
+  end
+  return exit.FAILED
+end
+
+function M.run(args)
+  local load <const> = require("ward.service.load")
+  local bundle, errors = load.bundle(args.script)
+  if not bundle then
+    return complain(errors)
+  end
+  local chosen, missing = choose(bundle.services, args.names)
+  if not chosen then
+    output.complain("no such service: " .. json.encode(missing))
+    return exit.NO_SERVICE
+  end
+  local plans
+  plans, errors = load.plans({ services = chosen })
+  if not plans then
+    return complain(errors)
+  end
+
+  local services, blocks = json.list({}), {}
+  for i, spec in ipairs(chosen) do
+    local steps = json.list(plans[spec.name]:explain())
+    services[i] = { name = spec.name, source = spec.source, steps = steps }
+    blocks[i] = block(services[i])
+  end
+  output.out(args.json and json.encode({ services = services }) .. "\n" or table.concat(blocks, "\n"))
+  return exit.OK
+end
+
+return M

@@ -1,0 +1,20 @@
+-- ward run SCRIPT
+
+local output <const> = require("ward.cli.output")
+
+local M <const> = { summary = "Supervise what a script declares, in the foreground." }
+
+function M.configure(command)
+  command:argument("script", "The supervision script."):argname("SCRIPT")
+  command:flag("-q --quiet", "Do not copy the services' log lines to stdout.")
+end
+
+function M.run(args)
+  -- Required here: other verbs need neither the engine nor the schema.
+  local service <const> = require("ward.service")
+  return service.run({
+    script = args.script, instance = args.instance, quiet = args.quiet, complain = output.complain,
+  })
+end
+
+return M

@@ -1,0 +1,1 @@
+return require("ward.cli.change").verb("start", "Start services, and what they need.", "Wait until they are ready")

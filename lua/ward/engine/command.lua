@@ -1,0 +1,217 @@
+-- What an operator asks for. Commands only set what is desired and queue inputs; the table decides.
+
+local graph <const> = require "ward.engine.graph"
+local life <const> = require "ward.engine.life"
+local reply <const> = require "ward.engine.reply"
+
+local M <const> = {}
+
+local SHUTTING_DOWN <const> = "shutting down"
+
+-- The services that are named, each once, in declaration order.
+local function targets(st, names)
+  local list, seen = {}, {}
+  for _, name in ipairs(names) do
+    local svc = st.by_name[name]
+    if svc and not seen[svc] then
+      seen[svc] = true
+      list[#list + 1] = svc
+    end
+  end
+  table.sort(list, function(a, b)
+    return a.index < b.index
+  end)
+  return list, seen
+end
+
+-- Answers the commands that wait for the opposite of what is now asked.
+local function supersede(st, svc, goal, by)
+  reply.sweep(st, svc, function(waiter)
+    if waiter.op ~= "wait" and waiter.goal ~= goal then
+      return false, "superseded by " .. by, "superseded"
+    end
+  end)
+end
+
+-- Sets the targets and all that they need desired up; returns what was not named.
+local function raise(st, list, named, op)
+  local wanted = {}
+  for _, svc in ipairs(list) do
+    svc.desired = "up"
+    supersede(st, svc, "ready", op)
+    for _, need in ipairs(graph.reach(svc, "needs")) do
+      if not named[need] and not wanted[need] then
+        wanted[need] = true
+        wanted[#wanted + 1] = need
+        need.desired = "up"
+        supersede(st, need, "ready", ('%s of "%s"'):format(op, svc.spec.name))
+      end
+    end
+  end
+  table.sort(wanted, function(a, b)
+    return a.index < b.index
+  end)
+  return wanted
+end
+
+local OPS <const> = {}
+
+function OPS.start(st, names)
+  local list, named = targets(st, names)
+  for _, need in ipairs(raise(st, list, named, "start")) do
+    life.push(st, need, "want")
+  end
+  for _, svc in ipairs(list) do
+    life.push(st, svc, "start")
+  end
+end
+
+-- What lives stops, dependents first, and comes back because it is desired up; the rest starts.
+function OPS.restart(st, names)
+  local list, named = targets(st, names)
+  local wanted = raise(st, list, named, "restart")
+  local why, starts = { reason = "restart" }, {}
+  for at = #list, 1, -1 do
+    local svc = list[at]
+    if life.live(svc) then
+      life.forget(st, svc)
+      life.push(st, svc, "halt", why)
+      life.cascade(st, svc, why, false)
+    else
+      table.insert(starts, 1, svc)
+    end
+  end
+  for _, need in ipairs(wanted) do
+    life.push(st, need, "want")
+  end
+  for _, svc in ipairs(starts) do
+    life.push(st, svc, "start")
+  end
+end
+
+function OPS.stop(st, names)
+  local list <const> = targets(st, names)
+  local why <const> = { reason = "stop" }
+  for at = #list, 1, -1 do
+    local svc = list[at]
+    svc.desired = "down"
+    supersede(st, svc, "stopped", "stop")
+    life.push(st, svc, "halt", why)
+    life.cascade(st, svc, why, true)
+  end
+end
+
+function OPS.wait()
+end
+
+--- First half of a command: what it changes.
+---@param st table
+---@param event { op: "start"|"stop"|"restart"|"wait", names: string[] }
+function M.apply(st, event)
+  local op = OPS[event.op]
+  if not op then
+    error(('engine: unknown command "%s"'):format(event.op), 0)
+  elseif event.op == "wait" and event.for_ ~= "ready" and event.for_ ~= "stopped" then
+    error("engine: a wait is for ready or for stopped", 0)
+  elseif event.token ~= nil and st.commands[event.token] then
+    error("engine: a command with this token is still open", 0)
+  end
+  if st.level == 0 or event.op == "stop" then
+    op(st, event.names)
+  end
+end
+
+-- true or false settles a name at once; nil: it has to wait.
+local function verdict(st, svc, goal, event)
+  if not svc then
+    return false, "no such service", "unknown"
+  elseif st.level > 0 and goal == "ready" then
+    return false, SHUTTING_DOWN, "shutdown"
+  end
+  local ok, message, code = life.reached(svc, goal)
+  if ok == nil and goal == "ready" then
+    message, code = life.hopeless(svc)
+    ok = message and false
+  end
+  if ok == nil and event.wait == false then
+    return true
+  end
+  return ok, message, code
+end
+
+--- Second half, when all that follows at once has happened: answers now, or waits.
+---@param st table
+---@param event { op: string, names: string[], for_: string|nil, token: any, wait: boolean|nil }
+function M.register(st, event)
+  if event.token == nil then
+    return
+  end
+  local goal = event.op == "stop" and "stopped" or event.op == "wait" and event.for_ or "ready"
+  local command = reply.open(st, event.token, event.names)
+  for slot, name in ipairs(event.names) do
+    local svc = st.by_name[name]
+    local ok, message, code = verdict(st, svc, goal, event)
+    if ok == nil then
+      table.insert(svc.waiters, { command = command, slot = slot, goal = goal, op = event.op })
+    else
+      reply.settle(st, command, slot,
+        { name = name, state = svc and svc.state, ok = ok, message = message, code = code })
+    end
+  end
+end
+
+--- Shutdown: once to begin, again to hurry.
+---@param st table
+---@param event { token: any }
+function M.shutdown(st, event)
+  st.level = st.level + 1
+  if event.token ~= nil then
+    table.insert(st.shutdown_tokens, event.token)
+  end
+  st.effects[#st.effects + 1] = { kind = "event", type = "shutdown", level = st.level, live = st.live }
+  local why <const> = { reason = "shutdown" }
+  for at = #st.services, 1, -1 do
+    local svc = st.services[at]
+    if st.level > 1 then
+      life.push(st, svc, "hurry")
+    else
+      life.push(st, svc, "halt", why)
+      reply.sweep(st, svc, function(waiter)
+        if waiter.goal == "ready" then
+          return false, SHUTTING_DOWN, "shutdown"
+        end
+      end)
+    end
+  end
+end
+
+-- What shutdown could not bring down.
+local function survivors(st)
+  local results = {}
+  for _, svc in ipairs(st.stuck > 0 and st.services or {}) do
+    local ok, message, code = life.reached(svc, "stopped")
+    if not ok then
+      results[#results + 1] = { name = svc.spec.name, state = svc.state, ok = false, message = message, code = code }
+    end
+  end
+  return results
+end
+
+--- Ends the shutdown when nothing lives that could still be waited for.
+---@param st table
+function M.finish(st)
+  if st.level == 0 or st.live > 0 or st.quit and #st.shutdown_tokens == 0 then
+    return
+  end
+  local results = survivors(st)
+  for _, token in ipairs(st.shutdown_tokens) do
+    st.effects[#st.effects + 1] = { kind = "reply", token = token, ok = #results == 0, results = results }
+  end
+  st.shutdown_tokens = {}
+  if not st.quit then
+    st.quit = true
+    st.effects[#st.effects + 1] = { kind = "quit", code = #results == 0 and 0 or 1 }
+  end
+end
+
+return M

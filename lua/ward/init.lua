@@ -1,0 +1,122 @@
+-- What `require "ward"` gives a script: declarations. Each call is checked when it is made, and its
+-- error names the line of the script that made it.
+--
+-- The library itself is only reached through M.open: one call makes the table for one generation of
+-- one script, and the generation that collects what the script declares.
+
+local M <const> = {}
+
+local keys <const> = require "ward.schema.keys"
+local schema <const> = require "ward.schema"
+local suggest <const> = require "ward.suggest"
+local tree <const> = require "ward.script.tree"
+local value <const> = require "ward.schema.value"
+local view <const> = require "ward.script.view"
+
+-- Work belongs to running tasks; a script that loads only declares.
+local EFFECTS <const> = { "spawn", "run", "sleep", "task", "all", "race", "timeout" }
+local LATER <const> = {
+  "oneshot", "cron", "every", "on", "on_signal", "watch", "command", "listen", "keep", "pool",
+}
+local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
+local STRATEGIES <const> = { "one_for_one" }
+local LATER_STRATEGIES <const> = { one_for_all = true, rest_for_one = true }
+
+local function got(given)
+  return "got " .. value.describe(given)
+end
+
+--- Declares a service. Raises at the caller's line when the declaration is wrong.
+---@param generation table
+---@param at string file:line of the call
+---@param spec table see ward.schema.keys
+---@return table service a read-only value: name; usable in needs and children
+local function service(generation, at, spec)
+  if type(spec) ~= "table" then
+    error(('%s: ward.service: expected a table such as { name = "web", cmd = { "/srv/web" } }, %s'):format(
+      at, got(spec)), 0)
+  end
+  -- `source` marks specs that have been normalised before; a script cannot write one.
+  if getmetatable(spec) == nil and spec.source ~= nil then
+    error(at .. ': service: unknown key "source"', 0)
+  end
+  local canonical <const>, message <const> = schema.normalise(spec, generation.host, at)
+  if not canonical then error(at .. ": " .. message, 0) end
+  return tree.add(generation, "service", canonical.name, at, canonical)
+end
+
+local function children_of(generation, name, list)
+  local children = {}
+  for i = 1, value.list("children", list, "a list of services and supervisors", 10000) do
+    local node <const> = generation.nodes[list[i]]
+    local path <const> = ("children[%d]"):format(i)
+    if not node then value.must(path, "a service or a supervisor", list[i]) end
+    if node.parent then
+      value.fail(path, node.parent.name == name and ("%s is there twice"):format(node.title)
+        or ("%s is already a child of %s (%s)"):format(node.title, node.parent.title, node.parent.source))
+    end
+    for j = 1, i - 1 do
+      if children[j] == node then value.fail(path, ("%s is there twice"):format(node.title)) end
+    end
+    children[i] = node
+  end
+  return children
+end
+
+--- Declares a supervisor: a group of services and supervisors.
+---@param generation table
+---@param at string file:line of the call
+---@param spec { name: string, children: table[], strategy: string|nil }
+---@return table supervisor a read-only value: name
+local function supervisor(generation, at, spec)
+  if type(spec) ~= "table" or getmetatable(spec) ~= nil then
+    error(('%s: ward.supervisor: expected a plain table such as { name = "app", children = { db, web } }, %s'):format(
+      at, got(spec)), 0)
+  end
+  local name <const>, bad_name <const> = schema.name(spec.name)
+  local children <const>, message <const> = value.try(function()
+    value.known("", spec, keys.supervisor, nil, "; services go into children = { ... }")
+    if not name then value.fail("", spec.name == nil and "name: is required" or bad_name) end
+    if spec.strategy ~= nil then value.choice("strategy", spec.strategy, STRATEGIES, LATER_STRATEGIES) end
+    if spec.children == nil then value.fail("children", "is required") end
+    return children_of(generation, name, spec.children)
+  end)
+  if not children then
+    error(('%s: supervisor%s: %s'):format(at, name and (' "%s"'):format(name) or "", message), 0)
+  end
+  return tree.add(generation, "supervisor", name, at, nil, children)
+end
+
+--- The `ward` table of one generation of a script, and that generation.
+---@param host table as for schema.normalise, plus version: string; located: fn(fn) -> function that calls
+---  fn(at, ...) with the file:line of its caller
+---@return table ward read-only
+---@return table generation for ward.script.tree
+function M.open(host)
+  local generation <const> = tree.new(host)
+  local api <const> = { version = host.version }
+
+  local function declare(name, fn)
+    api[name] = host.located(function(at, ...) return fn(generation, at, ...) end)
+  end
+  local function refuse(table_, prefix, names, why)
+    for _, name in ipairs(names) do
+      table_[name] = host.located(function(at) error(("%s: %s%s: %s"):format(at, prefix, name, why), 0) end)
+    end
+  end
+
+  declare("service", service)
+  declare("supervisor", supervisor)
+  refuse(api, "ward.", EFFECTS, "only declarations are allowed while a script loads")
+  refuse(api, "ward.", LATER, "not yet supported")
+  local ready <const> = {}
+  refuse(ready, "ward.ready.", PROBES, "not yet supported")
+  api.ready = view.readonly(ready, "ward.ready", function(key, names)
+    return ("ward.ready has no field %s%s"):format(view.key(key), suggest.hint(key, names))
+  end)
+  return view.readonly(api, "ward", function(key, names)
+    return ("ward has no field %s%s"):format(view.key(key), suggest.hint(key, names))
+  end), generation
+end
+
+return M

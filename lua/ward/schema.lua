@@ -1,0 +1,274 @@
+-- From what a user wrote to the canonical spec: plain data that engine and core take as it is.
+--
+-- It runs twice: in the script state, where errors become the user's file:line, and again in the
+-- trusted state on what came over. The second run trusts nothing: wrong types, metatables, holes and
+-- sizes past the limits are refused with a sentence, and no walk is longer than a limit.
+
+local dotenv <const> = require "ward.dotenv"
+local graph <const> = require "ward.engine.graph"
+local identity <const> = require "ward.schema.identity"
+local keys <const> = require "ward.schema.keys"
+local process <const> = require "ward.schema.process"
+local restart <const> = require "ward.schema.restart"
+local sandbox <const> = require "ward.schema.sandbox"
+local stdio <const> = require "ward.schema.stdio"
+local suggest <const> = require "ward.suggest"
+local value <const> = require "ward.schema.value"
+
+local M <const> = {}
+
+--- Every key with type, default, doc and `since`: rows of service, restart, backoff, supervisor.
+M.keys = keys
+
+local MAX_SERVICES <const> = 10000
+local MAX_ENV <const> = 10000
+local MAX_ENV_FILES <const> = 64
+-- A path and a line number.
+local MAX_SOURCE <const> = value.MAX_PATH + 16
+
+local POSITIONAL <const> = '; the command goes into cmd = { "program", "argument" }'
+local CMD <const> = 'a list of strings such as { "sleep", "10" }'
+
+-- Keys of a spec that has been normalised before: the declared ones and those normalise adds.
+local canonical_rows <const> = {}
+for _, row in ipairs(keys.canonical) do canonical_rows[row.key] = row end
+local both <const> = {}
+for _, row in ipairs(keys.service) do both[#both + 1] = canonical_rows[row.key] or row end
+both[#both + 1] = canonical_rows.source
+both[#both + 1] = canonical_rows.ids
+
+--- Whether a name fits a service or a supervisor.
+---@param name any
+---@return string|nil name
+---@return string|nil message
+function M.name(name)
+  return value.try(function()
+    value.string("name", name, { max = 128 })
+    if not name:find("^[A-Za-z0-9]") then
+      value.fail("name", "must begin with a letter or a digit, got " .. value.describe(name))
+    end
+    local bad <const> = name:match("[^A-Za-z0-9_.@:-]")
+    if bad then
+      value.fail("name", ("%s contains %s; letters, digits and _ . @ : - are allowed"):format(value.quote(name),
+        value.quote(bad)))
+    end
+    return name
+  end)
+end
+
+local function absolute(host)
+  return function(key, path)
+    local whole = path
+    if path:sub(1, 1) ~= "/" then
+      if type(host.dir) ~= "string" then value.must(key, "absolute", path) end
+      path = path:gsub("^%./+", "")
+      whole = (path == "." or path == "") and host.dir or host.dir:gsub("/$", "") .. "/" .. path
+    end
+    if #whole > value.MAX_PATH then
+      value.fail(key, ("is too long: %d bytes, at most %d"):format(#whole, value.MAX_PATH))
+    end
+    return whole
+  end
+end
+
+local function command(given)
+  if type(given) == "string" and not given:find("\0", 1, true) then
+    local words = {}
+    for word in given:sub(1, 60):gmatch("%S+") do words[#words + 1] = value.quote(word) end
+    value.fail("cmd", ("must be a list such as { %s }, got %s"):format(table.concat(words, ", "),
+      value.describe(given)))
+  end
+  local count <const> = value.list("cmd", given, CMD)
+  if count == 0 then value.fail("cmd", "must not be empty") end
+  local cmd = {}
+  for i = 1, count do cmd[i] = value.text(("cmd[%d]"):format(i), given[i], { min = i == 1 and 1 or 0 }) end
+  return cmd
+end
+
+local function umask(given)
+  if given == nil then return 18 end
+  if type(given) == "string" and given:find("^0?[0-7][0-7]?[0-7]?$") then return tonumber(given, 8) end
+  local number <const> = type(given) == "number" and math.tointeger(given)
+  if not number or number < 0 or number > 511 then
+    value.must("umask", 'an octal string such as "022", or a number from 0 to 511', given)
+  end
+  return number
+end
+
+local function env_key(path, key)
+  if key == "" then value.fail(path, "a variable needs a name") end
+  if key:find("=", 1, true) then
+    value.fail(path, ('%s: the name of a variable cannot contain "="'):format(value.quote(key)))
+  end
+  if key:find("\0", 1, true) then value.fail(path, "the name of a variable contains a NUL byte") end
+end
+
+local function read_env_file(env, name, host, resolve)
+  local optional <const> = name:sub(1, 1) == "-"
+  if optional then name = name:sub(2) end
+  if name == "" then value.fail("env_file", "must not be empty") end
+  local path <const> = resolve("env_file", name)
+  local text <const>, message = host.read(path)
+  if not text then
+    message = value.unreadable(path, message)
+    if optional and message:find("No such file", 1, true) then return end
+    value.fail("env_file", message)
+  end
+  local pairs_read <const>, line <const>, wrong <const> = dotenv.parse(text)
+  if not pairs_read then value.fail("env_file", ("%s:%d: %s"):format(path, line, wrong)) end
+  for _, pair in ipairs(pairs_read) do env[pair[1]] = pair[2] end
+end
+
+-- env over the env_files, in one table.
+local function environment(spec, host, resolve, again)
+  local env = {}
+  if again and spec.env_file ~= nil then value.fail("env_file", "is part of env here") end
+  local files = spec.env_file
+  if type(files) == "string" then files = { files } end
+  for i = 1, files == nil and 0 or value.list("env_file", files, "a path or a list of paths", MAX_ENV_FILES) do
+    local path <const> = type(spec.env_file) == "string" and "env_file" or ("env_file[%d]"):format(i)
+    value.string(path, files[i], { max = value.MAX_PATH })
+    read_env_file(env, files[i], host, resolve)
+  end
+  if spec.env == nil then return env end
+  local names <const> = value.keys("env", spec.env, '; write env = { NAME = "value" }')
+  if #names > MAX_ENV then value.fail("env", ("is too large: at most %d variables"):format(MAX_ENV)) end
+  for _, name in ipairs(names) do
+    env_key("env", name)
+    local path <const> = "env." .. (name:find("^[%w_]+$") and name:sub(1, 60) or value.quote(name))
+    local given <const> = spec.env[name]
+    if given == false then
+      env[name] = false
+    else
+      env[name] = value.text(path, given, { min = 0, max = value.MAX_STRING - #name - 1,
+        what = "a string, a number or false" })
+    end
+  end
+  return env
+end
+
+local function needs(spec, host)
+  local list, seen = {}, {}
+  if spec.needs == nil then return list end
+  for i = 1, value.list("needs", spec.needs, 'a list of services such as { db, "cache" }', MAX_SERVICES) do
+    local path <const>, given <const> = ("needs[%d]"):format(i), spec.needs[i]
+    local name = host.service_name and host.service_name(given) or given
+    if type(name) ~= "string" then value.must(path, "a service or a service's name", given) end
+    local _, message <const> = M.name(name)
+    if message then value.fail(path, (message:gsub("^name: ", ""))) end
+    if name == spec.name then value.fail(path, "a service cannot need itself") end
+    if not seen[name] then list[#list + 1], seen[name] = name, true end
+  end
+  return list
+end
+
+-- The spec of `given`, a plain table with known keys and a good name.
+local function build(given, host, source)
+  local again <const> = given.source ~= nil
+  local resolve <const> = absolute(host)
+  local cmd <const> = command(given.cmd)
+  local user, ids
+  if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
+  local tty <const> = process.tty("tty", given.tty)
+  local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false) end
+  local function flag(key, default)
+    if given[key] == nil then return default end
+    return value.boolean(key, given[key])
+  end
+  return {
+    name = given.name,
+    source = source or (again and value.string("source", given.source, { max = MAX_SOURCE })) or "?",
+    cmd = cmd,
+    arg0 = given.arg0 == nil and cmd[1] or value.string("arg0", given.arg0),
+    cwd = resolve("cwd", given.cwd == nil and "." or value.string("cwd", given.cwd, { max = value.MAX_PATH })),
+    umask = umask(given.umask),
+    env = environment(given, host, resolve, again),
+    env_clear = flag("env_clear", false),
+    user = user, ids = ids,
+    stdin = stream("stdin"), stdout = stream("stdout"), stderr = stream("stderr"),
+    fds = process.fds("fds", given.fds, again),
+    session = process.session("session", given.session, tty),
+    tty = tty,
+    parent_death = process.parent_death("parent_death", given.parent_death),
+    limits = process.limits("limits", given.limits, again),
+    nice = process.nice("nice", given.nice),
+    ioprio = process.ioprio("ioprio", given.ioprio),
+    sched = process.sched("sched", given.sched),
+    affinity = process.affinity("affinity", given.affinity),
+    oom_score_adj = process.oom_score_adj("oom_score_adj", given.oom_score_adj),
+    clone = process.clone("clone", given.clone),
+    sandbox = sandbox.normalise("sandbox", given.sandbox, resolve, again),
+    restart = restart.restart("restart", given.restart),
+    success = restart.success("success", given.success),
+    stop = restart.stop("stop", given.stop, again),
+    needs = needs(given, host),
+  }
+end
+
+--- The canonical spec of a declaration, or of a canonical spec (which comes out equal).
+---@param spec any
+---@param host table user, group: fn(name_or_id) -> { name, uid, gid } | nil; groups: fn(name, gid) -> gids;
+---  read: fn(path) -> text | nil, message; dir: absolute directory of the script;
+---  service_name: fn(value) -> string | nil, the name behind a service value (nil where there are none)
+---@param source string|nil file:line of the declaration
+---@return table|nil spec
+---@return string|nil message `service "web": restart.backoff.factor: must be ...`
+function M.normalise(spec, host, source)
+  if type(spec) ~= "table" then
+    return nil, ('service: must be a table such as { name = "web", cmd = { "/srv/web" } }, got %s'):format(
+      value.describe(spec))
+  elseif getmetatable(spec) ~= nil then
+    return nil, "service: must be a plain table, got one with a metatable"
+  end
+  local name <const>, bad_name <const> = M.name(spec.name)
+  local result <const>, message <const> = value.try(function()
+    -- Keys come before the name: { nmae = "web" } should hear of its slip, not of a missing name.
+    value.known("", spec, spec.source == nil and keys.service or both, keys.aliases, POSITIONAL)
+    if not name then value.fail("", spec.name == nil and "name: is required" or bad_name) end
+    if spec.cmd == nil then value.fail("cmd", "is required") end
+    return build(spec, host, source)
+  end)
+  if result then return result end
+  return nil, ("service%s: %s"):format(name and (' "%s"'):format(name) or "", message)
+end
+
+local BUNDLE_KEYS <const> = { path = true, name = true, services = true }
+
+local function check_bundle(bundle, host)
+  for _, key in ipairs(value.keys("bundle", bundle)) do
+    if not BUNDLE_KEYS[key] then value.fail("bundle", "unknown key " .. value.quote(key)) end
+  end
+  value.string("bundle.path", bundle.path, { max = value.MAX_PATH })
+  local name <const>, bad <const> = M.name(bundle.name)
+  if not name then value.fail("bundle", bad) end
+  local services, lines = {}, {}
+  for i = 1, value.list("bundle.services", bundle.services, "a list of services", MAX_SERVICES) do
+    local given <const> = bundle.services[i]
+    local at <const> = ("bundle.services[%d]"):format(i)
+    value.table(at, given)
+    local source <const> = value.string(at .. ".source", given.source, { max = MAX_SOURCE })
+    -- It begins lines on the terminal.
+    if source:find("[%c\127]") then value.fail(at .. ".source", "contains a control character") end
+    local spec <const>, message <const> = M.normalise(given, host)
+    if not spec then value.fail(source, message) end
+    if lines[spec.name] then
+      value.fail(source, ('service "%s": this name is taken by the service at %s'):format(spec.name, lines[spec.name]))
+    end
+    services[i], lines[spec.name] = spec, source
+  end
+  local ok <const>, errors <const> = graph.check(services, suggest.nearest)
+  if not ok then value.fail("", errors[1].message) end
+  return { path = bundle.path, name = name, services = services }
+end
+
+--- Checks what a script state returned, trusting nothing: shape, unique names, each spec normalised
+--- again, every need satisfied and no cycle.
+---@param bundle any
+---@param host table as for normalise; canonical specs need none of its functions
+---@return table|nil bundle { path=, name=, services = { spec, ... } }
+---@return string|nil message
+function M.bundle(bundle, host)
+  return value.try(check_bundle, bundle, host)
+end
+
+return M

@@ -1,0 +1,122 @@
+-- The key `sandbox`: what the child may do and reach.
+
+local capabilities <const> = require "ward.schema.capabilities"
+local keys <const> = require "ward.schema.keys"
+local landlock <const> = require "ward.schema.landlock"
+local seccomp <const> = require "ward.schema.seccomp"
+local suggest <const> = require "ward.suggest"
+local value <const> = require "ward.schema.value"
+
+local M <const> = {}
+
+local MODES <const> = { "error", "warn", "silent" }
+local NAMESPACES <const> = { "cgroup", "ipc", "mount", "net", "pid", "time", "user", "uts" }
+
+-- caps ------------------------------------------------------------------------------------------------------
+
+local SETS <const> = { "bounding", "permitted", "inheritable", "ambient", "effective" }
+-- The kernel refuses a set that holds what the other does not.
+local WITHIN <const> = { { "effective", "permitted" }, { "ambient", "permitted" }, { "ambient", "inheritable" } }
+
+local function capability_set(path, given)
+  if given == "all" then
+    local all = {}
+    for number = 0, capabilities.LAST do all[number + 1] = number end
+    return all
+  elseif type(given) == "string" then
+    value.fail(path, 'text such as "cap_net_raw=ep": not yet supported')
+  end
+  return value.set(path, given, 'a list of capabilities such as { "net_raw" }, or "all"', nil, capabilities.check)
+end
+
+local function check_within(path, sets)
+  for _, pair in ipairs(WITHIN) do
+    local inner <const>, outer <const> = sets[pair[1]], sets[pair[2]]
+    local held = {}
+    for _, number in ipairs(outer or {}) do held[number] = true end
+    for _, number in ipairs(inner and outer and inner or {}) do
+      if not held[number] then
+        value.fail(path .. "." .. pair[1], ("holds %s, but %s does not"):format(capabilities.name(number), pair[2]))
+      end
+    end
+  end
+end
+
+-- A list is for all five sets; a set that a table does not name is left alone.
+local function caps(path, given)
+  if given == nil then return nil end
+  local sets = {}
+  if type(given) == "table" and getmetatable(given) == nil and next(given) ~= nil and given[1] == nil then
+    value.known(path, given, keys.caps, nil, '; write caps = { "net_raw" } or caps = { effective = {...} }')
+    for _, name in ipairs(SETS) do
+      if given[name] ~= nil then sets[name] = capability_set(path .. "." .. name, given[name]) end
+    end
+    check_within(path, sets)
+    return sets
+  end
+  for _, name in ipairs(SETS) do sets[name] = capability_set(path, given) end
+  return sets
+end
+
+-- securebits ------------------------------------------------------------------------------------------------
+
+-- In the order of their bits (capabilities(7)).
+local SECUREBITS <const> = {
+  "noroot", "noroot_locked", "no_setuid_fixup", "no_setuid_fixup_locked", "keep_caps", "keep_caps_locked",
+  "no_cap_ambient_raise", "no_cap_ambient_raise_locked",
+}
+local ALL_SECUREBITS <const> = (1 << #SECUREBITS) - 1
+
+local bit_of <const> = {}
+for i, name in ipairs(SECUREBITS) do bit_of[name] = 1 << (i - 1) end
+
+local function securebits(path, given, again)
+  if given == nil then return nil end
+  if again then return value.integer(path, given, 0, ALL_SECUREBITS) end
+  local bits = 0
+  for i = 1, value.list(path, given, 'a list such as { "noroot", "noroot_locked" }', 64) do
+    local at <const> = ("%s[%d]"):format(path, i)
+    value.string(at, given[i], { max = 64, what = 'a name such as "noroot"' })
+    -- systemd and capsh write "noroot-locked".
+    local bit <const> = bit_of[given[i]:gsub("-", "_")]
+    if not bit then
+      value.fail(at, ("unknown securebit %s%s"):format(value.quote(given[i]), suggest.hint(given[i], SECUREBITS)))
+    end
+    bits = bits | bit
+  end
+  return bits
+end
+
+local function namespaces(path, given)
+  if given == nil then return {} end
+  return value.set(path, given, 'a list such as { "mount", "net" }', 64, function(at, name)
+    return value.choice(at, name, NAMESPACES)
+  end)
+end
+
+--- sandbox -> { on_failure=, no_new_privs=, caps=, securebits=, landlock=, seccomp=, namespaces= } with
+--- capabilities and securebits by number; nil is left as ward has it.
+---@param path string
+---@param given any
+---@param absolute fun(path: string, relative: string): string
+---@param again boolean whether it is the canonical form
+function M.normalise(path, given, absolute, again)
+  if given == nil then return nil end
+  if type(given) == "string" then value.fail(path, "a preset: not yet supported") end
+  value.known(path, value.table(path, given, 'a table such as { caps = {}, namespaces = { "net" } }'), keys.sandbox,
+    keys.sandbox_aliases)
+  local function at(key) return path .. "." .. key end
+  local no_new_privs = given.no_new_privs
+  if no_new_privs == nil then no_new_privs = true end
+  return {
+    on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES),
+    no_new_privs = value.boolean(at "no_new_privs", no_new_privs),
+    caps = caps(at "caps", given.caps),
+    securebits = securebits(at "securebits", given.securebits, again),
+    landlock = landlock.normalise(at "landlock", given.landlock, absolute, again),
+    seccomp = seccomp.normalise(at "seccomp", given.seccomp, again),
+    namespaces = namespaces(at "namespaces", given.namespaces),
+  }
+end
+
+return M

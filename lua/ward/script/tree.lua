@@ -1,0 +1,120 @@
+-- What one generation of a script declares, and the bundle that comes of it.
+--
+-- A node is a declared service or supervisor:
+--   { kind, name, title = 'service "web"', source = "file:line", spec | children, parent, value }
+
+local graph <const> = require "ward.engine.graph"
+local schema <const> = require "ward.schema"
+local suggest <const> = require "ward.suggest"
+local value <const> = require "ward.schema.value"
+local view <const> = require "ward.script.view"
+
+local M <const> = {}
+
+--- An empty generation. Its host is `host` with service_name added.
+function M.new(host)
+  local nodes <const> = {}
+  local own <const> = {
+    service_name = function(given)
+      local node <const> = nodes[given]
+      return node and node.kind == "service" and node.name or nil
+    end,
+  }
+  -- order: nodes as declared; nodes: by the value the script holds; by_name: services and supervisors.
+  return { host = setmetatable(own, { __index = host }), order = {}, nodes = nodes, by_name = {} }
+end
+
+--- Adds a declaration and returns the value the script gets for it. Raises when the name is taken.
+---@param generation table
+---@param kind "service"|"supervisor"
+---@param name string
+---@param at string file:line
+---@param spec table|nil canonical spec of a service
+---@param children table[]|nil nodes of a supervisor
+function M.add(generation, kind, name, at, spec, children)
+  local title <const> = ('%s "%s"'):format(kind, name)
+  local taken <const> = generation.by_name[name]
+  if taken then
+    error(("%s: %s: this name is taken by the %s at %s"):format(at, title, taken.kind, taken.source), 0)
+  end
+  local fields <const> = { name = name }
+  local node <const> = { kind = kind, name = name, title = title, source = at, spec = spec, children = children }
+  for _, child in ipairs(children or {}) do child.parent = node end
+  node.value = view.readonly(fields, title, function(key, names)
+    return ("%s has no field %s%s"):format(title, view.key(key), suggest.hint(key, names))
+  end)
+  generation.order[#generation.order + 1] = node
+  generation.nodes[node.value] = node
+  generation.by_name[name] = node
+  return node.value
+end
+
+local EXPECTED <const> = "must return a supervisor, a service, a list of these, or nothing"
+
+-- The nodes that the script returned, in order; without a returned value, nil.
+local function roots_of(generation, path, returned)
+  if returned == nil then return nil end
+  local node <const> = generation.nodes[returned]
+  if node then return { node } end
+  local roots <const>, message <const> = value.try(function()
+    local list = {}
+    if type(returned) ~= "table" or getmetatable(returned) ~= nil then
+      value.fail("", ("%s, got %s"):format(EXPECTED, value.describe(returned)))
+    end
+    for i = 1, value.list("the returned list", returned) do
+      list[i] = generation.nodes[returned[i]]
+      if not list[i] then
+        value.must(("the returned list: [%d]"):format(i), "a service or a supervisor", returned[i])
+      end
+    end
+    return list
+  end)
+  if not roots then error(path .. ": " .. message, 0) end
+  return roots
+end
+
+local function collect(node, seen, specs)
+  if seen[node] then
+    error(("%s: %s: is in two places of what the script returns"):format(node.source, node.title), 0)
+  end
+  seen[node] = true
+  if node.spec then specs[#specs + 1] = node.spec end
+  for _, child in ipairs(node.children or {}) do collect(child, seen, specs) end
+end
+
+-- A name for a bundle without a supervisor: that of the script's file.
+local function name_of_file(path)
+  local file <const> = path:match("([^/]*)$"):gsub("%.lua$", "")
+  local name <const> = file:gsub("[^A-Za-z0-9_.@:-]", "-"):gsub("^[^A-Za-z0-9]+", "")
+  return name == "" and "script" or name:sub(1, 128)
+end
+
+--- The bundle of a generation whose script has returned `returned`. Raises "file:line: text".
+---@param generation table
+---@param path string of the script
+---@param returned any
+---@return table bundle { path=, name=, services = { spec, ... } }
+function M.finish(generation, path, returned)
+  local roots <const> = roots_of(generation, path, returned)
+  local specs, seen = {}, {}
+  if roots then
+    for _, node in ipairs(roots) do collect(node, seen, specs) end
+    for _, node in ipairs(generation.order) do
+      if not seen[node] then
+        error(("%s: %s: declared, but not in what the script returns"):format(node.source, node.title), 0)
+      end
+    end
+  else
+    for _, node in ipairs(generation.order) do
+      if node.spec then specs[#specs + 1] = node.spec end
+    end
+  end
+  if #specs == 0 then error(path .. ": declares no service", 0) end
+  local ok <const>, errors <const> = graph.check(specs, suggest.nearest)
+  if not ok then error(errors[1].message, 0) end
+  local root <const> = roots and #roots == 1 and roots[1].kind == "supervisor" and roots[1]
+  local name <const> = root and root.name or name_of_file(path)
+  return { path = path, name = assert(schema.name(name)), services = specs }
+end
+
+return M

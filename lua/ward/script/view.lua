@@ -1,0 +1,60 @@
+-- Read-only views of tables, for what a script is given: the table behind a view cannot be reached.
+
+local value <const> = require "ward.schema.value"
+
+local M <const> = {}
+
+--- A key as it looks in a message.
+function M.key(key)
+  return type(key) == "string" and value.quote(key) or "[" .. value.describe(key) .. "]"
+end
+
+-- The string keys of `values`, sorted.
+local function names_of(values)
+  local names = {}
+  for key in next, values do
+    if type(key) == "string" then names[#names + 1] = key end
+  end
+  table.sort(names)
+  return names
+end
+
+--- A view of `values` that reads through, refuses writes, and walks with pairs.
+---@param values table
+---@param name string what messages and tostring call it
+---@param absent nil|fun(key: any, names: string[]): string|nil message for a missing key; nil: it reads as nil
+---@param refuse nil|fun(key: any, written: any): string message for a write
+---@return table
+function M.readonly(values, name, absent, refuse)
+  local index = values
+  if absent then
+    -- A table first: what is there costs no call.
+    index = setmetatable(values, {
+      __index = function(_, key)
+        local message <const> = absent(key, names_of(values))
+        if message then error(message, 2) end
+        return nil
+      end,
+    })
+  end
+  return setmetatable({}, {
+    __index = index,
+    __newindex = function(_, key, written)
+      error(refuse and refuse(key, written) or ("%s is read-only: cannot set %s"):format(name, M.key(key)), 2)
+    end,
+    -- Never `next, values`: pairs would hand out the table behind the view.
+    __pairs = function()
+      local key
+      return function()
+        local item
+        key, item = next(values, key)
+        return key, item
+      end
+    end,
+    __metatable = false,
+    __name = name,
+    __tostring = function() return name end,
+  })
+end
+
+return M

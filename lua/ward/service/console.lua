@@ -1,0 +1,129 @@
+-- What `ward run` says: the engine's events as lines of text. Pure; whoever calls brings the clock and the writer.
+
+local duration <const> = require("ward.duration")
+
+local M <const> = {}
+
+local COLOURS <const> = { good = "\27[32m", bad = "\27[31m", warn = "\27[33m", plain = "\27[2m" }
+local RESET <const> = "\27[0m"
+
+--- How a process ended, in words: "exited with code 1 after 4.0s".
+---@param exit table the engine's exit
+---@return string
+function M.exit(exit)
+  local after = exit.uptime and " after " .. duration.format(exit.uptime) or ""
+  if exit.kind == "exited" then
+    return ("exited with code %d%s"):format(exit.code, after)
+  elseif exit.kind == "signaled" then
+    return ("killed by SIG%s%s%s"):format(exit.signal, after, exit.core and " (core dumped)" or "")
+  elseif exit.kind == "spawn_failed" then
+    return exit.message or "could not be started"
+  end
+  return "ended with an unknown status" .. after
+end
+
+-- Event type -> function(event) -> text, mood. No entry, or no text: nothing to say.
+local SAYS <const> = {}
+
+function SAYS.waiting(event)
+  local why = event.waits_for and #event.waits_for > 0 and "waiting for " .. table.concat(event.waits_for, ", ")
+    or "waiting"
+  if event.exit then
+    return ("stopped (%s); %s"):format(M.exit(event.exit), why), "plain"
+  end
+  return why, "plain"
+end
+
+-- A start is told when it has worked (ready) or has not (backoff, failed); an exit on the way is told here.
+function SAYS.starting(event)
+  if event.exit then
+    return ("stopped (%s); starting again"):format(M.exit(event.exit)), "plain"
+  end
+end
+
+function SAYS.ready(event)
+  return event.pid and ("ready, pid %d"):format(event.pid) or "ready", "good"
+end
+
+function SAYS.stopping(event)
+  if event.need then
+    return ("stopping, because it needs %s"):format(event.need), "plain"
+  end
+  return "stopping", "plain"
+end
+
+-- The first step of the ladder is what "stopping" means; only what comes after it is news.
+function SAYS.signal(event)
+  if event.rung and event.rung > 1 then
+    return ("still running: SIG%s"):format(event.signal), "warn"
+  end
+end
+
+function SAYS.stopped(event)
+  return event.exit and ("stopped (%s)"):format(M.exit(event.exit)) or "stopped", "plain"
+end
+
+function SAYS.done(event)
+  return event.exit and M.exit(event.exit) .. "; done" or "done", "good"
+end
+
+function SAYS.failed(event)
+  return event.exit and M.exit(event.exit) .. "; not tried again" or "failed", "bad"
+end
+
+function SAYS.backoff(event)
+  local mood = event.exit.ok and "plain" or "bad"
+  return ("%s; next try in %s (restart %d)"):format(M.exit(event.exit), duration.format(event.delay), event.restarts),
+    mood
+end
+
+function SAYS.stuck(event)
+  return ("stuck: pid %s outlived SIGKILL"):format(event.pid or "unknown"), "bad"
+end
+
+--- What to say about an event of the engine.
+---@param event table
+---@return string? text nil when there is nothing to say
+---@return "good"|"bad"|"warn"|"plain"|nil mood
+function M.event(event)
+  local says = SAYS[event.type]
+  if says then
+    return says(event)
+  end
+end
+
+--- The width of the name column: the longest name, and "ward" itself.
+---@param names string[]
+---@return integer
+function M.width(names)
+  local width = #"ward"
+  for _, name in ipairs(names) do
+    width = math.max(width, #name)
+  end
+  return width
+end
+
+--- What stands between the time and the bytes of a log line.
+---@param name string
+---@param width integer
+---@return string
+function M.label(name, width)
+  return ("%-" .. width .. "s | "):format(name)
+end
+
+--- One state line. Control characters (a path may hold any) never reach the terminal.
+---@param clock string "12:00:01"
+---@param name string
+---@param text string
+---@param look { width: integer, colour: boolean, mood: string? }
+---@return string
+function M.line(clock, name, text, look)
+  text = text:gsub("%c", "?")
+  local colour = look.colour and COLOURS[look.mood or "plain"]
+  if colour then
+    text = colour .. text .. RESET
+  end
+  return ("%s %-" .. look.width .. "s * %s\n"):format(clock, name, text)
+end
+
+return M

@@ -1,0 +1,293 @@
+-- Turns the engine's effects into core calls, and what the core reports into the engine's events.
+-- One queue: an effect that causes an event (a launch that fails at once) never steps the engine inside a step.
+
+local core <const> = require("ward.core")
+local engine <const> = require("ward.engine")
+
+local M <const> = {}
+
+-- Seconds between the failure of a launch in this process and its report.
+local SHORTAGE_PAUSE <const> = 0.1
+
+-- Launches under way at once: each holds descriptors and a stack until its program runs, and thousands of them
+-- would compete for two processors rather than start sooner.
+local MAX_UNDER_WAY <const> = 64
+
+---@class ward.service.Driver
+---@field plans table<string, userdata> made once a spec; they survive restarts
+---@field logs table<string, userdata> only for services that log
+---@field procs table<string, userdata> the live process of each service
+---@field degraded table<string, table[]> sandbox steps that failed and were allowed to: { stage, errno, message }
+local Driver <const> = {}
+Driver.__index = Driver
+
+-- Errors here are ours. They are told and survived: children are worth more than a clean stack.
+local function guarded(driver, what, fn, ...)
+  local ok, err = xpcall(fn, debug.traceback, ...)
+  if not ok then
+    driver.hooks.internal_error(what, tostring(err))
+  end
+end
+
+-- Effect kind -> what to do about it.
+local EFFECTS <const> = {}
+
+local function failed_launch(err)
+  return {
+    kind = "spawn_failed", stage = err.stage, errno = err.errno, message = err.message,
+    uptime = 0, at = core.time(),
+  }
+end
+
+local launch_waiting
+
+-- One launch. Until its program runs or it has failed, it is under way and counts.
+local function launch(driver, name)
+  local ok, proc, err
+  local under_way = true
+  local function settle()
+    if under_way then
+      under_way = false
+      driver.under_way = driver.under_way - 1
+      launch_waiting(driver)
+    end
+  end
+  driver.under_way = driver.under_way + 1
+  ok, proc, err = pcall(core.launch, driver.plans[name], {
+    log = driver.logs[name],
+    started = function(pid, degraded)
+      driver.started[name], driver.degraded[name] = core.now(), degraded
+      driver:tell_degraded(name)
+      driver:post({ kind = "started", name = name, pid = pid })
+      settle()
+    end,
+    exit = function(exit)
+      if driver.procs[name] == proc then
+        driver.procs[name], driver.started[name] = nil, nil
+      end
+      exit.at = exit.at or core.time()
+      driver:post({ kind = "exit", name = name, exit = exit })
+      settle()
+    end,
+  })
+  if not ok then -- ours; but the engine waits for an answer to every spawn
+    driver.hooks.internal_error("launch", tostring(proc))
+    proc, err = nil, { message = "internal error: " .. tostring(proc) }
+  end
+  if proc then
+    driver.procs[name] = proc
+  else
+    under_way = false
+    driver.under_way = driver.under_way - 1
+    driver:fail_later(name, failed_launch(err))
+  end
+end
+
+-- Launches what had to wait, first come, first served. Entries that were called off are passed over.
+function launch_waiting(driver)
+  local line = driver.line
+  while driver.under_way < MAX_UNDER_WAY and line.first <= line.last do
+    local entry = line[line.first]
+    line[line.first] = nil
+    line.first = line.first + 1
+    if driver.in_line[entry.name] == entry then
+      driver.in_line[entry.name] = nil
+      launch(driver, entry.name)
+    end
+  end
+end
+
+function EFFECTS.spawn(driver, effect)
+  if driver.under_way < MAX_UNDER_WAY then
+    return launch(driver, effect.name)
+  end
+  local line, entry = driver.line, { name = effect.name }
+  line.last = line.last + 1
+  line[line.last], driver.in_line[effect.name] = entry, entry
+end
+
+-- A service that is to stop while its launch waits in line has ended before it began.
+local function call_off(driver, name)
+  if driver.in_line[name] then
+    driver.in_line[name] = nil
+    driver:post({ kind = "exit", name = name, exit = failed_launch({ message = "stopped before it was launched" }) })
+  end
+end
+
+-- A process that is gone already (ESRCH) is on its way to us as an exit; anything else is worth a line.
+local ESRCH <const> = 3
+
+function EFFECTS.signal(driver, effect)
+  call_off(driver, effect.name)
+  local proc = driver.procs[effect.name]
+  if proc then
+    local ok, err = proc:stop(effect.signal)
+    if not ok and err.errno ~= ESRCH then
+      driver.hooks.note(effect.name, ("cannot send SIG%s: %s"):format(effect.signal, err.message))
+    end
+  end
+end
+
+function EFFECTS.kill(driver, effect)
+  call_off(driver, effect.name)
+  local proc = driver.procs[effect.name]
+  if proc then
+    proc:kill_tree()
+  end
+end
+
+function EFFECTS.arm(driver, effect)
+  local name = effect.name
+  local timer = driver.timers[name]
+  if not timer then
+    timer = core.timer(function()
+      driver:post({ kind = "timer", name = name })
+    end)
+    driver.timers[name] = timer
+  end
+  timer:arm(effect.at)
+end
+
+function EFFECTS.disarm(driver, effect)
+  local timer = driver.timers[effect.name]
+  if timer then
+    timer:disarm()
+  end
+end
+
+function EFFECTS.reply(driver, effect)
+  driver.hooks.reply(effect.token, effect)
+end
+
+function EFFECTS.event(driver, effect)
+  driver.hooks.event(effect)
+end
+
+function EFFECTS.quit(driver, effect)
+  driver.hooks.quit(effect.code)
+end
+
+local function step(driver, event)
+  local effects
+  driver.state, effects = engine.step(driver.state, event, core.now())
+  -- What acts comes before what tells: a service that died is back before its obituary is written.
+  for _, effect in ipairs(effects) do
+    if effect.kind ~= "event" then
+      guarded(driver, effect.kind, EFFECTS[effect.kind], driver, effect)
+    end
+  end
+  for _, effect in ipairs(effects) do
+    if effect.kind == "event" then
+      guarded(driver, "event", EFFECTS.event, driver, effect)
+    end
+  end
+end
+
+--- A launch that failed before there was a process is news of a later turn: the machine is short of something
+--- (descriptors, processes, memory), and trying again at once, with a backoff of 0, would leave the loop no turn.
+---@param name string
+---@param exit table
+function Driver:fail_later(name, exit)
+  local timer
+  timer = core.timer(function()
+    timer:close()
+    self.failing[timer] = nil
+    self:post({ kind = "exit", name = name, exit = exit })
+  end)
+  self.failing[timer] = true
+  timer:arm(core.now() + SHORTAGE_PAUSE)
+end
+
+--- Says which sandbox steps a service runs without, when it asked to be warned.
+---@param name string
+function Driver:tell_degraded(name)
+  for _, failed in ipairs(self.warns[name] and self.degraded[name] or {}) do
+    self.hooks.note(name, "runs without a part of its sandbox: " .. failed.message)
+  end
+end
+
+--- Feeds an event to the engine and carries out what it asks for. Called from within itself it only queues.
+---@param event table
+function Driver:post(event)
+  local queue = self.queue
+  queue[#queue + 1] = event
+  if self.draining then
+    return
+  end
+  self.draining = true
+  local at = 1
+  while queue[at] do
+    guarded(self, queue[at].kind, step, self, queue[at])
+    at = at + 1
+  end
+  self.queue, self.draining = {}, false
+end
+
+--- The engine's view of a service, with what the driver knows: uptime of the process.
+---@param name string
+---@return table? view
+function Driver:view(name)
+  local view = engine.service(self.state, name)
+  if view then
+    view.degraded = self.degraded[name]
+  end
+  if view and view.pid and self.started[name] then
+    view.uptime = core.now() - self.started[name]
+  end
+  return view
+end
+
+--- All names in declaration order.
+---@return string[]
+function Driver:names()
+  return self.order
+end
+
+--- How many services have a process.
+---@return integer
+function Driver:alive()
+  local count = 0
+  for _ in pairs(self.procs) do
+    count = count + 1
+  end
+  return count
+end
+
+--- Closes what the driver opened. Call it when no process is left.
+function Driver:close()
+  for _, timer in pairs(self.timers) do
+    timer:close()
+  end
+  for _, log in pairs(self.logs) do
+    log:close()
+  end
+  self.timers, self.logs = {}, {}
+end
+
+---@class ward.service.Hooks
+---@field event fun(event: table) the engine has something to tell
+---@field reply fun(token: any, reply: table) a command is answered
+---@field quit fun(code: integer) the engine is done
+---@field note fun(name: string, text: string) something small went wrong with a service
+---@field internal_error fun(what: string, trace: string)
+
+--- A driver over the specs; nothing runs until the boot event is posted.
+---@param specs table[] canonical specs
+---@param parts { plans: table<string, userdata>, logs: table<string, userdata>, seed: integer }
+---@param hooks ward.service.Hooks
+---@return ward.service.Driver
+function M.new(specs, parts, hooks)
+  local order, warns = {}, {}
+  for i, spec in ipairs(specs) do
+    order[i] = spec.name
+    warns[spec.name] = spec.sandbox ~= nil and spec.sandbox.on_failure == "warn"
+  end
+  return setmetatable({
+    state = engine.new(specs, { seed = parts.seed }),
+    plans = parts.plans, logs = parts.logs, hooks = hooks, order = order, warns = warns,
+    procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
+    under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,
+  }, Driver)
+end
+
+return M

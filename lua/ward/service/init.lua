@@ -1,0 +1,279 @@
+-- `ward run`: one supervisor on one instance, from the lock to the last orphan.
+
+local core <const> = require("ward.core")
+local console <const> = require("ward.service.console")
+local control <const> = require("ward.service.control")
+local driver <const> = require("ward.service.driver")
+local load <const> = require("ward.service.load")
+local paths <const> = require("ward.service.paths")
+
+local M <const> = {}
+
+local EAGAIN <const> = 11
+
+-- How long after the last service its orphans (daemonised grandchildren) have to be gone, and how often we look.
+local SWEEP_SECONDS <const>, SWEEP_EVERY <const> = 5, 0.02
+
+-- The lock says who holds it; its file may still be empty in the moment after it was taken.
+local function taken_by(lock_path)
+  local text = core.read(lock_path, 32)
+  return text and text:match("^(%d+)")
+end
+
+-- The directory and the lock of an instance: what makes it ours.
+local function claim(instance)
+  local place, message = paths.runtime(instance)
+  if not place then
+    return nil, message
+  end
+  local ok
+  ok, message = paths.claim(place, "runtime directory")
+  if not ok then
+    return nil, message
+  end
+  local lock, err = core.lock(place.lock)
+  if lock then
+    place.held = lock
+    return place
+  elseif err.errno ~= EAGAIN then
+    return nil, ("cannot lock instance %q: %s"):format(instance, err.message)
+  end
+  local pid = taken_by(place.lock)
+  pid = pid and core.stat("/proc/" .. pid) and pid -- not the holder before this one
+  return nil, ("instance %q is already supervised by %s"):format(instance, pid and "pid " .. pid or "another ward")
+end
+
+local function wants_log(spec)
+  return spec.stdout.kind == "log" or spec.stderr.kind == "log" or spec.tty ~= false -- what a terminal shows is logged
+end
+
+-- One log per service that asks for it; the directory is made only when there is one.
+local function open_logs(specs, instance, look)
+  local logs, files = {}, {}
+  local place
+  for _, spec in ipairs(specs) do
+    if wants_log(spec) then
+      local message, err
+      if not place then
+        place, message = paths.logs(instance)
+        local ok = place ~= nil
+        if place then
+          ok, message = paths.claim(place, "log directory")
+        end
+        if not ok then
+          return nil, message
+        end
+      end
+      local file = paths.log_file(place.dir, spec.name)
+      logs[spec.name], err = core.log({
+        path = file, echo = look.echo, label = console.label(spec.name, look.width), escape = look.tty_out,
+      })
+      if not logs[spec.name] then
+        return nil, ("cannot open log %s: %s"):format(file, err.message)
+      end
+      files[spec.name] = file
+    end
+  end
+  return logs, files
+end
+
+-- How the terminal is used: log lines go to stdout, state lines to stderr. Only state lines get our colours: a log
+-- line is the service's, and may have its own.
+local function make_look(specs, quiet)
+  local names = {}
+  for i, spec in ipairs(specs) do
+    names[i] = spec.name
+  end
+  local no_colour = core.getenv("NO_COLOR")
+  local coloured = no_colour == nil or no_colour == ""
+  return {
+    width = console.width(names),
+    echo = not quiet and core.out(1) or nil,
+    err = core.out(2),
+    tty_out = core.isatty(1),
+    colour = coloured and core.isatty(2),
+  }
+end
+
+---@class ward.service.Supervisor what the parts of a running supervisor share
+local Supervisor <const> = {}
+Supervisor.__index = Supervisor
+
+function Supervisor:say(name, text, mood)
+  local look = self.look
+  look.err:write(console.line(core.localtime(core.time()), name, text,
+    { width = look.width, colour = look.colour, mood = mood }))
+end
+
+function Supervisor:internal_error(what, trace)
+  self:say("ward", "internal error in " .. what, "bad")
+  self.look.err:write(trace .. "\n")
+end
+
+local SHUTDOWN_LINES <const> = {
+  "stopping %d %s (%s; again to hurry)",
+  "hurrying %d %s (%s; again to kill)",
+  "killing %d %s (%s)",
+}
+
+function Supervisor:event(event)
+  if event.type == "shutdown" then
+    if event.live == 0 then
+      return self:say("ward", ("stopping (%s)"):format(self.stopped_by), "warn")
+    end
+    local line = SHUTDOWN_LINES[math.min(event.level, #SHUTDOWN_LINES)]
+    return self:say("ward", line:format(event.live, event.live == 1 and "service" or "services", self.stopped_by),
+      "warn")
+  end
+  local text, mood = console.event(event)
+  if text then
+    self:say(event.name, text, mood)
+  end
+end
+
+-- After the last service: what it left behind belongs to us as subreaper. Kill it, wait for it, then leave.
+function Supervisor:quit(code)
+  self.code = code
+  local deadline = core.now() + SWEEP_SECONDS
+  local sweep
+  sweep = core.timer(function()
+    local left = core.orphans()
+    if left > 0 and core.now() < deadline then
+      core.kill_orphans()
+      sweep:arm(core.now() + SWEEP_EVERY)
+      return
+    elseif left > 0 then
+      self:say("ward", ("%d orphaned %s could not be killed"):format(left, left == 1 and "process" or "processes"),
+        "bad")
+    end
+    sweep:close()
+    core.stop()
+  end)
+  sweep:arm(core.now())
+end
+
+-- Signals of the supervisor itself.
+function Supervisor:watch_signals()
+  local function stop(name)
+    return core.signal(name, function()
+      self.stopped_by = "SIG" .. name
+      self.driver:post({ kind = "shutdown" })
+    end)
+  end
+  self.signals = {
+    stop("TERM"), stop("INT"), stop("QUIT"),
+    core.signal("HUP", function()
+      self:say("ward", "SIGHUP: reload is not yet supported; ignored", "warn")
+    end),
+  }
+end
+
+function Supervisor:listen(place)
+  local on = self.control
+  return core.listen(place.socket, {
+    max_line = control.MAX_LINE,
+    line = function(conn, line)
+      on:line(conn, line)
+    end,
+    oversize = function(conn)
+      on:oversize(conn)
+    end,
+    closed = function(conn)
+      on:closed(conn)
+    end,
+  })
+end
+
+local function hooks_of(self)
+  local function internal_error(what, trace)
+    self:internal_error(what, trace)
+  end
+  return {
+    internal_error = internal_error,
+    event = function(event)
+      self:event(event)
+    end,
+    reply = function(token, reply)
+      self.control:reply(token, reply)
+    end,
+    quit = function(code)
+      self:quit(code)
+    end,
+    note = function(name, text)
+      self:say(name, text, "warn")
+    end,
+  }
+end
+
+local function supervise(self, bundle, place, options)
+  local seed = math.floor(core.time() * 1e6) ~ core.pid
+  local hooks = hooks_of(self)
+  self.driver = driver.new(bundle.services, { plans = self.plans, logs = self.logs, seed = seed }, hooks)
+  self.control = control.new({
+    driver = self.driver,
+    info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
+    shutting_down = function(by)
+      self.stopped_by = by
+    end,
+    internal_error = hooks.internal_error,
+  })
+  local server, err = self:listen(place)
+  if not server then
+    return nil, err.message
+  end
+  self:watch_signals()
+  self.driver:post({ kind = "boot" })
+  core.run()
+  for _, handle in ipairs(self.signals) do
+    handle:close()
+  end
+  self.driver:close()
+  -- The lock goes first: a client that sees its connection end may start the next supervisor at once.
+  place.held:close()
+  server:close()
+  return self.code
+end
+
+---@class ward.service.Options
+---@field script string
+---@field instance string a valid name (paths.is_instance)
+---@field quiet boolean? no log lines on stdout
+---@field complain fun(line: string) takes one line for stderr
+
+--- Supervises what a script declares until it is told to stop.
+---@param options ward.service.Options
+---@return integer code exit status
+function M.run(options)
+  local function refuse(lines)
+    for _, line in ipairs(lines) do
+      options.complain(line)
+    end
+    return 1
+  end
+  local bundle, errors = load.bundle(options.script)
+  if not bundle then
+    return refuse(errors)
+  end
+  local plans
+  plans, errors = load.plans(bundle)
+  if not plans then
+    return refuse(errors)
+  end
+  local place, message = claim(options.instance)
+  if not place then
+    return refuse({ message })
+  end
+  local look = make_look(bundle.services, options.quiet)
+  local logs, files = open_logs(bundle.services, options.instance, look)
+  if not logs then
+    return refuse({ files })
+  end
+  local self = setmetatable({
+    plans = plans, logs = logs, log_files = files, look = look, code = 1, stopped_by = "shutdown",
+  }, Supervisor)
+  local code
+  code, message = supervise(self, bundle, place, options)
+  return code or refuse({ message })
+end
+
+return M

@@ -1,0 +1,94 @@
+-- From a script's path to specs and plans: the same way for `ward run` and `ward check`.
+-- What comes over from the script state is trusted in nothing: the schema reads it again on this side.
+
+local core <const> = require("ward.core")
+local schema <const> = require("ward.schema")
+
+local M <const> = {}
+
+-- What the core searches when the child has no PATH.
+local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+local function message_of(err)
+  return type(err) == "table" and err.message or tostring(err)
+end
+
+--- Loads a script and validates what it declares. Nothing is started.
+---@param path string
+---@return table? bundle { path, name, services = canonical specs in declaration order }
+---@return string[]? errors one line each, with file and line where there is one
+function M.bundle(path)
+  local raw, err = core.script(path)
+  if not raw then
+    return nil, { message_of(err) }
+  end
+  local bundle
+  bundle, err = schema.bundle(raw, {}) -- what needed this machine (users, files) was resolved in the first run
+  if not bundle then
+    return nil, { message_of(err) }
+  end
+  return bundle
+end
+
+--- Makes the plan of each spec. A plan owns bytes only; it needs no privilege and touches nothing.
+---@param bundle table
+---@return table<string, userdata>? plans by service name
+---@return string[]? errors
+function M.plans(bundle)
+  local plans, errors = {}, {}
+  for _, spec in ipairs(bundle.services) do
+    local plan, err = core.plan(spec)
+    plans[spec.name] = plan
+    if not plan then
+      errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, message_of(err))
+    end
+  end
+  if #errors > 0 then
+    return nil, errors
+  end
+  return plans
+end
+
+-- PATH as the child will have it.
+local function search_path(spec)
+  local own = spec.env and spec.env.PATH
+  if own == nil and not spec.env_clear then
+    own = core.getenv("PATH")
+  end
+  return own or DEFAULT_PATH
+end
+
+-- A path as the child sees it, which stands in cwd. An empty element of PATH is cwd, too (POSIX).
+local function from(cwd, path)
+  return path:sub(1, 1) == "/" and path or cwd .. "/" .. path
+end
+
+local function missing_executable(spec)
+  local file = spec.cmd[1]
+  if file:find("/", 1, true) then
+    return not core.access_x(from(spec.cwd, file)) and ('executable "%s" not found'):format(file) or nil
+  end
+  local search = search_path(spec)
+  for dir in (search .. ":"):gmatch("([^:]*):") do
+    if core.access_x(from(spec.cwd, dir == "" and file or dir .. "/" .. file)) then
+      return nil
+    end
+  end
+  return ('executable "%s" not found in PATH "%s"'):format(file, search)
+end
+
+--- What will probably fail when the services start.
+---@param bundle table
+---@return string[] warnings one line each
+function M.warnings(bundle)
+  local warnings = {}
+  for _, spec in ipairs(bundle.services) do
+    local text = missing_executable(spec)
+    if text then
+      warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
+    end
+  end
+  return warnings
+end
+
+return M

@@ -1,0 +1,364 @@
+/* core.script: a script that fails in any way costs its caller a sentence, and no more. */
+#include <lauxlib.h>
+#include <lualib.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bind/bind.h"
+
+static int count, failures;
+static char dir[64]; /* holds ward/script/boot.lua and the script, x.lua */
+
+static void
+ok(bool good, const char *name)
+{
+	printf("%sok %d - %s\n", good ? "" : "not ", ++count, name);
+	failures += !good;
+}
+
+static const char *
+in_dir(const char *name)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return path;
+}
+
+static void
+write_file(const char *name, const char *text, size_t n)
+{
+	FILE *f = fopen(in_dir(name), "w");
+
+	if (!f || fwrite(text, 1, n, f) != n || fclose(f) != 0)
+		abort();
+}
+
+/* The least that can stand in for the real one. */
+static const char boot[] = "return function(host, path)\n"
+			   "  local text, why = host.read(path)\n"
+			   "  if not text then error(why, 0) end\n"
+			   "  local env = setmetatable({ host = host }, { __index = _G })\n"
+			   "  local chunk, bad = load(text, '@x.lua', 't', env)\n"
+			   "  if not chunk then error(bad, 0) end\n"
+			   "  return chunk()\n"
+			   "end\n";
+
+/* A state that has of ward only core.script, as its global `script`. */
+static lua_State *
+new_trusted(struct ward_core *core)
+{
+	lua_State *L = luaL_newstate();
+
+	if (!L)
+		abort();
+	core->share = dir;
+	core->lua = L;
+	*(struct ward_core **)lua_getextraspace(L) = core;
+	luaL_openlibs(L);
+	lua_newtable(L);
+	ward_bind_script(L);
+	lua_getfield(L, -1, "script");
+	lua_setglobal(L, "script");
+	lua_pop(L, 1);
+	return L;
+}
+
+/* Loads the script at @path under 100 ms and 16 MiB. @expected is a Lua expression over `bundle`, `err`
+ * and `path` that must be true then. */
+static void
+load_path(const char *name, const char *path, const char *expected)
+{
+	struct ward_core core = { 0 };
+	lua_State *L = new_trusted(&core);
+	bool good;
+
+	lua_pushstring(L, path);
+	lua_setglobal(L, "path");
+	if (luaL_dostring(L, "bundle, err = script(path, { cpu = 0.1, memory = 16 << 20 })\n"
+			     "if not bundle then err = err or {} end") != LUA_OK)
+		printf("# %s\n", lua_tostring(L, -1));
+	good = lua_gettop(L) == 0;
+	lua_pushfstring(L, "return %s", expected);
+	if (luaL_dostring(L, lua_tostring(L, -1)) != LUA_OK)
+		printf("# %s\n", lua_tostring(L, -1));
+	good = good && lua_isboolean(L, -1) && lua_toboolean(L, -1);
+	if (!good) {
+		(void)luaL_dostring(
+			L,
+			"return err and tostring(err) or '[' .. table.concat(bundle, '|') .. ']'");
+		printf("# %s\n", lua_tostring(L, -1));
+	}
+	ok(good, name);
+	lua_close(L);
+}
+
+static void
+load_bytes(const char *name, const char *script, size_t n, const char *expected)
+{
+	write_file("x.lua", script, n);
+	load_path(name, in_dir("x.lua"), expected);
+}
+
+static void
+load(const char *name, const char *script, const char *expected)
+{
+	load_bytes(name, script, strlen(script), expected);
+}
+
+#define SAYS(sentence)	   "err.message == [[" sentence "]]"
+#define SAYS_PATH(rest)	   "err.message == path .. [[" rest "]]"
+#define SAYS_PART(part)	   "err.message:find([[" part "]], 1, true) ~= nil"
+#define SAYS_STOPPED(line) SAYS("x.lua:" line ": used its CPU budget of 0.1s while loading")
+#define SAYS_FULL	   SAYS_PATH(": used its memory limit of 16 MiB while loading")
+#define IS_LIST(text)	   "table.concat(bundle, '|') == [[" text "]]"
+
+static void
+good_scripts(void)
+{
+	load("plain data comes back", "return { services = { { cmd = { 'a\\0b', 1, 2.5 } } } }",
+	     "bundle.services[1].cmd[1] == 'a\\0b' and "
+	     "math.type(bundle.services[1].cmd[2]) == 'integer'");
+	load("a script has the libraries that act on nothing",
+	     "return { string.rep('a', 3), math.max(1, 2), utf8.char(65), table.concat({ 1, 2 }),\n"
+	     "type(os.time()), os.getenv('WARD_TEST') }",
+	     IS_LIST("aaa|2|A|12|number|yes"));
+	load("and none of those that do",
+	     "return { io, debug, package, require, dofile, loadfile, os.execute, os.exit, "
+	     "os.remove,\n"
+	     "os.rename, os.tmpname, os.setlocale }",
+	     "next(bundle) == nil");
+	load("coroutines are as in plain Lua",
+	     "local out = {}\n"
+	     "local co = coroutine.wrap(function(a) return coroutine.yield(a + 1) * 2 end)\n"
+	     "out[1], out[2] = co(1), co(5)\n"
+	     "out[3] = select(2, pcall(co)):match('cannot resume dead coroutine')\n"
+	     "co = coroutine.create(function() error('e', 0) end)\n"
+	     "out[4], out[5] = coroutine.resume(co)\n"
+	     "out[6] = coroutine.status(co)\n"
+	     "local m = { __close = function() out[9] = 'closed' end }\n"
+	     "co = coroutine.create(function() local c <close> = setmetatable({}, m)\n"
+	     "  coroutine.yield() end)\n"
+	     "coroutine.resume(co)\n"
+	     "out[7], out[8] = coroutine.close(co), coroutine.status(co)\n"
+	     "out[10] = select(2, pcall(coroutine.wrap(function() error('w') end)))\n"
+	     "out[11] = select(2, pcall(coroutine.close, coroutine.running()))\n"
+	     "out[12] = select(2, pcall(coroutine.resume, 1)):match('#1 to .*%((.*)%)')\n"
+	     "for i = 1, 12 do out[i] = tostring(out[i]) end\n"
+	     "return out",
+	     IS_LIST("2|10|cannot resume dead coroutine|false|e|dead|true|dead|closed|x.lua:13: w|"
+		     "cannot close a running coroutine|"
+		     "coroutine expected, got number"));
+	load("protected calls and metatables are as in plain Lua",
+	     "local out = {}\n"
+	     "out[1], out[2] = xpcall(function() error('m', 0) end, function(m) return m .. '!' "
+	     "end)\n"
+	     "out[3], out[4] = xpcall(select, print, '#', nil, nil)\n"
+	     "local co = coroutine.wrap(function() return xpcall(coroutine.yield, print, 7) end)\n"
+	     "out[5] = co()\n"
+	     "out[6], out[7] = co('back')\n"
+	     "out[8] = getmetatable(setmetatable({}, { __name = 'n' })).__name\n"
+	     "out[9] = select(2, pcall(setmetatable, setmetatable({}, { __metatable = 1 }), {}))\n"
+	     "out[10] = getmetatable(setmetatable(setmetatable({}, {}), nil))\n"
+	     "for i = 1, 10 do out[i] = tostring(out[i]) end\n"
+	     "return out",
+	     IS_LIST("false|m!|true|2|7|true|back|n|cannot change a protected metatable|nil"));
+}
+
+static void
+bad_scripts(void)
+{
+	load("a syntax error", "return {\n  1 1 }",
+	     SAYS("x.lua:2: '}' expected (to close '{' at line 1) near '1'"));
+	load("a runtime error", "local t\n\nreturn t.x",
+	     SAYS("x.lua:3: attempt to index a nil value (local 't')"));
+	load("an error that is a table", "error({ 1 })",
+	     SAYS_PATH(": raised a table value as its "
+		       "error (a string says what is "
+		       "wrong)"));
+	load("an error that is nil", "error()", SAYS_PART(": raised a nil value"));
+	load("an error whose __tostring never ends",
+	     "error(setmetatable({}, { __tostring = function() while true do end end }))",
+	     SAYS_PART(": raised a table value"));
+	load("a long error", "error(('x'):rep(100000), 0)", "#err.message == 4095");
+	load("a function in what comes out", "return { services = { { on_exit = print } } }",
+	     SAYS_PATH(": services[1].on_exit: a function cannot leave the script (plain data "
+		       "only)"));
+	load("a finalizer", "setmetatable({}, { __gc = function() end })",
+	     SAYS("x.lua:1: a script cannot have finalizers (__gc); use <close>"));
+	load("endless recursion", "local function f() return 1 + f() end return f()", SAYS_FULL);
+	load("endless recursion over coroutines",
+	     "local function f() return coroutine.wrap(f)() end return f()",
+	     SAYS_PART("C stack overflow"));
+	load_bytes("a binary chunk", "\033LuaT\0", 6, SAYS_PART("attempt to load a binary chunk"));
+	load("a binary chunk in the script",
+	     "return { select(2, load(string.dump(function() end), 'b', 'b')) }",
+	     "bundle[1]:find('attempt to load a binary chunk', 1, true) ~= nil");
+}
+
+static void
+endless_scripts(void)
+{
+	load("a budget that is not used up stops nothing",
+	     "local n = 0 for i = 1, 100000 do n = n + i end return { n }", IS_LIST("5000050000"));
+	load("an endless loop", "\nwhile true do end", SAYS_STOPPED("2"));
+	load("the error has a code", "while true do end", "err.code == 'budget'");
+	load("an endless loop of protected calls",
+	     "while true do pcall(function() while true do end end) end", SAYS_STOPPED("1"));
+	load("a loop in a message handler after a loop",
+	     "xpcall(function() while true do end end, function() while true do end end)",
+	     SAYS_STOPPED("1"));
+	load("a loop in a message handler", "xpcall(error, function() while true do end end)",
+	     SAYS_STOPPED("1"));
+	load("a loop in a coroutine",
+	     "local co = coroutine.create(function()\nwhile true do end end)\n"
+	     "while true do coroutine.resume(co) end",
+	     SAYS_STOPPED("2"));
+	load("a loop in a coroutine of a coroutine",
+	     "while true do pcall(coroutine.wrap(function() coroutine.wrap(function()\n"
+	     "pcall(function() while true do end end) end)() end)) end",
+	     SAYS_STOPPED("2"));
+	load("one short coroutine after the other",
+	     "while true do coroutine.wrap(function() coroutine.yield() end)() end",
+	     SAYS_STOPPED("1"));
+	load("a loop beside a suspended coroutine",
+	     "local co = coroutine.wrap(function() while true do coroutine.yield() end end)\n"
+	     "co() while true do end",
+	     SAYS_STOPPED("2"));
+	load("a __close in a coroutine that the budget ended",
+	     "local m = { __close = function() while true do end end }\n"
+	     "coroutine.wrap(function() local x <close> = setmetatable({}, m) while true do end "
+	     "end)()",
+	     SAYS_STOPPED("2"));
+	load("a __close in a protected call that the budget ended",
+	     "local m = { __close = function() while true do end end }\n"
+	     "pcall(function() local x <close> = setmetatable({}, m) while true do end end)",
+	     SAYS_STOPPED("2"));
+	load("a loop in a coroutine that is being closed",
+	     "local m = { __close = function() while true do end end }\n"
+	     "local co = coroutine.create(function() local x <close> = setmetatable({}, m)\n"
+	     "  coroutine.yield() end)\n"
+	     "coroutine.resume(co) coroutine.close(co)",
+	     SAYS_STOPPED("1"));
+	load("a comparison that never ends",
+	     "table.sort({ 1, 2 }, function()\nwhile true do end end)", SAYS_STOPPED("2"));
+}
+
+static void
+hungry_scripts(void)
+{
+	load("a table without end", "local t = {} while true do t[#t + 1] = {} end", SAYS_FULL);
+	load("a long string", "return { ('x'):rep(1 << 30) }", SAYS_FULL);
+	load("the error has a code", "return { ('x'):rep(1 << 30) }", "err.code == 'memory'");
+	load("memory errors that the script catches",
+	     "for _ = 1, 100 do pcall(string.rep, 'x', 1 << 30) end return { 'fine' }",
+	     IS_LIST("fine"));
+	load("memory errors that it catches for ever",
+	     "local t = {}\n"
+	     "while true do pcall(function() while true do t[#t + 1] = {} end end) end",
+	     "err.code == 'budget'");
+}
+
+static void
+host_functions(void)
+{
+	if (mkfifo(in_dir("fifo"), 0600) < 0)
+		abort();
+	load("users and groups",
+	     "return { host.user('root').uid, host.user(0).name, host.group('root').gid,\n"
+	     "host.group(0).name, host.groups('root', 0)[1], tostring(host.user('no such user')),\n"
+	     "tostring(host.user('root\\0x')), select(2, pcall(host.user, -1)):match('%(.*') }",
+	     IS_LIST("0|root|0|root|0|nil|nil|(not a user or group id)"));
+	load("places",
+	     "return { host.environ().WARD_TEST, host.realpath('/../'), host.cwd():sub(1, 1),\n"
+	     "host.share, select(2, host.realpath('/none')) }",
+	     "table.concat(bundle, '|') == 'yes|/|/|' .. path:match('(.*)/') .. "
+	     "'|cannot resolve /none: No such file or directory'");
+	load("the line of a call",
+	     "local f = host.located(function(at, ...) return at, ... end)\n"
+	     "local function tail()\n"
+	     "  return f(1, nil)\n"
+	     "end\n"
+	     "local out = { tail() }\n"
+	     "out[2] = select(2,\n"
+	     "  pcall(f))\n"
+	     "out[3] = '[' .. coroutine.wrap(f)() .. ']'\n"
+	     "out[4] = host.version ~= ''\n"
+	     "return { out[1], out[2], out[3], tostring(out[4]) }",
+	     IS_LIST("x.lua:3|x.lua:7|[]|true"));
+	load("a file that has no size", "return { #host.read('/proc/self/stat') }",
+	     "bundle[1] > 20");
+	load("what cannot be read",
+	     "local out = {}\n"
+	     "for i, f in ipairs({ '/', '/none', '/dev/zero', '/etc\\0/x' }) do\n"
+	     "  out[i] = select(2, host.read(f))\n"
+	     "end\n"
+	     "return out",
+	     IS_LIST("cannot read /: Is a directory|cannot read /none: No such file or directory|"
+		     "cannot read /dev/zero: not a regular file|"
+		     "cannot read /etc: a NUL in the file name"));
+	load_path("a FIFO that nobody writes", in_dir("fifo"),
+		  "err.message == 'cannot read ' .. path .. ': not a regular file'");
+	load_path("no script at all", in_dir("none.lua"),
+		  "err.message == 'cannot read ' .. path .. ': No such file or directory'");
+}
+
+/* A load leaves neither a descriptor nor a handler nor a changed mask behind. */
+static void
+leaves_nothing(void)
+{
+	struct sigaction before, after;
+	sigset_t mask, old;
+	int fd = dup(0), again;
+
+	(void)close(fd);
+	(void)sigaction(SIGRTMIN + 4, NULL, &before);
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGRTMIN + 4);
+	(void)sigprocmask(SIG_BLOCK, &mask, &old);
+	load("an endless loop under a mask that was inherited", "while true do end",
+	     SAYS_STOPPED("1"));
+	(void)sigprocmask(SIG_SETMASK, &old, &mask);
+	(void)sigaction(SIGRTMIN + 4, NULL, &after);
+	again = dup(0);
+	(void)close(again);
+	ok(sigismember(&mask, SIGRTMIN + 4) == 1, "the signal's mask is as before");
+	ok(before.sa_handler == after.sa_handler, "and its disposition");
+	ok(again == fd, "no descriptor is left");
+}
+
+static void
+no_library(void)
+{
+	(void)unlink(in_dir("ward/script/boot.lua"));
+	load("no boot.lua", "return {}", SAYS_PART("ward/script/boot.lua"));
+}
+
+int
+main(void)
+{
+	static const char *const made[] = { "x.lua", "fifo", "ward/script", "ward", "" };
+
+	(void)snprintf(dir, sizeof(dir), "%s", "/tmp/ward-script-test-XXXXXX");
+	if (!mkdtemp(dir) || setenv("WARD_TEST", "yes", 1) < 0)
+		abort();
+	(void)mkdir(in_dir("ward"), 0700);
+	(void)mkdir(in_dir("ward/script"), 0700);
+	write_file("ward/script/boot.lua", boot, sizeof(boot) - 1);
+	good_scripts();
+	bad_scripts();
+	endless_scripts();
+	hungry_scripts();
+	host_functions();
+	leaves_nothing();
+	no_library();
+	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
+		(void)remove(in_dir(made[i]));
+	printf("1..%d\n", count);
+	return failures != 0;
+}

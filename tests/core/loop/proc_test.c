@@ -1,0 +1,585 @@
+/* Real children through plan, launch, child and process table. The program of most of them is this
+ * test itself, called with "report": it writes what it sees to a file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "loop/loop.h"
+#include "loop/proc.h"
+#include "loop/signals.h"
+#include "spawn/stage.h"
+#include "tests/core/tap.h"
+
+#define SECOND UINT64_C(1000000000)
+
+static struct ward_loop *loop;
+static struct ward_signals *signals;
+static struct ward_procs *procs;
+static const int no_slots[WARD_SLOTS] = { -1, -1 };
+static char self[4096], dir[] = "/tmp/ward-proc-test-XXXXXX";
+static char report_path[4200];
+
+/* What became of one child. */
+struct outcome {
+	int started, ended;
+	struct ward_ended how;
+	bool stop_loop; /* when it has ended */
+};
+
+static void
+on_started(void *arg, struct ward_proc *p)
+{
+	(void)p;
+	((struct outcome *)arg)->started++;
+}
+
+static void
+on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
+{
+	struct outcome *o = arg;
+
+	(void)p;
+	o->ended++;
+	o->how = *how;
+	if (o->stop_loop)
+		ward_loop_stop(loop);
+}
+
+static const struct ward_proc_fns fns = { on_started, on_ended };
+
+static void
+give_up(void *arg)
+{
+	(void)arg;
+	printf("Bail out! a condition did not come true in 20 seconds\n");
+	exit(1);
+}
+
+static struct ward_plan *
+plan_of(const struct ward_draft *d)
+{
+	struct ward_plan *plan = NULL;
+	struct ward_err err = { 0 };
+
+	if (ward_plan_new(d, &plan, &err) < 0) {
+		printf("Bail out! plan: %s\n", err.detail);
+		exit(1);
+	}
+	return plan;
+}
+
+static const char *const *
+words(const char *a, const char *b, const char *c)
+{
+	static const char *v[4];
+
+	v[0] = a;
+	v[1] = b;
+	v[2] = c;
+	return v;
+}
+
+static const char *plain_env[] = { "PATH=/usr/bin:/bin", NULL };
+
+/* A draft of `self report PATH`, with the standard descriptors on /dev/null. */
+static struct ward_fd_rule null_fds[3] = {
+	{ 0, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
+	{ 1, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
+	{ 2, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
+};
+
+static struct ward_draft
+draft_of(const char *file, const char *const *argv)
+{
+	return (struct ward_draft){ .file = file,
+				    .argv = argv,
+				    .envp = plain_env,
+				    .cwd = "/",
+				    .umask = 022,
+				    .session = true,
+				    .fds = null_fds,
+				    .nfds = 3 };
+}
+
+static struct outcome
+run_plan(struct ward_plan *plan, uint64_t timeout_ns)
+{
+	struct outcome o = { .stop_loop = true };
+	struct ward_proc *p;
+	struct ward_err err;
+
+	if (ward_proc_start(procs, plan, no_slots, timeout_ns, &fns, &o, &p, &err) < 0) {
+		printf("Bail out! start: %s\n", err.detail);
+		exit(1);
+	}
+	ward_loop_run(loop);
+	ward_plan_free(plan);
+	return o;
+}
+
+static struct outcome
+run(const struct ward_draft *d)
+{
+	return run_plan(plan_of(d), 10 * SECOND);
+}
+
+/* ---- the child's side: what it sees, as one number after another ---- */
+
+static int
+report(const char *path)
+{
+	struct stat st;
+	unsigned long mask = 0, ignored = 0;
+	char line[256];
+	FILE *f, *status = fopen("/proc/self/status", "re");
+	struct {
+		int fd;
+		unsigned long ino;
+	} seen[256];
+	int n = 0;
+	mode_t um = umask(0);
+
+	while (status && fgets(line, sizeof(line), status)) {
+		(void)sscanf(line, "SigBlk: %lx", &mask);
+		(void)sscanf(line, "SigIgn: %lx", &ignored);
+	}
+	if (status)
+		(void)fclose(status);
+	for (int fd = 0; fd < 256; fd++) {
+		if (fstat(fd, &st) == 0) {
+			seen[n].fd = fd;
+			seen[n++].ino = st.st_ino;
+		}
+	}
+	f = fopen(path, "we");
+	if (!f)
+		return 1;
+	(void)fprintf(f, "%lx %lx %o %d %d %d %d\n", mask, ignored, um, (int)getuid(),
+		      (int)getgid(), getsid(0) == getpid(), getpgid(0) == getpid());
+	(void)fprintf(f, "%d\n", n);
+	for (int i = 0; i < n; i++)
+		(void)fprintf(f, "%d %lu\n", seen[i].fd, seen[i].ino);
+	return fclose(f) ? 1 : 0;
+}
+
+struct seen {
+	unsigned long mask, ignored;
+	unsigned int umask;
+	int uid, gid, leads_session, leads_group, nfds;
+	unsigned long ino[256];
+};
+
+static struct seen
+read_report(void)
+{
+	struct seen s = { 0 };
+	FILE *f = fopen(report_path, "re");
+
+	if (!f)
+		return s;
+	if (fscanf(f, "%lx %lx %o %d %d %d %d %d", &s.mask, &s.ignored, &s.umask, &s.uid, &s.gid,
+		   &s.leads_session, &s.leads_group, &s.nfds) == 8) {
+		int fd;
+		unsigned long ino;
+
+		while (fscanf(f, "%d %lu", &fd, &ino) == 2)
+			s.ino[fd] = ino;
+	}
+	(void)fclose(f);
+	(void)unlink(report_path);
+	return s;
+}
+
+static struct ward_draft
+reporting(void)
+{
+	return draft_of(self, words("probe", "report", report_path));
+}
+
+/* ---- the tests ---- */
+
+static void
+test_plain(void)
+{
+	struct ward_draft d = reporting();
+	struct outcome o;
+	struct seen s;
+
+	(void)signal(SIGHUP, SIG_IGN); /* as under nohup; the launcher was made after this */
+	d.umask = 027;
+	o = run(&d);
+	s = read_report();
+	ok(o.started == 1 && o.ended == 1, "started and ended are told once each");
+	ok(!o.how.spawn_failed && o.how.exit.code == 0 && o.how.exit.signal == 0, "exit 0");
+	ok(s.nfds == 3 && s.ino[0] && s.ino[1] && s.ino[2], "descriptors 0, 1, 2 and no other");
+	ok(s.mask == 0, "no signal is blocked in the program");
+	ok(s.ignored == 0, "no signal is ignored in the program");
+	ok(s.umask == 027, "the umask is set");
+	ok(s.leads_session && s.leads_group, "the program leads its session");
+	d.session = false;
+	(void)run(&d);
+	s = read_report();
+	ok(!s.leads_session && s.leads_group, "without a session it leads a process group");
+}
+
+static void
+test_mask_restored(void)
+{
+	sigset_t before = { 0 }, after = { 0 };
+	struct ward_draft d = draft_of("/nonexistent/program", words("x", NULL, NULL));
+
+	(void)sigprocmask(SIG_SETMASK, NULL, &before);
+	(void)run(&d);
+	(void)sigprocmask(SIG_SETMASK, NULL, &after);
+	ok(memcmp(&before, &after, sizeof(before)) == 0, "the parent's signal mask is as before");
+}
+
+/* Any permutation of any sources onto any targets, also onto sources, also with the highest target
+ * as a source: the child has exactly the wanted table. */
+static void
+test_permutations(void)
+{
+	enum { SOURCES = 12, ROUNDS = 300 };
+	int fd[SOURCES], wrong = 0, closed_others = 1;
+	unsigned long ino[SOURCES];
+	unsigned int seed = 4711;
+
+	for (int i = 0; i < SOURCES; i++) {
+		struct stat st;
+
+		fd[i] = memfd_create("source", MFD_CLOEXEC);
+		(void)fstat(fd[i], &st);
+		ino[i] = st.st_ino;
+	}
+	for (int round = 0; round < ROUNDS; round++) {
+		struct ward_fd_rule rules[SOURCES];
+		struct ward_draft d = reporting();
+		bool used[64] = { false };
+		struct seen s;
+		int n = 1 + rand_r(&seed) % SOURCES, want_from[SOURCES];
+
+		for (int i = 0; i < n; i++) {
+			int target;
+
+			/* Often a number that is a source itself. */
+			do {
+				target = rand_r(&seed) % 2 ? fd[rand_r(&seed) % SOURCES]
+							   : rand_r(&seed) % 40;
+			} while (target >= 64 || used[target]);
+			used[target] = true;
+			want_from[i] = rand_r(&seed) % SOURCES;
+			rules[i] = (struct ward_fd_rule){ .target = target,
+							  .source = WARD_SOURCE_FD,
+							  .number = fd[want_from[i]] };
+		}
+		d.fds = rules;
+		d.nfds = (size_t)n;
+		(void)run(&d);
+		s = read_report();
+		for (int i = 0; i < n; i++)
+			wrong += s.ino[rules[i].target] != ino[want_from[i]];
+		closed_others &= s.nfds == n;
+	}
+	ok(wrong == 0, "%d random descriptor tables: every target is its source", ROUNDS);
+	ok(closed_others, "and nothing else is open");
+	for (int i = 0; i < SOURCES; i++)
+		(void)close(fd[i]);
+}
+
+static void
+failure(const char *name, const struct ward_draft *d, int stage, int err, const char *sentence)
+{
+	struct outcome o = run(d);
+
+	ok(o.ended == 1 && o.started == 0 && o.how.spawn_failed && o.how.err.stage == stage &&
+		   o.how.err.err == err,
+	   "%s: stage %s, errno %d (got %s, %d)", name, ward_stage_name(stage), err,
+	   ward_stage_name(o.how.err.stage), o.how.err.err);
+	ok(!sentence || strcmp(o.how.err.detail, sentence) == 0, "and says: %s", o.how.err.detail);
+}
+
+static void
+test_failures(void)
+{
+	struct ward_fd_rule fds[3];
+	struct ward_draft d = draft_of("/nonexistent/program", words("x", NULL, NULL));
+
+	failure("no such program", &d, WARD_STAGE_EXEC, ENOENT,
+		"cannot exec /nonexistent/program: No such file or directory (stage exec)");
+	d.file = "nonexistent";
+	failure("not in PATH", &d, WARD_STAGE_EXEC, ENOENT,
+		"cannot exec nonexistent: No such file or directory (stage exec)");
+	d.file = "/etc/passwd";
+	failure("not executable", &d, WARD_STAGE_EXEC, EACCES,
+		"cannot exec /etc/passwd: Permission denied (stage exec)");
+	d.file = report_path;
+	(void)close(open(report_path, O_CREAT | O_WRONLY, 0755));
+	failure("no program inside: no shell fallback", &d, WARD_STAGE_EXEC, ENOEXEC, NULL);
+	(void)unlink(report_path);
+	d = reporting();
+	d.cwd = "/nonexistent";
+	failure("no such directory", &d, WARD_STAGE_CWD, ENOENT,
+		"cannot change to directory /nonexistent: No such file or directory (stage cwd)");
+	d = reporting();
+	memcpy(fds, null_fds, sizeof(fds));
+	fds[1].path = "/nonexistent/log";
+	d.fds = fds;
+	failure("a path that cannot be opened", &d, WARD_STAGE_FD_OPEN, ENOENT,
+		"cannot open /nonexistent/log: No such file or directory (stage fd_open)");
+	fds[1] = (struct ward_fd_rule){ 1, WARD_SOURCE_FD, 999, NULL, 0, false };
+	failure("a source that is closed", &d, WARD_STAGE_FD_MOVE, EBADF,
+		"cannot place descriptor 1: Bad file descriptor (stage fd_move)");
+}
+
+static void
+test_ids(void)
+{
+	uint32_t groups[] = { 65533, 4, 27 };
+	char copy[4200], command[9000];
+	struct ward_draft d = reporting();
+	struct outcome o;
+	struct seen s;
+
+	if (geteuid() != 0) {
+		skip("ids change only as root");
+		return;
+	}
+	/* The tree may lie in a directory that is closed to that user. */
+	(void)chmod(dir, 0777);
+	(void)snprintf(copy, sizeof(copy), "%s/program", dir);
+	(void)snprintf(command, sizeof(command), "cp '%s' '%s'", self, copy);
+	if (system(command) != 0)
+		skip("the test program cannot be copied");
+	d.file = copy;
+	d.ids = (struct ward_ids){ .uid = 65534,
+				   .gid = 65534,
+				   .set_uid = 1,
+				   .set_gid = 1,
+				   .set_groups = 1,
+				   .ngroups = 3,
+				   .groups = groups };
+	o = run(&d);
+	s = read_report();
+	ok(!o.how.spawn_failed && s.uid == 65534 && s.gid == 65534, "uid and gid are taken");
+	ok(prctl(PR_GET_DUMPABLE) == 1, "the parent is dumpable again");
+	(void)unlink(copy);
+}
+
+/* A path that blocks in open: the loop goes on, the launch ends with its stage. */
+static void
+test_hanging_open(void)
+{
+	char fifo[4200];
+	struct ward_fd_rule fds[3];
+	struct ward_draft d = reporting();
+	struct outcome o;
+	uint64_t from;
+
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	(void)mkfifo(fifo, 0600);
+	memcpy(fds, null_fds, sizeof(fds));
+	fds[1].path = fifo;
+	fds[1].flags = O_WRONLY;
+	d.fds = fds;
+	from = ward_now_ns();
+	o = run_plan(plan_of(&d), SECOND / 10);
+	ok(o.how.spawn_failed && o.how.err.stage == WARD_STAGE_FD_OPEN &&
+		   o.how.err.err == ETIMEDOUT,
+	   "an open that blocks is ended: %s", o.how.err.detail);
+	ok(ward_now_ns() - from >= SECOND / 10, "and not before its time");
+}
+
+static void
+kill_pending(void *arg)
+{
+	(void)ward_proc_signal(*(struct ward_proc **)arg, SIGKILL);
+}
+
+static void
+test_killed_before_exec(void)
+{
+	char fifo[4200];
+	struct ward_fd_rule fds[3];
+	struct ward_draft d = reporting();
+	struct outcome o = { .stop_loop = true };
+	struct ward_plan *plan;
+	struct ward_proc *p;
+	struct ward_err err;
+	struct ward_timer *t = ward_timer_new(loop, kill_pending, &p);
+
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	memcpy(fds, null_fds, sizeof(fds));
+	fds[1].path = fifo;
+	fds[1].flags = O_WRONLY;
+	d.fds = fds;
+	plan = plan_of(&d);
+	(void)ward_proc_start(procs, plan, no_slots, 10 * SECOND, &fns, &o, &p, &err);
+	ward_timer_arm(t, ward_now_ns() + SECOND / 50);
+	ward_loop_run(loop);
+	ok(o.started == 0 && o.how.spawn_failed && o.how.err.stage == WARD_STAGE_FD_OPEN &&
+		   o.how.err.err == 0 && o.how.exit.signal == SIGKILL,
+	   "death before exec is told with stage and signal: %s", o.how.err.detail);
+	ward_timer_free(t);
+	ward_plan_free(plan);
+}
+
+static size_t
+open_fds(void)
+{
+	struct ward_fdset set;
+	size_t n = 0;
+
+	ward_fdset_open_now(&set);
+	for (int fd = 0; fd < WARD_FDSET_MAX; fd++)
+		n += ward_fdset_has(&set, fd);
+	return n;
+}
+
+/* Many at once, each with its own status, while orphans end around them. */
+static void
+test_statuses(void)
+{
+	enum { CHILDREN = 100 };
+	static struct outcome o[CHILDREN];
+	struct ward_plan *plan[CHILDREN];
+	char script[CHILDREN][64];
+	int wrong = 0;
+	size_t before = open_fds();
+
+	for (int i = 0; i < CHILDREN; i++) {
+		struct ward_draft d;
+		struct ward_proc *p;
+		struct ward_err err;
+
+		/* The subshell's child is orphaned, falls to us and ends at some moment. */
+		(void)snprintf(script[i], sizeof(script[i]), "(/bin/true &); exit %d", i);
+		d = draft_of("/bin/sh", words("sh", "-c", script[i]));
+		plan[i] = plan_of(&d);
+		o[i] = (struct outcome){ 0 };
+		(void)ward_proc_start(procs, plan[i], no_slots, 10 * SECOND, &fns, &o[i], &p, &err);
+	}
+	while (ward_procs_count(procs) > 0) {
+		struct ward_timer *t = ward_timer_new(loop, (ward_timer_fn *)ward_loop_stop, loop);
+
+		ward_timer_arm(t, ward_now_ns() + SECOND / 100);
+		ward_loop_run(loop);
+		ward_timer_free(t);
+	}
+	for (int i = 0; i < CHILDREN; i++) {
+		wrong += o[i].ended != 1 || o[i].started != 1 || o[i].how.exit.code != i;
+		ward_plan_free(plan[i]);
+	}
+	ok(wrong == 0, "%d children: each status is its own, each told once", CHILDREN);
+	ok(open_fds() == before, "no descriptor is left open");
+}
+
+static void
+until_no_orphans(void)
+{
+	struct ward_timer *t = ward_timer_new(loop, give_up, NULL);
+
+	ward_timer_arm(t, ward_now_ns() + 20 * SECOND);
+	while (ward_procs_orphans(procs, false) > 0) {
+		struct ward_timer *turn =
+			ward_timer_new(loop, (ward_timer_fn *)ward_loop_stop, loop);
+
+		ward_timer_arm(turn, ward_now_ns() + SECOND / 200);
+		ward_loop_run(loop);
+		ward_timer_free(turn);
+	}
+	ward_timer_free(t);
+}
+
+static void
+test_group_dies_with_leader(void)
+{
+	struct ward_draft d = draft_of("/bin/sh", words("sh", "-c", "sleep 1000 & exit 0"));
+
+	(void)run(&d);
+	until_no_orphans();
+	ok(true, "what the program left in its process group is killed");
+	d.argv = words("sh", "-c", "set -m; sleep 1000 & exit 0");
+	(void)run(&d);
+	until_no_orphans();
+	ok(true, "and what it left in its session");
+}
+
+static void
+kill_tree(void *arg)
+{
+	ward_proc_kill_tree(*(struct ward_proc **)arg);
+}
+
+static void
+test_kill_tree(void)
+{
+	struct ward_draft d = draft_of(
+		"/bin/sh", words("sh", "-c", "setsid sh -c 'sleep 1000 & wait' & sleep 1000; :"));
+	struct outcome o = { .stop_loop = true };
+	struct ward_plan *plan = plan_of(&d);
+	struct ward_proc *p;
+	struct ward_err err;
+	struct ward_timer *t = ward_timer_new(loop, kill_tree, &p);
+
+	(void)ward_proc_start(procs, plan, no_slots, 10 * SECOND, &fns, &o, &p, &err);
+	ward_timer_arm(t, ward_now_ns() + SECOND / 5);
+	ward_loop_run(loop);
+	ok(o.how.exit.signal == SIGKILL, "the leader is killed");
+	until_no_orphans();
+	ok(true, "and every descendant, in other sessions too");
+	ward_timer_free(t);
+	ward_plan_free(plan);
+}
+
+static void
+test_no_growth(void)
+{
+	size_t before = open_fds();
+	struct ward_draft d = draft_of("/bin/true", words("true", NULL, NULL));
+
+	for (int i = 0; i < 300; i++)
+		(void)run(&d);
+	ok(open_fds() == before, "300 launches leave as many descriptors open as before");
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc == 3 && strcmp(argv[1], "report") == 0)
+		return report(argv[2]);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || !mkdtemp(dir))
+		return 1;
+	(void)snprintf(report_path, sizeof(report_path), "%s/report", dir);
+	(void)signal(SIGHUP, SIG_IGN);
+	if (ward_loop_new(&loop) < 0 || ward_signals_new(loop, &signals) < 0 ||
+	    ward_procs_new(loop, signals, &procs) < 0)
+		return 1;
+
+	test_plain();
+	test_mask_restored();
+	test_permutations();
+	test_failures();
+	test_ids();
+	test_hanging_open();
+	test_killed_before_exec();
+	test_statuses();
+	test_group_dies_with_leader();
+	test_kill_tree();
+	test_no_growth();
+
+	ward_procs_free(procs);
+	ward_signals_free(signals);
+	ward_loop_free(loop);
+	(void)snprintf(report_path, sizeof(report_path), "%s/fifo", dir);
+	(void)unlink(report_path);
+	(void)rmdir(dir);
+	return done_testing();
+}

@@ -1,0 +1,432 @@
+/* The child that reports what it sees, for tests to compare with what it should see.
+ *
+ *	probe [--to PATH] [--exit N] [--kill SIG] [--hold]
+ *
+ * Prints one JSON object to stdout or, whole or not at all, to PATH; then waits for a signal, kills
+ * itself with SIG (name or number), or exits with N. Other arguments are only reported.
+ *
+ * argv, environ	lists of strings, byte for byte
+ * cwd, umask, nice, pid, ppid, pgid, sid, tty (0: no controlling terminal)
+ * fds			list of { fd, link, flags (F_GETFL), mode ("r", "w", "rw", "path"), append,
+ *			nonblock, cloexec }
+ * uid, gid		{ real, effective, saved }; groups: list
+ * signals		{ blocked, ignored, caught }: lists of numbers, 1 to 64
+ * caps			{ effective, permitted, inheritable, bounding, ambient }: 16 hex digits
+ * no_new_privs, seccomp (mode; null without /proc), limits { nofile: [soft, hard] ... }
+ *
+ * Everything is asked of the kernel without libc in between where libc would hide something, and
+ * nothing is opened before the descriptors are listed. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NSIG_KERNEL 64
+
+extern char **environ;
+
+static FILE *out; /* in memory until everything has been seen */
+
+static void
+put(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vfprintf(out, fmt, ap) < 0)
+		abort();
+	va_end(ap);
+}
+
+static void
+put_string(const char *s)
+{
+	if (!s) {
+		put("null");
+		return;
+	}
+	put("\"");
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			put("\\%c", *s);
+		else if ((unsigned char)*s < 0x20)
+			put("\\u%04x", (unsigned int)*s);
+		else
+			put("%c", *s);
+	}
+	put("\"");
+}
+
+static void
+put_strings(const char *key, char **list)
+{
+	put(",\n\"%s\": [", key);
+	for (size_t i = 0; list[i]; i++) {
+		put(i ? ", " : "");
+		put_string(list[i]);
+	}
+	put("]");
+}
+
+static void
+put_fd(int fd, bool first)
+{
+	static const char *const modes[] = { "r", "w", "rw", "?" };
+	int flags = fcntl(fd, F_GETFL), fdflags = fcntl(fd, F_GETFD);
+	char name[64], link[PATH_MAX + 1];
+	ssize_t n;
+
+	(void)snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	n = readlink(name, link, sizeof(link) - 1);
+	link[n < 0 ? 0 : n] = '\0';
+	put("%s\n  {\"fd\": %d, \"link\": ", first ? "" : ",", fd);
+	put_string(n < 0 ? NULL : link);
+	put(", \"flags\": %d, \"mode\": \"%s\", \"append\": %s, \"nonblock\": %s, \"cloexec\": %s}",
+	    flags, flags & O_PATH ? "path" : modes[flags & O_ACCMODE],
+	    flags & O_APPEND ? "true" : "false", flags & O_NONBLOCK ? "true" : "false",
+	    fdflags & FD_CLOEXEC ? "true" : "false");
+}
+
+/* In a root without /proc every number that could be open is asked. */
+static void
+put_fds_without_proc(void)
+{
+	bool first = true;
+	struct rlimit lim;
+	int end = 65536;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < (rlim_t)end)
+		end = (int)lim.rlim_cur;
+	for (int fd = 0; fd < end; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0) {
+			put_fd(fd, first);
+			first = false;
+		}
+	}
+}
+
+static int
+compare_int(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The listing's own descriptor is the one that is left out. */
+static void
+put_fds(void)
+{
+	int dir = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct dirent64) char buf[4096];
+	static int fds[65536];
+	size_t nfds = 0;
+	long n;
+
+	put("\"fds\": [");
+	if (dir < 0) {
+		put_fds_without_proc();
+		put("]");
+		return;
+	}
+	while ((n = syscall(SYS_getdents64, dir, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < n;) {
+			const struct dirent64 *d = (const struct dirent64 *)(buf + at);
+			int fd = atoi(d->d_name);
+
+			at += d->d_reclen;
+			if (d->d_name[0] != '.' && fd != dir && nfds < 65536)
+				fds[nfds++] = fd;
+		}
+	}
+	(void)close(dir);
+	qsort(fds, nfds, sizeof(fds[0]), compare_int);
+	for (size_t i = 0; i < nfds; i++)
+		put_fd(fds[i], i == 0);
+	put("]");
+}
+
+/* Field @want (from 1) of /proc/self/stat behind the name in parentheses; -1 without /proc. */
+static long
+stat_field(int want)
+{
+	char buf[1024], *p;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+	(void)close(fd);
+	if (n <= 0)
+		return -1;
+	buf[n] = '\0';
+	p = strrchr(buf, ')');
+	for (int field = 2; p && field < want; field++)
+		p = strchr(p + 1, ' ');
+	return p ? strtol(p, NULL, 10) : -1;
+}
+
+static void
+put_process(void)
+{
+	char cwd[PATH_MAX];
+	mode_t mask = umask(0);
+	long n = syscall(SYS_getcwd, cwd, sizeof(cwd)); /* libc's hides "(unreachable)" */
+
+	(void)umask(mask);
+	put(",\n\"cwd\": ");
+	put_string(n < 0 ? NULL : cwd);
+	put(",\n\"umask\": %u, \"pid\": %d, \"ppid\": %d, \"pgid\": %d, \"sid\": %d, \"tty\": %ld",
+	    (unsigned int)mask, getpid(), getppid(), getpgrp(), getsid(0), stat_field(7));
+	errno = 0;
+	put(", \"nice\": %d", getpriority(PRIO_PROCESS, 0));
+}
+
+static void
+put_ids(void)
+{
+	static gid_t groups[65536]; /* NGROUPS_MAX */
+	uid_t ur, ue, us;
+	gid_t gr, ge, gs;
+	int n;
+
+	if (getresuid(&ur, &ue, &us) < 0 || getresgid(&gr, &ge, &gs) < 0)
+		abort();
+	put(",\n\"uid\": {\"real\": %u, \"effective\": %u, \"saved\": %u}", ur, ue, us);
+	put(",\n\"gid\": {\"real\": %u, \"effective\": %u, \"saved\": %u}", gr, ge, gs);
+	n = getgroups(65536, groups);
+	put(",\n\"groups\": [");
+	for (int i = 0; i < n; i++)
+		put("%s%u", i ? ", " : "", groups[i]);
+	put("]");
+}
+
+static void
+put_signal_set(const char *key, uint64_t set)
+{
+	bool first = true;
+
+	put("\"%s\": [", key);
+	for (int sig = 1; sig <= NSIG_KERNEL; sig++) {
+		if (set >> (sig - 1) & 1) {
+			put("%s%d", first ? "" : ", ", sig);
+			first = false;
+		}
+	}
+	put("]");
+}
+
+/* Raw: libc keeps signals 32 and 33 to itself. */
+static void
+put_signals(void)
+{
+	uint64_t blocked = 0, ignored = 0, caught = 0;
+
+	(void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+	for (int sig = 1; sig <= NSIG_KERNEL; sig++) {
+		uintptr_t act[8] = { 0 }; /* struct sigaction of the kernel; handler first */
+
+		if (syscall(SYS_rt_sigaction, sig, NULL, act, sizeof(uint64_t)) < 0)
+			continue;
+		if (act[0] == (uintptr_t)SIG_IGN)
+			ignored |= UINT64_C(1) << (sig - 1);
+		else if (act[0] != (uintptr_t)SIG_DFL)
+			caught |= UINT64_C(1) << (sig - 1);
+	}
+	put(",\n\"signals\": {");
+	put_signal_set("blocked", blocked);
+	put(", ");
+	put_signal_set("ignored", ignored);
+	put(", ");
+	put_signal_set("caught", caught);
+	put("}");
+}
+
+static void
+put_caps(void)
+{
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct lo_hi[2] = { 0 };
+	uint64_t bounding = 0, ambient = 0;
+
+	if (syscall(SYS_capget, &head, lo_hi) < 0)
+		abort();
+	for (unsigned long cap = 0; cap < 64; cap++) {
+		if (prctl(PR_CAPBSET_READ, cap) == 1)
+			bounding |= UINT64_C(1) << cap;
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+			ambient |= UINT64_C(1) << cap;
+	}
+	put(",\n\"caps\": {\"effective\": \"%08x%08x\", \"permitted\": \"%08x%08x\", "
+	    "\"inheritable\": \"%08x%08x\", \"bounding\": \"%016" PRIx64
+	    "\", \"ambient\": \"%016" PRIx64 "\"}",
+	    lo_hi[1].effective, lo_hi[0].effective, lo_hi[1].permitted, lo_hi[0].permitted,
+	    lo_hi[1].inheritable, lo_hi[0].inheritable, bounding, ambient);
+}
+
+/* prctl(PR_GET_SECCOMP) would kill a process in strict mode: the file can be asked in any. */
+static void
+put_sandbox(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	char line[256];
+	int seccomp = -1;
+
+	while (status && fgets(line, sizeof(line), status))
+		(void)sscanf(line, "Seccomp: %d", &seccomp);
+	if (status)
+		(void)fclose(status);
+	put(",\n\"no_new_privs\": %s",
+	    prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? "true" : "false");
+	put(seccomp < 0 ? ", \"seccomp\": null" : ", \"seccomp\": %d", seccomp);
+}
+
+static void
+put_limit(const char *key, rlim_t value)
+{
+	if (value == RLIM_INFINITY)
+		put("%s\"unlimited\"", key);
+	else
+		put("%s%ju", key, (uintmax_t)value);
+}
+
+static void
+put_limits(void)
+{
+	static const struct {
+		const char *name;
+		__rlimit_resource_t resource;
+	} limits[] = {
+		{ "as", RLIMIT_AS },
+		{ "core", RLIMIT_CORE },
+		{ "cpu", RLIMIT_CPU },
+		{ "data", RLIMIT_DATA },
+		{ "fsize", RLIMIT_FSIZE },
+		{ "locks", RLIMIT_LOCKS },
+		{ "memlock", RLIMIT_MEMLOCK },
+		{ "msgqueue", RLIMIT_MSGQUEUE },
+		{ "nice", RLIMIT_NICE },
+		{ "nofile", RLIMIT_NOFILE },
+		{ "nproc", RLIMIT_NPROC },
+		{ "rss", RLIMIT_RSS },
+		{ "rtprio", RLIMIT_RTPRIO },
+		{ "rttime", RLIMIT_RTTIME },
+		{ "sigpending", RLIMIT_SIGPENDING },
+		{ "stack", RLIMIT_STACK },
+	};
+
+	put(",\n\"limits\": {");
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit lim;
+
+		if (getrlimit(limits[i].resource, &lim) < 0)
+			abort();
+		put("%s\"%s\": ", i ? ", " : "", limits[i].name);
+		put_limit("[", lim.rlim_cur);
+		put_limit(", ", lim.rlim_max);
+		put("]");
+	}
+	put("}");
+}
+
+static bool
+write_all(int fd, const char *data, size_t size)
+{
+	while (size > 0) {
+		ssize_t n = write(fd, data, size);
+
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0) {
+			data += n;
+			size -= (size_t)n;
+		}
+	}
+	return true;
+}
+
+/* A reader finds the whole report under the name, or nothing. */
+static bool
+deliver(const char *path, const char *data, size_t size)
+{
+	char part[PATH_MAX];
+	bool ok;
+	int fd;
+
+	if (!path)
+		return write_all(STDOUT_FILENO, data, size);
+	if (snprintf(part, sizeof(part), "%s.%d", path, getpid()) >= (int)sizeof(part))
+		return false;
+	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return false;
+	ok = write_all(fd, data, size);
+	return close(fd) == 0 && ok && rename(part, path) == 0;
+}
+
+static int
+signal_number(const char *text)
+{
+	for (int sig = 1; sig <= NSIG_KERNEL; sig++) {
+		const char *name = sigabbrev_np(sig);
+
+		if (name && strcmp(name, text) == 0)
+			return sig;
+	}
+	return atoi(text);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *to = NULL;
+	int status = 0, sig = 0;
+	bool hold = false;
+	char *data = NULL;
+	size_t size = 0;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--hold") == 0)
+			hold = true;
+		else if (i + 1 < argc && strcmp(argv[i], "--to") == 0)
+			to = argv[++i];
+		else if (i + 1 < argc && strcmp(argv[i], "--exit") == 0)
+			status = atoi(argv[++i]);
+		else if (i + 1 < argc && strcmp(argv[i], "--kill") == 0)
+			sig = signal_number(argv[++i]);
+	}
+	out = open_memstream(&data, &size);
+	if (!out)
+		return 125;
+	put("{");
+	put_fds();
+	put_strings("argv", argv);
+	put_strings("environ", environ);
+	put_process();
+	put_ids();
+	put_signals();
+	put_caps();
+	put_sandbox();
+	put_limits();
+	put("}\n");
+	if (fclose(out) != 0 || !deliver(to, data, size))
+		return 125;
+	while (hold)
+		(void)pause();
+	if (sig)
+		(void)kill(getpid(), sig);
+	return status;
+}

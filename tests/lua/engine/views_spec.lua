@@ -1,0 +1,122 @@
+-- What others see: the fields of events, of results and of views.
+local engine <const> = require "ward.engine"
+local kit <const> = require "lua.engine.kit"
+
+local function of_kind(effects, kind)
+  local found = {}
+  for _, effect in ipairs(effects) do
+    if effect.kind == kind then
+      found[#found + 1] = effect
+    end
+  end
+  return found
+end
+
+describe("engine: what is seen", function()
+  local st
+
+  local function step(event, now)
+    local effects
+    st, effects = engine.step(st, event, now)
+    return effects
+  end
+
+  local function events(event, now)
+    return of_kind(step(event, now), "event")
+  end
+
+  before_each(function()
+    st = engine.new { kit.spec("web", { needs = { "db" } }), kit.spec "db" }
+  end)
+
+  local function run()
+    step(kit.boot, 0)
+    step(kit.started("db", 41), 1)
+    step(kit.started("web", 42), 2)
+  end
+
+  it("events tell the state that was entered, and why", function()
+    assert.same({
+      { kind = "event", type = "waiting", name = "web", from = "stopped", waits_for = { "db" } },
+      { kind = "event", type = "starting", name = "db", from = "stopped" },
+    }, events(kit.boot, 0))
+    assert.same({
+      { kind = "event", type = "ready", name = "db", from = "starting", pid = 41 },
+      { kind = "event", type = "starting", name = "web", from = "waiting" },
+    }, events(kit.started("db", 41), 1))
+    step(kit.started("web", 42), 2)
+    assert.same({
+      { kind = "event", type = "stopping", name = "db", from = "ready", pid = 41, reason = "restart" },
+      { kind = "event", type = "stopping", name = "web", from = "ready", pid = 42, reason = "restart", need = "db" },
+      { kind = "event", type = "signal", name = "web", pid = 42, signal = "TERM", rung = 1, wait = 10 },
+    }, events(kit.command "restart db", 3))
+    local exit = { kind = "signaled", signal = "TERM", pid = 1, uptime = 0, ok = true }
+    assert.same({
+      { kind = "event", type = "waiting", name = "web", from = "stopping", exit = exit, waits_for = { "db" } },
+      { kind = "event", type = "signal", name = "db", pid = 41, signal = "TERM", rung = 1, wait = 10 },
+    }, events(kit.exit("web", "TERM"), 4))
+    assert.same({
+      { kind = "event", type = "shutdown", level = 1, live = 1 },
+      { kind = "event", type = "stopped", name = "web", from = "waiting", reason = "shutdown" },
+    }, events(kit.shutdown, 5))
+  end)
+
+  it("a retry tells when and which", function()
+    run()
+    local exit = { kind = "exited", code = 1, pid = 1, uptime = 0, ok = false }
+    assert.same({ {
+      kind = "event", type = "backoff", name = "web", from = "ready", exit = exit,
+      delay = 1, attempt = 1, restarts = 1, next_at = 4,
+    } }, events(kit.exit("web", 1), 3))
+  end)
+
+  it("the exit that came in is not written to", function()
+    run()
+    local event = kit.exit("web", 0)
+    step(event, 3)
+    assert.is_nil(event.exit.ok)
+    assert.is_true(engine.service(st, "web").last_exit.ok)
+  end)
+
+  it("the death that a ladder ends in is not a success", function()
+    run()
+    step(kit.command "stop web", 3)
+    step(kit.timer "web", 13)
+    step(kit.exit("web", "KILL"), 14)
+    local view = engine.service(st, "web")
+    assert.equal("stopped", view.state)
+    assert.is_false(view.last_exit.ok)
+  end)
+
+  it("an unknown status is a failure", function()
+    run()
+    step({ kind = "exit", name = "web", exit = { kind = "unknown" } }, 3)
+    assert.equal("backoff", engine.service(st, "web").state)
+  end)
+
+  it("views", function()
+    run()
+    assert.same({ name = "web", state = "ready", ready = true, pid = 42, since = 2, restarts = 0, desired = "up",
+      waits_for = {} }, engine.service(st, "web"))
+    step(kit.command "stop db", 3)
+    assert.same({ name = "db", state = "stopping", ready = false, pid = 41, since = 3, restarts = 0,
+      desired = "down", waits_for = { "web" } }, engine.service(st, "db"))
+    assert.equal(13, engine.service(st, "web").next_at)
+    step(kit.exit("web", 0), 4)
+    assert.same({ "db" }, engine.service(st, "web").waits_for)
+    assert.is_nil(engine.service(st, "nobody"))
+    local names = {}
+    for _, view in ipairs(engine.list(st)) do
+      names[#names + 1] = view.name
+    end
+    assert.same({ "web", "db" }, names)
+  end)
+
+  it("results", function()
+    run()
+    assert.same({ { kind = "reply", token = "T", ok = false, results = {
+      { name = "db", state = "ready", ok = true },
+      { name = "nope", ok = false, message = "no such service", code = "unknown" },
+    } } }, step(kit.command("ready db nope", "T"), 3))
+  end)
+end)

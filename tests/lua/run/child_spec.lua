@@ -1,0 +1,231 @@
+-- What a service's program sees, through tests/helpers/probe, against what the script says.
+
+local cjson <const> = require "cjson"
+local harness <const> = require "helpers.harness"
+local sys <const> = require "wardtest"
+
+local PROBE <const> = harness.probe
+
+-- Runs probe as a service with these keys (Lua source); returns what it saw. From a copy: the tree may lie in a
+-- directory that is closed to the user whom the service runs as.
+local function probe(keys, opts)
+  local program = harness.directory() .. "/probe"
+  harness.write(program, harness.read(PROBE))
+  assert(sys.chmod(program, 493)) -- 0755
+  local text <const> = ([[
+local ward = require "ward"
+return ward.service { name = "probe", cmd = { %q, "--hold" }, restart = "never", %s }
+]]):format(program, keys)
+  local w = harness.start(text, opts)
+  local seen = harness.until_(function()
+    local ok, json = pcall(cjson.decode, w:log "probe")
+    return ok and json
+  end, nil, "probe's report")
+  w:stop()
+  return seen, w
+end
+
+local function environ(seen)
+  local env = {}
+  for _, pair in ipairs(seen.environ) do
+    local key, value = pair:match("^([^=]*)=(.*)$")
+    env[key] = value
+  end
+  return env
+end
+
+local function numbers(fds)
+  local list = {}
+  for i, fd in ipairs(fds) do
+    list[i] = fd.fd
+  end
+  table.sort(list)
+  return list
+end
+
+describe("the child", function()
+  after_each(harness.cleanup)
+
+  it("has the defaults", function()
+    local seen, w = probe("")
+    assert.same({ 0, 1, 2 }, numbers(seen.fds))
+    assert.equal("/dev/null", seen.fds[1].link)
+    assert.is_truthy(seen.fds[2].link:find("^pipe:"))
+    assert.equal(seen.fds[2].link, seen.fds[3].link)
+    assert.is_false(seen.fds[2].nonblock)
+    assert.equal(w.dir, seen.cwd)
+    assert.equal(seen.pid, seen.sid)
+    assert.equal(seen.pid, seen.pgid)
+    assert.equal(w.pid, seen.ppid)
+    assert.equal(18, seen.umask)
+  end)
+
+  it("has the argv, arg0, cwd, umask and session of its keys", function()
+    local seen = probe('arg0 = "-other", cwd = "/usr", umask = "077", session = false')
+    assert.same({ "-other", "--hold" }, seen.argv)
+    assert.equal("/usr", seen.cwd)
+    assert.equal(63, seen.umask)
+    assert.not_equal(seen.pid, seen.sid)
+    assert.equal(seen.pid, seen.pgid)
+  end)
+
+  it("has the environment of its keys", function()
+    local env = environ((probe('env = { ADDED = "x=y", REMOVED = false, CHANGED = 7 }',
+      { env = { REMOVED = "a", CHANGED = "b", KEPT = "c" } })))
+    assert.equal("x=y", env.ADDED)
+    assert.is_nil(env.REMOVED)
+    assert.equal("7", env.CHANGED)
+    assert.equal("c", env.KEPT)
+  end)
+
+  it("has only its own environment with env_clear, and env_file below env", function()
+    local dir = harness.directory()
+    harness.write(dir .. "/one.env", "# comment\nA=1\nB='two words'\nexport C=3\n")
+    local seen = probe(('env_clear = true, env_file = %q, env = { A = "env wins" }'):format(dir .. "/one.env"))
+    assert.same({ A = "env wins", B = "two words", C = "3" }, environ(seen))
+  end)
+
+  it("has its descriptors where the keys say", function()
+    local dir = harness.directory()
+    local text <const> = ([[
+local ward = require "ward"
+return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
+  stdin = %q, stdout = %q, stderr = "stdout" }
+]]):format(PROBE, dir .. "/report", dir .. "/in", dir .. "/out")
+    harness.write(dir .. "/in", "input")
+    local w = harness.start(text)
+    w:until_state("p", "done")
+    w:stop()
+    local seen = cjson.decode(harness.read(dir .. "/report"))
+    assert.same({ 0, 1, 2 }, numbers(seen.fds))
+    assert.equal(dir .. "/in", seen.fds[1].link)
+    assert.equal("r", seen.fds[1].mode)
+    assert.equal(dir .. "/out", seen.fds[2].link)
+    assert.is_true(seen.fds[2].append)
+    assert.equal(dir .. "/out", seen.fds[3].link)
+  end)
+
+  it("begins with default signals, whatever ward was started with", function()
+    local seen = probe("")
+    assert.same({ blocked = {}, ignored = {}, caught = {} }, seen.signals)
+  end)
+
+  it("has the ids and exactly the groups of its keys", function()
+    if os.execute("test $(id -u) = 0") ~= true then
+      pending("changing ids needs root")
+      return
+    end
+    -- The script's own directory is closed to others, and cwd is entered as the user.
+    local seen = probe('cwd = "/", user = "nobody", group = 4711, groups = { 12, 34 }')
+    assert.same({ 65534, 65534, 65534 }, { seen.uid.real, seen.uid.effective, seen.uid.saved })
+    assert.same({ 4711, 4711, 4711 }, { seen.gid.real, seen.gid.effective, seen.gid.saved })
+    assert.same({ 12, 34 }, seen.groups)
+    seen = probe('cwd = "/", user = "nobody"')
+    assert.equal(65534, seen.gid.real)
+    assert.same({ 65534 }, seen.groups)
+  end)
+
+  it("has the limits, niceness and CPUs of its keys", function()
+    local seen = probe 'limits = { nofile = { 100, 200 }, core = 0, fsize = "1M" }, nice = 5, affinity = { 0 }'
+    assert.same({ 100, 200 }, seen.limits.nofile)
+    assert.same({ 0, 0 }, seen.limits.core)
+    assert.same({ 1048576, 1048576 }, seen.limits.fsize)
+    assert.equal(5, seen.nice)
+  end)
+
+  it("is the same in every clone mode", function()
+    for _, mode in ipairs { "shared", "vfork", "copy" } do
+      local seen = probe(('clone = %q, umask = "027", cwd = "/usr"'):format(mode))
+      assert.same({ 0, 1, 2 }, numbers(seen.fds), mode)
+      assert.same({ 23, "/usr" }, { seen.umask, seen.cwd }, mode)
+      assert.same({ blocked = {}, ignored = {}, caught = {} }, seen.signals, mode)
+    end
+  end)
+
+  it("has a terminal of its own, whose output is logged", function()
+    local seen = probe "tty = { rows = 11, cols = 22 }"
+    for i = 1, 3 do
+      assert.is_truthy(seen.fds[i].link:find("^/dev/pts/"), seen.fds[i].link)
+    end
+    assert.not_equal(0, seen.tty)
+  end)
+end)
+
+-- A set of capabilities as /proc shows it.
+local function caps(...)
+  local bits = 0
+  for _, number in ipairs { ... } do
+    bits = bits | 1 << number
+  end
+  return ("%016x"):format(bits)
+end
+
+describe("the sandboxed child", function()
+  after_each(harness.cleanup)
+
+  local function as_root()
+    if os.execute("test $(id -u) = 0") ~= true then
+      pending("needs root")
+      return false
+    end
+    return true
+  end
+
+  it("keeps exactly the named capabilities over the uid change and exec", function()
+    if not as_root() then return end
+    local seen = probe 'cwd = "/", user = "nobody", sandbox = { caps = { "net_bind_service", "chown" } }'
+    local both = caps(10, 0)
+    assert.same({ bounding = both, permitted = both, inheritable = both, effective = both, ambient = both }, seen.caps)
+    assert.is_true(seen.no_new_privs)
+  end)
+
+  it("has none as root with an empty list, and exec does not bring them back", function()
+    if not as_root() then return end
+    local seen = probe "sandbox = { caps = {} }"
+    local none = caps()
+    assert.equal(0, seen.uid.effective)
+    assert.same({ bounding = none, permitted = none, inheritable = none, effective = none, ambient = none },
+      seen.caps)
+  end)
+
+  it("runs under its seccomp filter, in every clone mode", function()
+    for _, mode in ipairs { "shared", "vfork", "copy" } do
+      local seen = probe(('clone = %q, sandbox = { seccomp = { default = "allow", deny = { "ptrace" } } }'):format(mode))
+      assert.equal(2, seen.seccomp, mode)
+    end
+  end)
+
+  it("cannot open what its Landlock rules leave out", function()
+    local dir = harness.directory()
+    harness.write(dir .. "/secret", "x")
+    local w = harness.start(([[
+local ward = require "ward"
+local function service(name, fs)
+  return ward.service { name = name, cmd = { "cat", %q }, cwd = "/", restart = "never",
+    sandbox = { landlock = { fs = fs } } }
+end
+return { service("blind", { ["/usr"] = "rx", ["/lib"] = "rx", ["/lib64"] = "rx", ["/etc"] = "r" }),
+         service("sees", { ["/"] = "rx" }) }
+]]):format(dir .. "/secret"))
+    assert.equal(1, w:until_state("blind", "failed").last_exit.code)
+    w:until_state("sees", "done")
+    assert.is_truthy(w:log("blind"):find("Permission denied"))
+    w:stop()
+  end)
+
+  it("is alone in its namespaces", function()
+    if not as_root() then return end
+    local w = harness.start [[
+return require("ward").service { name = "ns", restart = "never",
+  cmd = { "sh", "-c", "echo $$; cat /proc/net/dev | wc -l; readlink /proc/self/ns/uts" },
+  sandbox = { namespaces = { "pid", "net", "uts" } } }
+]]
+    w:until_state("ns", "done")
+    local pid, devices, uts = w:log("ns"):match("(%d+)\n(%d+)\n(%S+)")
+    assert.equal("1", pid)
+    assert.equal("3", devices) -- two lines of heading, and lo
+    local _, own = harness.run { "readlink", "/proc/self/ns/uts" }
+    assert.not_equal(own, uts .. "\n")
+    w:stop()
+  end)
+end)

@@ -190,7 +190,8 @@ describe("the sandboxed child", function()
 
   it("runs under its seccomp filter, in every clone mode", function()
     for _, mode in ipairs { "shared", "vfork", "copy" } do
-      local seen = probe(('clone = %q, sandbox = { seccomp = { default = "allow", deny = { "ptrace" } } }'):format(mode))
+      local keys = 'clone = %q, sandbox = { seccomp = { default = "allow", deny = { "ptrace" } } }'
+      local seen = probe(keys:format(mode))
       assert.equal(2, seen.seccomp, mode)
     end
   end)

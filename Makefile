@@ -131,8 +131,8 @@ c-tests: $(C_TESTS)
 .PHONY: bench
 bench: deps ## build and run the benchmarks
 	@$(MAKE) --no-print-directory all helpers c-benches
-	@$(BUILD)/tests/bench/spawn_bench $(abspath $(HELPERS)/tiny)
-	@$(BUILD)/tests/bench/restart_bench $(BUILD)/ward $(HELPERS)/tiny
+	@$(BUILD)/tests/bench/spawn_bench
+	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/restart_bench
 
 .PHONY: c-benches
 c-benches: $(BENCHES)

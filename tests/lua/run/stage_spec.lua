@@ -1,0 +1,181 @@
+-- Every step of the child can fail: for each stage one failure, told with its name and errno, without exec and without
+-- a trace in the supervisor. By arguments where that is possible; else strace makes the system call fail.
+
+local harness <const> = require "helpers.harness"
+local sys <const> = require "wardtest"
+
+local EPERM <const>, ENOENT <const>, EBADF <const>, EINVAL <const> = 1, 2, 9, 22
+
+local EVERYTHING <const> = [[cwd = "/", user = "nobody", tty = true, fds = { [40] = 0 }, umask = "027", nice = 1,
+  affinity = { 0 }, ioprio = "best-effort", sched = "batch", limits = { core = 0, nofile = 100 }, parent_death = "TERM",
+  sandbox = { on_failure = ON_FAILURE, caps = { "net_bind_service" }, securebits = { "noroot" }, namespaces = { "uts" },
+    landlock = { fs = { ["/"] = "rwx" } }, seccomp = { default = "allow", deny = { "ptrace" } } }]]
+
+-- The child calls prctl in LEASH (1), once in BOUNDING for every capability but the one it keeps, then in SECUREBITS,
+-- KEEPCAPS and AMBIENT (twice): the nth call after BOUNDING.
+local function after_bounding(n)
+  return 1 + tonumber(harness.read("/proc/sys/kernel/cap_last_cap")) + n
+end
+
+-- stage, fault (as strace's inject=), errno. Calls are counted in the child.
+-- Faults come in the order of the child's steps; UMASK cannot fail.
+local FAULTS <const> = {
+  { "signals", "rt_sigaction:error=EINVAL", nil }, -- EINVAL is what KILL says: passed over, see below
+  { "leash", "prctl:error=EPERM:when=1", EPERM },
+  { "session", "setsid:error=EPERM", EPERM },
+  { "tty", "setsid:retval=1", EPERM }, -- the kernel refuses: it leads no session
+  { "ioprio", "ioprio_set:error=EPERM", EPERM },
+  { "nice", "setpriority:error=EPERM", EPERM },
+  { "sched", "sched_setscheduler:error=EPERM", EPERM },
+  { "affinity", "sched_setaffinity:error=EINVAL", EINVAL },
+  { "limit", "prlimit64:error=EPERM:when=1", EPERM },
+  { "namespaces", "unshare:error=EPERM", EPERM },
+  { "fd_lift", "fcntl:error=EBADF:when=1", EBADF },
+  { "fd_block", "fcntl:error=EBADF:when=8", EBADF },
+  { "fd_move", "dup3:error=EBADF", EBADF },
+  { "fd_close", "close_range:error=EINVAL", EINVAL },
+  { "nofile", "prlimit64:error=EPERM:when=2", EPERM },
+  { "bounding", "prctl:error=EPERM:when=2", EPERM, soft = true },
+  { "securebits", "prctl:error=EPERM:when=" .. after_bounding(1), EPERM, soft = true },
+  { "keepcaps", "prctl:error=EPERM:when=" .. after_bounding(2), EPERM, soft = true },
+  { "groups", "setgroups:error=EPERM", EPERM },
+  { "gid", "setresgid:error=EPERM", EPERM },
+  { "uid", "setresuid:error=EPERM", EPERM },
+  { "caps", "capset:error=EPERM", EPERM, soft = true },
+  { "ambient", "prctl:error=EPERM:when=" .. after_bounding(3), EPERM, soft = true },
+  { "ids_check", "getresuid:error=EPERM", EPERM },
+  { "caps_check", "capget:error=EPERM:when=2", EPERM, soft = true },
+  { "cwd", "chdir:error=ENOENT", ENOENT },
+  { "landlock", "landlock_restrict_self:error=EPERM", EPERM, soft = true },
+  { "seccomp", "seccomp:error=EINVAL", EINVAL, soft = true },
+  { "exec", "execve:error=ENOENT", ENOENT },
+  -- The call says that all is well and changes nothing: only asking the kernel afterwards finds out.
+  { "ids_check", "setresuid:retval=0", EPERM },
+  { "ids_check", "setresgid:retval=0", EPERM },
+  { "ids_check", "setgroups:retval=0", EPERM },
+  { "ambient", "capset:retval=0", EPERM, soft = true },
+  { "caps_check", "prctl:retval=0:when=" .. after_bounding(4), EPERM, soft = true },
+}
+
+local function script(on_failure, clone, mark)
+  return ([[
+local ward = require "ward"
+return ward.service { name = "x", clone = %q, cmd = { "/bin/sh", "-c", "echo ran >>%s" }, restart = "never", %s }
+]]):format(clone, mark, (EVERYTHING:gsub("ON_FAILURE", ("%q"):format(on_failure))))
+end
+
+local function open_descriptors(pid)
+  local _, out = harness.run { "ls", ("/proc/%d/fd"):format(pid) }
+  return select(2, out:gsub("\n", ""))
+end
+
+local function blocked_signals(pid)
+  return harness.read(("/proc/%d/status"):format(pid)):match("SigBlk:%s*(%x+)")
+end
+
+local function traced(pid)
+  return harness.read(("/proc/%d/status"):format(pid)):match("TracerPid:%s*(%d+)") ~= "0"
+end
+
+-- Starts the service once under a fault; returns its last exit.
+local function start_under(w, fault)
+  -- A call is tampered with only where it is traced.
+  local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-e", "trace=" .. fault:match "^[%w_]+",
+    "-e", "inject=" .. fault, "-p", tostring(w.pid) }, { stdout = "/dev/null", stderr = "/dev/null" }))
+  harness.until_(function() return traced(w.pid) end, nil, "strace to attach")
+  local before = w:status("x").last_exit
+  w:cli("start", "x", "--no-wait")
+  local view = harness.until_(function()
+    local s = w:status("x")
+    return (s.state == "failed" or s.state == "done") and s.last_exit
+      and s.last_exit.at ~= (before and before.at) and s
+  end, nil, "an exit under " .. fault)
+  sys.kill(strace, "INT")
+  sys.wait(strace, 20)
+  harness.until_(function() return not traced(w.pid) end, nil, "strace to detach")
+  return view
+end
+
+local function can_trace()
+  if os.execute("test $(id -u) = 0") ~= true then
+    pending("needs root")
+    return false
+  elseif os.execute("command -v strace >/dev/null && strace -qq -e trace=none true 2>/dev/null") ~= true then
+    pending("strace is missing, or may not trace here")
+    return false
+  end
+  return true
+end
+
+local function start(on_failure, clone)
+  local dir = harness.directory()
+  sys.chmod(dir, 511) -- 0777: the service writes its mark as somebody else
+  local mark = dir .. "/mark"
+  local w = harness.start(script(on_failure, clone, mark))
+  w:until_state("x", "done")
+  assert.equal("ran\n", harness.read(mark)) -- without a fault it runs
+  harness.write(mark, "")
+  sys.chmod(mark, 511)
+  return w, mark
+end
+
+describe("a step of the child that fails", function()
+  after_each(harness.cleanup)
+
+  it("is told by stage and errno, without exec, descriptor, zombie or signal mask left", function()
+    if not can_trace() then return end
+    local w, mark = start("error", "shared")
+    local descriptors, mask = open_descriptors(w.pid), blocked_signals(w.pid)
+    for _, fault in ipairs(FAULTS) do
+      local exit = start_under(w, fault[2]).last_exit
+      if fault[3] then
+        assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
+        assert.is_nil(harness.read(mark):find("ran"), fault[2])
+      else
+        assert.equal("exited", exit.kind, fault[2])
+        harness.write(mark, "")
+      end
+    end
+    assert.equal(descriptors, open_descriptors(w.pid))
+    assert.equal(mask, blocked_signals(w.pid))
+    assert.same({}, w:left())
+    w:cli("start", "x") -- without strace it runs again
+    harness.until_(function() return harness.read(mark):find("ran") end, nil, "the program")
+    w:stop()
+  end)
+
+  it("lets the program run where the sandbox says warn, but never with other ids", function()
+    if not can_trace() then return end
+    local w, mark = start("warn", "shared")
+    for _, fault in ipairs(FAULTS) do
+      if fault.soft then
+        local view = start_under(w, fault[2])
+        assert.equal("exited", view.last_exit.kind, fault[2])
+        assert.equal("ran\n", harness.read(mark), fault[2])
+        assert.equal(fault[1], view.degraded[1].stage, fault[2])
+        assert.equal(fault[3], view.degraded[1].errno, fault[2])
+        harness.write(mark, "")
+      elseif fault[1] == "groups" or fault[1] == "gid" or fault[1] == "uid" or fault[1] == "ids_check" then
+        local exit = start_under(w, fault[2]).last_exit
+        assert.same({ "spawn_failed", fault[1] }, { exit.kind, exit.stage }, fault[2])
+      end
+    end
+    assert.is_truthy(w:err():find("runs without a part of its sandbox: cannot load the seccomp filter", 1, true))
+    w:stop()
+  end)
+
+  it("is told the same way in the other clone modes", function()
+    if not can_trace() then return end
+    for _, clone in ipairs { "vfork", "copy" } do
+      local w, mark = start("error", clone)
+      for _, fault in ipairs(FAULTS) do
+        if fault[1] == "session" or fault[1] == "uid" or fault[1] == "seccomp" or fault[1] == "exec" then
+          local exit = start_under(w, fault[2]).last_exit
+          assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, clone)
+          assert.is_nil(harness.read(mark):find("ran"))
+        end
+      end
+      w:stop()
+    end
+  end)
+end)

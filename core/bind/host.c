@@ -158,7 +158,16 @@ host_environ(lua_State *L)
 	return 1;
 }
 
-/* What host.located returns: calls upvalue 1 with the position and the arguments. */
+static int
+called_located(lua_State *L, int status, lua_KContext unused)
+{
+	(void)status;
+	(void)unused;
+	return lua_gettop(L);
+}
+
+/* What host.located returns: calls upvalue 1 with the position and the arguments. That function may
+ * yield. */
 static int
 call_located(lua_State *L)
 {
@@ -178,8 +187,8 @@ call_located(lua_State *L)
 								       : ar.short_src,
 				ar.currentline);
 	lua_insert(L, 2);
-	lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-	return lua_gettop(L);
+	lua_callk(L, lua_gettop(L) - 1, LUA_MULTRET, 0, called_located);
+	return called_located(L, LUA_OK, 0);
 }
 
 /* host.located(fn) -> a function that calls fn(at, ...); `at` is "file:line" of the innermost Lua
@@ -194,12 +203,43 @@ host_located(lua_State *L)
 	return 1;
 }
 
+/* host.blocker() -> the name of the innermost C function of Lua's own that is being called, such as
+ * "sort": what runs inside of it cannot yield. nil where there is none. */
+static int
+host_blocker(lua_State *L)
+{
+	lua_Debug ar;
+
+	for (int level = 1; lua_getstack(L, level, &ar); level++) {
+		if (!lua_getinfo(L, "Snf", &ar))
+			break;
+		if (*ar.what == 'C' && ar.name && lua_tocfunction(L, -1) != call_located &&
+		    strcmp(ar.name, "pcall") != 0 && strcmp(ar.name, "xpcall") != 0) {
+			lua_pushstring(L, ar.name);
+			return 1;
+		}
+		lua_pop(L, 1);
+	}
+	lua_pushnil(L);
+	return 1;
+}
+
+/* host.now() -> seconds of CLOCK_MONOTONIC */
+static int
+host_now(lua_State *L)
+{
+	lua_pushnumber(L, (lua_Number)ward_now_ns() / 1e9);
+	return 1;
+}
+
 void
 ward_bind_host(lua_State *L, const char *share)
 {
 	static const luaL_Reg functions[] = {
-		{ "read", host_read },	     { "realpath", host_realpath }, { "cwd", host_cwd },
-		{ "environ", host_environ }, { "located", host_located },   { NULL, NULL },
+		{ "read", host_read },	     { "realpath", host_realpath },
+		{ "cwd", host_cwd },	     { "environ", host_environ },
+		{ "located", host_located }, { "blocker", host_blocker },
+		{ "now", host_now },	     { NULL, NULL },
 	};
 
 	lua_newtable(L);

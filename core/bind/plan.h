@@ -5,11 +5,15 @@
 #include <lua.h>
 
 #include "loop/logpump.h"
+#include "loop/stream.h"
 #include "spawn/plan.h"
 
 /* The plan or log of the userdata at @index, borrowed as long as that lives; raises when it is
  * something else. The log is NULL once it was closed. */
 const struct ward_plan *ward_bind_plan(lua_State *L, int index);
 struct ward_log *ward_bind_log_at(lua_State *L, int index);
+
+/* Pushes a stream that is still closed; what is stored in the result is owned by the userdata. */
+struct ward_stream **ward_bind_stream_push(lua_State *L);
 
 #endif

@@ -1,6 +1,7 @@
-/* core.launch(plan, { log =, started = fn(pid, degraded), exit = fn(exit) }) -> proc: a child of the process
- * table as a Lua value. */
+/* core.launch(plan, { log =, started = fn(pid, degraded), exit = fn(exit) }) -> proc, stdin, stdout, stderr: a
+ * child of the process table as a Lua value, and our ends of the pipes that the plan wants, else nil. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <string.h>
@@ -190,32 +191,109 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 
 static const struct ward_proc_fns child_fns = { on_started, on_ended };
 
-/* What the plan wants of each launch: the log's pipe, and a new terminal whose other end goes to the
- * log. slots[WARD_SLOT_TTY] is then the caller's to close. */
+/* Makes the pipe of a slot: one end for the child, the other for the stream. */
 static int
-fill_slots(const struct ward_plan *plan, struct ward_log *log, int slots[WARD_SLOTS],
-	   struct ward_err *err)
+open_pipe(const struct ward_plan *plan, struct ward_loop *loop, enum ward_slot slot,
+	  int slots[WARD_SLOTS], struct ward_stream **stream)
+{
+	int ends[2], ours = slot == WARD_SLOT_STDIN ? 1 : 0, r;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	slots[slot] = ends[!ours];
+	/* So that the user may open /dev/stdout, which opens the pipe anew. */
+	if (plan->ids.set_uid)
+		(void)!fchown(slots[slot], plan->ids.uid, (gid_t)-1);
+	r = fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+	if (r == 0)
+		r = ward_stream_new(loop, ends[ours], stream);
+	if (r < 0)
+		ward_fd_close(&ends[ours]);
+	return r;
+}
+
+static bool
+wants(const struct ward_plan *plan, int slot)
+{
+	return plan->slots >> slot & 1;
+}
+
+/* What the plan wants of each launch: the log's pipe, a new terminal whose other end goes to the log,
+ * pipes whose other ends go to the streams. All but the log's are then the caller's to close. */
+static int
+fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log *log,
+	   struct ward_stream **const streams[3], int slots[WARD_SLOTS], struct ward_err *err)
 {
 	WARD_AUTO_FD int master = -1;
 	int r;
 
+	for (int slot = 0; slot < WARD_SLOTS; slot++)
+		slots[slot] = -1;
 	slots[WARD_SLOT_LOG] = log ? ward_log_writer(log) : -1;
-	/* So that the user may open /dev/stderr, which opens the pipe anew. */
+	/* As for a pipe: /dev/stderr. */
 	if (log && plan->ids.set_uid)
 		(void)!fchown(slots[WARD_SLOT_LOG], plan->ids.uid, (gid_t)-1);
-	slots[WARD_SLOT_TTY] = -1;
-	if (!(plan->slots >> WARD_SLOT_TTY & 1))
+	for (int i = 0; i < 3; i++) {
+		enum ward_slot slot = (enum ward_slot)(WARD_SLOT_STDIN + i);
+
+		r = wants(plan, slot) ? open_pipe(plan, loop, slot, slots, streams[i]) : 0;
+		if (r < 0)
+			return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a pipe: %s",
+					    strerror(-r));
+	}
+	if (!wants(plan, WARD_SLOT_TTY))
 		return 0;
 	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &slots[WARD_SLOT_TTY]);
 	if (r == 0)
 		r = ward_log_set_terminal(log, master);
-	if (r < 0) {
-		ward_fd_close(&slots[WARD_SLOT_TTY]);
+	if (r < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a terminal: %s",
 				    strerror(-r));
-	}
 	(void)ward_fd_steal(&master);
 	return 0;
+}
+
+/* Starts the child of @c, or closes everything that was opened for it. */
+static int
+start(struct child *c, const struct ward_plan *plan, struct ward_log *log,
+      struct ward_stream **const streams[3], struct ward_err *err)
+{
+	int slots[WARD_SLOTS];
+	int r = fill_slots(plan, c->core->loop, log, streams, slots, err);
+
+	if (r == 0)
+		r = ward_proc_start(c->core->procs, plan, slots, LAUNCH_TIMEOUT_NS, &child_fns, c,
+				    &c->proc, err);
+	for (int slot = WARD_SLOT_LOG + 1; slot < WARD_SLOTS; slot++)
+		ward_fd_close(&slots[slot]); /* the child has its own by now */
+	for (int i = 0; i < 3 && r < 0; i++) {
+		if (streams[i]) {
+			ward_stream_free(*streams[i]);
+			*streams[i] = NULL;
+		}
+	}
+	return r;
+}
+
+/* Stores what must live as long as the child in the userdata at index 3; returns the log or NULL. */
+static struct ward_log *
+keep(lua_State *L)
+{
+	struct ward_log *log = NULL;
+
+	lua_pushvalue(L, 1);
+	(void)lua_setiuservalue(L, 3, KEEP_PLAN);
+	if (lua_getfield(L, 2, "log") != LUA_TNIL) {
+		log = ward_bind_log_at(L, -1);
+		luaL_argcheck(L, log, 2, "the log is closed");
+	}
+	(void)lua_setiuservalue(L, 3, KEEP_LOG);
+	(void)lua_getfield(L, 2, "started");
+	(void)lua_setiuservalue(L, 3, KEEP_STARTED);
+	if (lua_getfield(L, 2, "exit") != LUA_TFUNCTION)
+		luaL_error(L, "core.launch: exit must be a function");
+	(void)lua_setiuservalue(L, 3, KEEP_EXIT);
+	return log;
 }
 
 static int
@@ -223,44 +301,36 @@ launch(lua_State *L)
 {
 	struct ward_core *core = ward_core_need(L);
 	const struct ward_plan *plan = ward_bind_plan(L, 1);
-	struct ward_log *log = NULL;
+	struct ward_stream **streams[3];
+	struct ward_log *log;
 	struct ward_err err;
 	struct child *c;
-	int slots[WARD_SLOTS], r;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
 	c = lua_newuserdatauv(L, sizeof(*c), KEEPS);
 	*c = (struct child){ .core = core, .self = LUA_NOREF };
 	luaL_setmetatable(L, PROC);
-	lua_pushvalue(L, 1);
-	(void)lua_setiuservalue(L, 3, KEEP_PLAN);
-	if (lua_getfield(L, 2, "log") != LUA_TNIL) {
-		log = ward_bind_log_at(L, -1);
-		luaL_argcheck(L, log, 2, "the log is closed");
+	log = keep(L);
+	luaL_argcheck(L, log || !(wants(plan, WARD_SLOT_LOG) || wants(plan, WARD_SLOT_TTY)), 2,
+		      "the plan needs a log");
+	for (int i = 0; i < 3; i++) {
+		if (wants(plan, WARD_SLOT_STDIN + i)) {
+			streams[i] = ward_bind_stream_push(L);
+		} else {
+			streams[i] = NULL;
+			lua_pushnil(L);
+		}
 	}
-	luaL_argcheck(L, log || !plan->slots, 2, "the plan needs a log");
-	(void)lua_setiuservalue(L, 3, KEEP_LOG);
-	(void)lua_getfield(L, 2, "started");
-	(void)lua_setiuservalue(L, 3, KEEP_STARTED);
-	if (lua_getfield(L, 2, "exit") != LUA_TFUNCTION)
-		return luaL_error(L, "core.launch: exit must be a function");
-	(void)lua_setiuservalue(L, 3, KEEP_EXIT);
 	lua_pushvalue(L, 3);
 	c->self = luaL_ref(L, LUA_REGISTRYINDEX);
-	r = fill_slots(plan, log, slots, &err);
-	if (r == 0) {
-		r = ward_proc_start(core->procs, plan, slots, LAUNCH_TIMEOUT_NS, &child_fns, c,
-				    &c->proc, &err);
-		ward_fd_close(&slots[WARD_SLOT_TTY]); /* the child has its own by now */
-	}
-	if (r < 0) {
+	if (start(c, plan, log, streams, &err) < 0) {
 		luaL_unref(L, LUA_REGISTRYINDEX, c->self);
 		c->self = LUA_NOREF;
 		return ward_bind_fail(L, &err);
 	}
-	lua_settop(L, 3);
-	return 1;
+	lua_settop(L, 6);
+	return 4;
 }
 
 static struct child *

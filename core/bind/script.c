@@ -3,7 +3,11 @@
  * One load gets a fresh lua_State with a memory cap and a CPU budget. It opens its libraries, runs
  * lua/ward/script/boot.lua and through it the script, all in one protected call; what comes out is
  * copied as plain data. A script may fail there in any way that it likes: the state that drives
- * supervision sees a sentence. */
+ * supervision sees a sentence.
+ *
+ * What the script declared to run later is entered through one function that boot.lua leaves behind
+ * (script:enter), each time under a budget. What it then wants of the world goes through one function
+ * that the trusted state gave (script:serve); plain data passes both ways, and nothing else. */
 #include "bind/bind.h"
 
 #include <errno.h>
@@ -29,12 +33,18 @@ struct ward_script {
 	lua_State *L;
 	const char *share; /* borrowed */
 	struct ward_budget budget;
+	lua_State *trusted; /* whose call entered it; NULL between entries */
+	int server;	    /* reference there: what host.request calls */
 	double cpu;	    /* seconds that one load may use */
 	size_t used, limit; /* bytes of Lua memory */
 	bool refused;	    /* the cap was met at least once */
 	const char *code;   /* after a failure: a word for it, and the sentence */
 	char message[4096];
+	char path[]; /* of the script */
 };
+
+/* Where a script's own stack keeps what boot.lua left to enter it by. */
+#define ENTRY 1
 
 /* lua_Alloc with a cap on growth. */
 static void *
@@ -62,13 +72,16 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 
 /* Makes a state without libraries. Returns 0 or -ENOMEM; *out is owned. */
 static int
-script_new(const char *share, size_t memory, double cpu, struct ward_script **out)
+script_new(const char *share, const char *path, size_t memory, double cpu, struct ward_script **out)
 {
-	struct ward_script *s = calloc(1, sizeof(*s));
+	size_t length = strlen(path);
+	struct ward_script *s = calloc(1, sizeof(*s) + length + 1);
 
 	if (!s)
 		return -ENOMEM;
+	memcpy(s->path, path, length + 1);
 	s->share = share;
+	s->server = LUA_NOREF;
 	s->limit = memory;
 	s->cpu = cpu;
 	s->L = lua_newstate(capped_alloc, s);
@@ -120,16 +133,56 @@ open_libraries(lua_State *L)
 	ward_budget_guard(L);
 }
 
-/* Protected body of a load: boot.lua returns function(host, path) -> bundle. */
+static struct ward_script *
+script_of(lua_State *L)
+{
+	return ward_container_of(ward_budget_of(L), struct ward_script, budget);
+}
+
+/* host.request(...) -> what the server returned for it. Raises while nobody serves. */
+static int
+host_request(lua_State *L)
+{
+	struct ward_script *s = script_of(L);
+	lua_State *T = s->trusted;
+	int nargs = lua_gettop(L), top, n;
+	struct ward_err err;
+
+	if (!T || s->server == LUA_NOREF || !lua_checkstack(T, nargs + 2))
+		return luaL_error(L, "the script is not running");
+	top = lua_gettop(T);
+	(void)lua_rawgeti(T, LUA_REGISTRYINDEX, s->server);
+	for (int i = 1; i <= nargs; i++) {
+		if (ward_transfer(L, i, T, &err) < 0) {
+			lua_settop(T, top);
+			return luaL_error(L, "%s", err.detail);
+		}
+	}
+	if (ward_bind_call(T, nargs, LUA_MULTRET, "a request of the script") < 0)
+		return luaL_error(L, "internal error");
+	n = lua_gettop(T) - top;
+	for (int i = 1; i <= n; i++) {
+		if (ward_transfer(T, top + i, L, &err) < 0) {
+			lua_settop(T, top);
+			return luaL_error(L, "%s", err.detail);
+		}
+	}
+	lua_settop(T, top);
+	return n;
+}
+
+/* Protected body of a load: boot.lua returns function(host, path) -> entry, bundle. */
 static int
 run_boot(lua_State *L)
 {
-	const char *path = lua_touserdata(L, 1), *text;
-	struct ward_script *s = lua_touserdata(L, 2);
+	struct ward_script *s = lua_touserdata(L, 1);
+	const char *text;
 	size_t n;
 
 	open_libraries(L);
 	ward_bind_host(L, s->share);
+	lua_pushcfunction(L, host_request);
+	lua_setfield(L, -2, "request");
 	lua_getfield(L, -1, "read");
 	lua_pushfstring(L, "%s/ward/script/boot.lua", s->share);
 	lua_call(L, 1, 2);
@@ -137,10 +190,10 @@ run_boot(lua_State *L)
 	if (!text || luaL_loadbufferx(L, text, n, "=[ward.script.boot]", "t") != LUA_OK)
 		return lua_error(L);
 	lua_call(L, 0, 1);
-	lua_pushvalue(L, 3); /* the host */
-	lua_pushstring(L, path);
-	lua_call(L, 2, 1);
-	return 1;
+	lua_pushvalue(L, 2); /* the host */
+	lua_pushstring(L, s->path);
+	lua_call(L, 2, 2);
+	return 2;
 }
 
 static void fail(struct ward_script *s, const char *code, const char *fmt, ...)
@@ -157,53 +210,70 @@ fail(struct ward_script *s, const char *code, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Turns the error on top of the script's stack into a sentence, without running any of its code. */
+/* Turns the error on top of the script's stack into a sentence, without running any of its code.
+ * @cpu: the seconds that it had; @when: the end of the sentence, such as " while loading". */
 static void
-explain(struct ward_script *s, const char *path, int status)
+explain(struct ward_script *s, int status, double cpu, const char *when)
 {
 	bool is_string = lua_type(s->L, -1) == LUA_TSTRING;
 	const char *text = is_string ? lua_tostring(s->L, -1) : "";
 
 	if (s->budget.spent)
-		fail(s, "budget", "%s: used its CPU budget of %gs while loading",
-		     s->budget.where[0] ? s->budget.where : path, s->cpu);
+		fail(s, "budget", "%s: used its CPU budget of %gs%s",
+		     s->budget.where[0] ? s->budget.where : s->path, cpu, when);
 	else if (s->refused && (status == LUA_ERRMEM || strstr(text, "not enough memory")))
-		fail(s, "memory", "%s: used its memory limit of %zu MiB while loading", path,
-		     s->limit >> 20);
+		fail(s, "memory", "%s: used its memory limit of %zu MiB%s", s->path, s->limit >> 20,
+		     when);
 	else if (status == LUA_ERRMEM)
-		fail(s, "memory", "%s: %s while loading", path, strerror(ENOMEM));
+		fail(s, "memory", "%s: %s%s", s->path, strerror(ENOMEM), when);
 	else if (is_string)
 		fail(s, "script", "%s", text);
 	else
 		fail(s, "script",
-		     "%s: raised a %s value as its error (a string says what is wrong)", path,
+		     "%s: raised a %s value as its error (a string says what is wrong)", s->path,
 		     luaL_typename(s->L, -1));
 }
 
-/* Loads the script at @path. Returns 0 with the bundle on top of the script's stack, or -EINVAL
- * with code and message set. Never raises. */
+/* Calls the function below @nargs arguments on the script's stack for at most @cpu seconds. Returns
+ * 0 with its results on top, or -EINVAL with code and message set. Never raises. */
 static int
-script_load(struct ward_script *s, const char *path)
+script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 {
 	lua_State *L = s->L;
 	int status, r;
 
-	r = ward_budget_begin(&s->budget, L, (uint64_t)(s->cpu * 1e9));
+	s->refused = false;
+	r = ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9));
 	if (r < 0) {
-		fail(s, "budget", "%s: cannot make a CPU timer: %s", path, strerror(-r));
+		fail(s, "budget", "%s: cannot make a CPU timer: %s", s->path, strerror(-r));
+		lua_pop(L, nargs + 1);
 		return -EINVAL;
 	}
-	/* A new state has room for three; neither of them is an allocation. */
-	lua_pushcfunction(L, run_boot);
-	lua_pushlightuserdata(L, (void *)(uintptr_t)path);
-	lua_pushlightuserdata(L, s);
-	status = lua_pcall(L, 2, 1, 0);
+	status = lua_pcall(L, nargs, LUA_MULTRET, 0);
 	ward_budget_end(&s->budget, L);
 	if (status == LUA_OK)
 		return 0;
-	explain(s, path, status);
+	explain(s, status, cpu, when);
 	lua_pop(L, 1);
 	return -EINVAL;
+}
+
+/* Loads the script. Returns 0 with its entry and the bundle on the script's stack, or -EINVAL with
+ * code and message set. Never raises. */
+static int
+script_load(struct ward_script *s)
+{
+	int r;
+
+	/* A new state has room for two; neither of them is an allocation. */
+	lua_pushcfunction(s->L, run_boot);
+	lua_pushlightuserdata(s->L, s);
+	r = script_call(s, 1, s->cpu, " while loading");
+	if (r == 0 && (lua_gettop(s->L) != 2 || !lua_isfunction(s->L, ENTRY))) {
+		fail(s, "script", "%s: ward's Lua library does not fit this ward", s->path);
+		return -EINVAL;
+	}
+	return r;
 }
 
 /* The box is made before the script state, so that no error in the trusted state leaks one. */
@@ -212,6 +282,10 @@ box_close(lua_State *L)
 {
 	struct ward_script **box = luaL_checkudata(L, 1, SCRIPT_TYPE);
 
+	if (*box) {
+		luaL_argcheck(L, !(*box)->trusted, 1, "the script is running");
+		ward_bind_unref(L, &(*box)->server);
+	}
 	script_free(*box);
 	*box = NULL;
 	return 0;
@@ -223,11 +297,7 @@ push_box(lua_State *L)
 	struct ward_script **box = lua_newuserdatauv(L, sizeof(*box), 0);
 
 	*box = NULL;
-	if (luaL_newmetatable(L, SCRIPT_TYPE)) {
-		lua_pushcfunction(L, box_close);
-		lua_setfield(L, -2, "__gc");
-	}
-	lua_setmetatable(L, -2);
+	luaL_setmetatable(L, SCRIPT_TYPE);
 	return box;
 }
 
@@ -249,7 +319,7 @@ option(lua_State *L, const char *name, double otherwise, double least, double mo
 	return value;
 }
 
-/* core.script(path [, { cpu = seconds, memory = bytes }]) -> bundle | nil, err */
+/* core.script(path [, { cpu = seconds, memory = bytes }]) -> bundle, script | nil, err */
 static int
 core_script(lua_State *L)
 {
@@ -264,26 +334,102 @@ core_script(lua_State *L)
 		return ward_bind_fail_code(L, "script", "%s: ward's Lua library is not found",
 					   path);
 	box = push_box(L);
-	r = script_new(share, (size_t)memory, cpu, box);
+	r = script_new(share, path, (size_t)memory, cpu, box);
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "%s", path);
-	if (script_load(*box, path) < 0) {
+	if (script_load(*box) < 0) {
 		lua_pushstring(L, (*box)->message);
 		r = ward_bind_fail_top(L, (*box)->code);
-	} else if (ward_transfer((*box)->L, -1, L, &err) < 0) {
+	} else if (ward_transfer((*box)->L, ENTRY + 1, L, &err) < 0) {
 		r = ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
 	} else {
-		r = 1;
+		lua_settop((*box)->L, ENTRY);
+		lua_insert(L, -2); /* the bundle below the box */
+		return 2;
 	}
-	/* No function of the script is called later: its state need not wait for the collector. */
 	script_free(*box);
 	*box = NULL;
 	return r;
 }
 
+static struct ward_script *
+check_script(lua_State *L)
+{
+	struct ward_script *s = *(struct ward_script **)luaL_checkudata(L, 1, SCRIPT_TYPE);
+
+	luaL_argcheck(L, s, 1, "the script is closed");
+	luaL_argcheck(L, !s->trusted, 1, "the script is running");
+	return s;
+}
+
+/* script:serve(fn): fn(...) answers what the script asks for with host.request, in plain data */
+static int
+script_serve(lua_State *L)
+{
+	struct ward_script *s = check_script(L);
+
+	ward_bind_unref(L, &s->server);
+	s->server = ward_bind_ref(L, 2);
+	return 0;
+}
+
+/* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
+static int
+script_enter(lua_State *L)
+{
+	struct ward_script *s = check_script(L);
+	double cpu = luaL_checknumber(L, 2);
+	int nargs = lua_gettop(L) - 2, n, r = 0;
+	struct ward_err err;
+
+	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
+	if (!lua_checkstack(s->L, nargs + 1))
+		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
+	lua_pushvalue(s->L, ENTRY);
+	for (int i = 0; i < nargs && r == 0; i++)
+		r = ward_transfer(L, 3 + i, s->L, &err);
+	if (r < 0) {
+		lua_settop(s->L, ENTRY);
+		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
+	}
+	s->trusted = L;
+	r = script_call(s, nargs, cpu, "");
+	s->trusted = NULL;
+	if (r < 0) {
+		lua_pushstring(L, s->message);
+		return ward_bind_fail_top(L, s->code);
+	}
+	n = lua_gettop(s->L) - ENTRY;
+	luaL_checkstack(L, n + 2, "results of a script");
+	lua_settop(L, 1);
+	lua_pushboolean(L, 1);
+	for (int i = 1; i <= n; i++) {
+		if (ward_transfer(s->L, ENTRY + i, L, &err) == 0)
+			continue;
+		lua_settop(s->L, ENTRY);
+		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
+	}
+	lua_settop(s->L, ENTRY);
+	return n + 1;
+}
+
+/* script:memory() -> bytes of Lua memory in use */
+static int
+script_memory(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)check_script(L)->used);
+	return 1;
+}
+
 void
 ward_bind_script(lua_State *L)
 {
+	static const luaL_Reg methods[] = {
+		{ "serve", script_serve }, { "enter", script_enter }, { "memory", script_memory },
+		{ "close", box_close },	   { "__gc", box_close },     { NULL, NULL },
+	};
+
+	ward_bind_class(L, SCRIPT_TYPE, methods);
 	lua_pushcfunction(L, core_script);
 	lua_setfield(L, -2, "script");
 }

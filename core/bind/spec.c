@@ -203,6 +203,9 @@ read_stdio(lua_State *L, int spec, int target)
 	} else if (strcmp(kind, "log") == 0 && target > 0) {
 		rule.source = WARD_SOURCE_SLOT;
 		rule.number = WARD_SLOT_LOG;
+	} else if (strcmp(kind, "pipe") == 0) {
+		rule.source = WARD_SOURCE_SLOT;
+		rule.number = WARD_SLOT_STDIN + target;
 	} else if (strcmp(kind, "tty") == 0) {
 		rule.source = WARD_SOURCE_SLOT;
 		rule.number = WARD_SLOT_TTY;

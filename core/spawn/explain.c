@@ -47,6 +47,14 @@ access_word(int flags)
 static int
 explain_source(const struct ward_plan *plan, const struct ward_fd_rule *f, char *buf, size_t size)
 {
+	static const char *const slots[WARD_SLOTS] = {
+		[WARD_SLOT_LOG] = "the log pipe",
+		[WARD_SLOT_TTY] = "the terminal",
+		[WARD_SLOT_STDIN] = "a pipe to read from",
+		[WARD_SLOT_STDOUT] = "a pipe to write to",
+		[WARD_SLOT_STDERR] = "a pipe to write to",
+	};
+
 	switch (f->source) {
 	case WARD_SOURCE_FD:
 		return snprintf(buf, size, "descriptor %d: the supervisor's %d", f->target,
@@ -54,8 +62,7 @@ explain_source(const struct ward_plan *plan, const struct ward_fd_rule *f, char 
 	case WARD_SOURCE_PATH:
 		return snprintf(buf, size, "descriptor %d: %s", f->target, f->path);
 	case WARD_SOURCE_SLOT:
-		return snprintf(buf, size, "descriptor %d: %s", f->target,
-				f->number == WARD_SLOT_TTY ? "the terminal" : "the log pipe");
+		return snprintf(buf, size, "descriptor %d: %s", f->target, slots[f->number]);
 	case WARD_SOURCE_SAME:
 		return snprintf(buf, size, "descriptor %d: the same as %d", f->target,
 				plan->fds[f->number].target);

@@ -31,8 +31,11 @@ struct ward_fd_rule {
 
 /* What the slots of a launch are. */
 enum ward_slot {
-	WARD_SLOT_LOG, /* writing end of the log pipe */
-	WARD_SLOT_TTY, /* terminal end of a pty */
+	WARD_SLOT_LOG,	  /* writing end of the log pipe */
+	WARD_SLOT_TTY,	  /* terminal end of a pty */
+	WARD_SLOT_STDIN,  /* the child's ends of pipes to it ... */
+	WARD_SLOT_STDOUT, /* ... and from it */
+	WARD_SLOT_STDERR,
 	WARD_SLOTS
 };
 

@@ -7,17 +7,14 @@
 local M <const> = {}
 
 local keys <const> = require "ward.schema.keys"
+local runtime <const> = require "ward.script.runtime"
 local schema <const> = require "ward.schema"
 local suggest <const> = require "ward.suggest"
 local tree <const> = require "ward.script.tree"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
--- Work belongs to running tasks; a script that loads only declares.
-local EFFECTS <const> = { "spawn", "run", "sleep", "task", "all", "race", "timeout" }
-local LATER <const> = {
-  "oneshot", "cron", "every", "on", "on_signal", "watch", "command", "listen", "keep", "pool",
-}
+local LATER <const> = { "oneshot", "cron", "on_signal", "watch", "command", "listen", "keep", "pool" }
 local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
 local STRATEGIES <const> = { "one_for_one" }
 local LATER_STRATEGIES <const> = { one_for_all = true, rest_for_one = true }
@@ -89,15 +86,22 @@ end
 
 --- The `ward` table of one generation of a script, and that generation.
 ---@param host table as for schema.normalise, plus version: string; located: fn(fn) -> function that calls
----  fn(at, ...) with the file:line of its caller
+---  fn(at, ...) with the file:line of its caller; and what ward.script.runtime needs
+---@param guard fun(raised: any): string as for ward.script.runtime
 ---@return table ward read-only
 ---@return table generation for ward.script.tree
-function M.open(host)
+function M.open(host, guard)
   local generation <const> = tree.new(host)
   local api <const> = { version = host.version }
+  generation.runtime = runtime.new(generation.host, guard)
 
   local function declare(name, fn)
-    api[name] = host.located(function(at, ...) return fn(generation, at, ...) end)
+    api[name] = host.located(function(at, ...)
+      if generation.finished then
+        error(("%s: ward.%s: declarations are only allowed while a script loads"):format(at, name), 0)
+      end
+      return fn(generation, at, ...)
+    end)
   end
   local function refuse(table_, prefix, names, why)
     for _, name in ipairs(names) do
@@ -107,7 +111,7 @@ function M.open(host)
 
   declare("service", service)
   declare("supervisor", supervisor)
-  refuse(api, "ward.", EFFECTS, "only declarations are allowed while a script loads")
+  for name, fn in next, generation.runtime.functions do api[name] = host.located(fn) end
   refuse(api, "ward.", LATER, "not yet supported")
   local ready <const> = {}
   refuse(ready, "ward.ready.", PROBES, "not yet supported")

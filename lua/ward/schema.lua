@@ -162,15 +162,15 @@ local function needs(spec, host)
   return list
 end
 
--- The spec of `given`, a plain table with known keys and a good name.
-local function build(given, host, source)
+-- The spec of `given`, a plain table with known keys and a good name. A spawned child may have pipes.
+local function build(given, host, source, spawned)
   local again <const> = given.source ~= nil
   local resolve <const> = absolute(host)
   local cmd <const> = command(given.cmd)
   local user, ids
   if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
   local tty <const> = process.tty("tty", given.tty)
-  local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false) end
+  local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end
   local function flag(key, default)
     if given[key] == nil then return default end
     return value.boolean(key, given[key])
@@ -232,7 +232,39 @@ function M.normalise(spec, host, source)
   return nil, ("service%s: %s"):format(name and (' "%s"'):format(name) or "", message)
 end
 
-local BUNDLE_KEYS <const> = { path = true, name = true, services = true }
+-- Keys of a child: those of a service that are not a declared service's only.
+local child_keys, child_both, of_service = {}, {}, {}
+for _, row in ipairs(keys.service) do
+  if row.service then of_service[row.key] = true else child_keys[#child_keys + 1] = row end
+end
+for _, row in ipairs(both) do
+  if not of_service[row.key] then child_both[#child_both + 1] = row end
+end
+
+local function build_child(spec, host, source)
+  value.table("", spec, 'a table such as { cmd = { "date" } }')
+  local again <const> = spec.source ~= nil
+  for _, key in ipairs(value.keys("", spec, POSITIONAL)) do
+    if of_service[key] then value.fail(key, "is for services; ward.spawn runs one child, once") end
+  end
+  value.known("", spec, again and child_both or child_keys, keys.aliases, POSITIONAL)
+  if spec.cmd == nil then value.fail("cmd", "is required") end
+  local whole <const>, child <const> = build(spec, host, source, true), {}
+  for _, row in ipairs(child_both) do child[row.key] = whole[row.key] end
+  return child
+end
+
+--- The canonical spec of a child of a task (ward.spawn), or of such a canonical spec.
+---@param spec any
+---@param host table as for normalise
+---@param source string|nil file:line of the call
+---@return table|nil spec
+---@return string|nil message
+function M.child(spec, host, source)
+  return value.try(build_child, spec, host, source)
+end
+
+local BUNDLE_KEYS <const> = { path = true, name = true, services = true, reacts = true }
 
 local function check_bundle(bundle, host)
   for _, key in ipairs(value.keys("bundle", bundle)) do
@@ -258,7 +290,8 @@ local function check_bundle(bundle, host)
   end
   local ok <const>, errors <const> = graph.check(services, suggest.nearest)
   if not ok then value.fail("", errors[1].message) end
-  return { path = bundle.path, name = name, services = services }
+  local reacts <const> = value.boolean("bundle.reacts", bundle.reacts or false)
+  return { path = bundle.path, name = name, services = services, reacts = reacts }
 end
 
 --- Checks what a script state returned, trusting nothing: shape, unique names, each spec normalised

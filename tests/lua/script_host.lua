@@ -37,6 +37,8 @@ local host <const> = {
   end,
   group = function(key) return key == "www" and { name = "www", gid = 33 } or nil end,
   groups = function(_, gid) return { gid, 44 } end,
+  request = function() return nil, { code = "test", message = "nobody serves here" } end,
+  now = os.clock, blocker = function() return nil end,
   located = function(fn) return function(...) return fn(last, ...) end end,
 }
 
@@ -62,7 +64,7 @@ local function dump(value)
 end
 
 debug.sethook(watch, "l")
-local ok <const>, result <const> = pcall(boot, host, path)
+local ok <const>, entry <const>, result <const> = pcall(boot, host, path)
 debug.sethook()
 write(out, ok and "ok\n" or "error\n")
-if ok then dump(result) else write(out, tostring(result)) end
+if ok then dump(result) else write(out, tostring(entry)) end

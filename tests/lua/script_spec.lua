@@ -162,12 +162,13 @@ return ward.supervisor {
     for _, name in ipairs { "spawn", "run", "sleep", "task", "all", "race", "timeout" } do
       it("and does not act: ward." .. name, function()
         bad(WARD .. ("ward.%s {}"):format(name),
-          ("scripts/x.lua:2: ward.%s: only declarations are allowed while a script loads"):format(name))
+          ("scripts/x.lua:2: ward.%s: only declarations are allowed while a script loads; call it in a task"):format(
+            name))
       end)
     end
 
     for _, name in ipairs {
-      "oneshot", "cron", "every", "on", "on_signal", "watch", "command", "listen", "keep", "pool",
+      "oneshot", "cron", "on_signal", "watch", "command", "listen", "keep", "pool",
       "ready.notify", "ready.fd", "ready.exec", "ready.tcp", "ready.unix", "ready.http", "ready.log",
     } do
       it("later: ward." .. name, function()

@@ -21,7 +21,7 @@ local function choose(services, names)
   for i, spec in ipairs(services) do
     by_name[spec.name], known[i] = spec, spec.name
   end
-  local wanted, missing = require("ward.service.glob").expand(names, known)
+  local wanted, missing = require("ward.glob").expand(names, known)
   if not wanted then
     return nil, missing
   end

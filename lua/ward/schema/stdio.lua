@@ -30,7 +30,7 @@ local function word_kind(key, word, tty)
   return { kind = word }
 end
 
-local function canonical(key, given, tty)
+local function canonical(key, given, tty, spawned)
   for _, field in ipairs(value.keys(key, given)) do
     if field ~= "kind" and field ~= "fd" and field ~= "path" then
       value.fail(key, "unknown key " .. value.quote(field))
@@ -42,24 +42,27 @@ local function canonical(key, given, tty)
     if given.path:sub(1, 1) ~= "/" then value.must(key .. ".path", "absolute", given.path) end
     return { kind = "path", path = given.path }
   end
+  if given.kind == "pipe" and spawned then return { kind = "pipe" } end
   if not is_word(key, given.kind) then value.must(key .. ".kind", "a known kind", given.kind) end
   return word_kind(key, given.kind, tty)
 end
 
---- A stream of a spec as { kind = "null" | "inherit" | "log" | "tty" | "stdout" | "fd" | "path", fd=,
+--- A stream of a spec as { kind = "null" | "inherit" | "log" | "tty" | "pipe" | "stdout" | "fd" | "path", fd=,
 --- path= }. A path needs a "/": "nul" is a slip, not a file.
 ---@param key string "stdin", "stdout" or "stderr"
 ---@param given any
 ---@param absolute fun(path: string, relative: string): string
 ---@param again boolean whether the canonical form is taken too
 ---@param tty boolean whether the child has a terminal, which is then the default
-function M.normalise(key, given, absolute, again, tty)
+---@param spawned boolean? whether a task holds the other end of a "pipe"
+function M.normalise(key, given, absolute, again, tty, spawned)
   if given == nil then return { kind = tty and "tty" or WORDS[key][1] } end
   if type(given) == "number" then return { kind = "fd", fd = value.integer(key, given, 0, MAX_FD) } end
-  if again and type(given) == "table" then return canonical(key, given, tty) end
+  if again and type(given) == "table" then return canonical(key, given, tty, spawned) end
   value.string(key, given, { max = value.MAX_PATH, what = what(key) })
   if is_word(key, given) then return word_kind(key, given, tty) end
-  if given == "pipe" then value.fail(key, '"pipe": not yet supported') end
+  if given == "pipe" and spawned then return { kind = "pipe" } end
+  if given == "pipe" then value.fail(key, '"pipe" is for ward.spawn: who would hold the other end?') end
   if not given:find("/", 1, true) then
     value.fail(key, ('must be %s with a "/", got %s%s'):format(what(key), value.describe(given),
       suggest.hint(given, WORDS[key])))

@@ -104,6 +104,14 @@ function M.integer(path, value, min, max)
   return whole
 end
 
+--- Bytes, from 0 to `max`: a number, or a size such as "64K".
+function M.size(path, value, max)
+  if type(value) ~= "string" then return M.integer(path, value, 0, max) end
+  local bytes <const>, message <const> = duration.size(value)
+  if not bytes then M.fail(path, ("bad size %s: %s"):format(M.quote(value), message)) end
+  return M.integer(path, bytes, 0, max)
+end
+
 local function limit_text(max)
   return max % 86400 == 0 and ("%d days"):format(max // 86400) or duration.format(max)
 end

@@ -1,4 +1,5 @@
--- The first code in a script state: makes the script's world, loads the script and returns its bundle.
+-- The first code in a script state: makes the script's world, loads the script and returns the function through
+-- which what it declared is run later, and its bundle.
 --
 -- C opens base, coroutine, table, string, math, utf8 and os, runs this file and calls what it returns
 -- with the host and the script's path. Everything the script could touch is set up before its first
@@ -6,6 +7,7 @@
 --
 -- host: user, group, groups, read as for schema.normalise; share: directory of ward/init.lua;
 -- realpath: fn(path) -> absolute path | nil, message; version: string;
+-- request, now, blocker: as for ward.script.runtime;
 -- located: fn(fn) -> a C function that calls fn(at, ...), where `at` is "file:line" of the innermost Lua
 -- function that called it, or "" when there is none. It has to be C's: a Lua function that is called as
 -- `return ward.service { ... }` never sees the frame with its caller's line.
@@ -110,11 +112,17 @@ return function(host, path)
   end
   local script_host <const> = {
     user = host.user, group = host.group, groups = host.groups, read = host.read, version = host.version,
-    located = located,
+    located = located, request = host.request, now = host.now, blocker = host.blocker,
   }
-  local ward <const>, generation <const> = require("ward").open(script_host)
-  local loader <const> = modules.new(host, ward, path)
-  loader.globals = env.new(located(function(at, name) return modules.require(loader, at, name) end))
+  local loader
+  local function guard(raised) return message_of(loader, path, raised) end
+  local ward <const>, generation <const> = require("ward").open(script_host, guard)
+  local runtime <const> = generation.runtime
+  loader = modules.new(host, ward, path)
+  loader.globals = env.new {
+    require = located(function(at, name) return modules.require(loader, at, name) end),
+    coroutine = runtime.coroutine, print = runtime.print,
+  }
   local chunk <const> = modules.script(loader, path)
   script_host.dir = absolute_directory(host, loader.root, path)
 
@@ -124,5 +132,5 @@ return function(host, path)
   end)
   -- Out of memory, and errors in the handler itself, come without a call of the handler that ends.
   if not ok then error(placed or path .. ": " .. text_of(returned), 0) end
-  return tree.finish(generation, path, returned)
+  return runtime.entry, tree.finish(generation, path, returned)
 end

@@ -13,7 +13,7 @@ local BASE <const> = {
   "_VERSION", "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal",
   "rawget", "rawlen", "rawset", "select", "tonumber", "tostring", "type", "warn", "xpcall",
 }
-local WHOLE <const> = { "coroutine", "math", "table", "utf8" }
+local WHOLE <const> = { "math", "table", "utf8" }
 local OS <const> = { "clock", "date", "difftime", "getenv", "time" }
 
 -- Why something of Lua's is not there.
@@ -107,9 +107,9 @@ local function undefined(key, names)
 end
 
 --- The globals of a script. Changes the string metatable of this Lua state for good.
----@param require_ function the script's require
+---@param own table require, print: the script's; coroutine: its library
 ---@return table globals
-function M.new(require_)
+function M.new(own)
   guard_strings()
   local globals
   local values <const> = copy(_G, BASE)
@@ -118,7 +118,8 @@ function M.new(require_)
   strings.dump = nil
   values.string = library("string", strings)
   values.os = library("os", copy(os, OS))
-  values.require = require_
+  values.coroutine = library("coroutine", own.coroutine)
+  values.require, values.print = own.require, own.print
   values.load = loader(function() return globals end)
   values.setmetatable = safe_setmetatable
   values.collectgarbage = safe_collectgarbage

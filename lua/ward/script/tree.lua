@@ -93,7 +93,7 @@ end
 ---@param generation table
 ---@param path string of the script
 ---@param returned any
----@return table bundle { path=, name=, services = { spec, ... } }
+---@return table bundle { path=, name=, services = { spec, ... }, reacts = whether something runs in it later }
 function M.finish(generation, path, returned)
   local roots <const> = roots_of(generation, path, returned)
   local specs, seen = {}, {}
@@ -109,12 +109,14 @@ function M.finish(generation, path, returned)
       if node.spec then specs[#specs + 1] = node.spec end
     end
   end
-  if #specs == 0 then error(path .. ": declares no service", 0) end
+  local reacts <const> = generation.runtime.reacts()
+  if #specs == 0 and not reacts then error(path .. ": declares no service", 0) end
   local ok <const>, errors <const> = graph.check(specs, suggest.nearest)
   if not ok then error(errors[1].message, 0) end
   local root <const> = roots and #roots == 1 and roots[1].kind == "supervisor" and roots[1]
   local name <const> = root and root.name or name_of_file(path)
-  return { path = path, name = assert(schema.name(name)), services = specs }
+  generation.finished = true
+  return { path = path, name = assert(schema.name(name)), services = specs, reacts = reacts }
 end
 
 return M

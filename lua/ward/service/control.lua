@@ -2,7 +2,7 @@
 -- in the supervisor. Answers that take time are kept by token until the engine replies or the peer goes away.
 
 local core <const> = require("ward.core")
-local glob <const> = require("ward.service.glob")
+local glob <const> = require("ward.glob")
 local json <const> = require("ward.service.json")
 
 local M <const> = {}

@@ -1,5 +1,6 @@
 -- `ward run`: one supervisor on one instance, from the lock to the last orphan.
 
+local agent <const> = require("ward.service.agent")
 local core <const> = require("ward.core")
 local console <const> = require("ward.service.console")
 local control <const> = require("ward.service.control")
@@ -47,31 +48,42 @@ local function wants_log(spec)
   return spec.stdout.kind == "log" or spec.stderr.kind == "log" or spec.tty ~= false -- what a terminal shows is logged
 end
 
--- One log per service that asks for it; the directory is made only when there is one.
-local function open_logs(specs, instance, look)
-  local logs, files = {}, {}
+-- Opens the log of a name; the directory is made only when there is one.
+local function log_opener(instance, look)
   local place
+  return function(name)
+    if not place then
+      local found, message = paths.logs(instance)
+      local ok = found ~= nil
+      if found then
+        ok, message = paths.claim(found, "log directory")
+      end
+      if not ok then
+        return nil, message
+      end
+      place = found
+    end
+    local file = paths.log_file(place.dir, name)
+    local log, err = core.log({
+      path = file, echo = look.echo, label = console.label(name, look.width), escape = look.tty_out,
+    })
+    if not log then
+      return nil, ("cannot open log %s: %s"):format(file, err.message)
+    end
+    return log, file
+  end
+end
+
+-- One log per service that asks for it.
+local function open_logs(specs, open)
+  local logs, files = {}, {}
   for _, spec in ipairs(specs) do
     if wants_log(spec) then
-      local message, err
-      if not place then
-        place, message = paths.logs(instance)
-        local ok = place ~= nil
-        if place then
-          ok, message = paths.claim(place, "log directory")
-        end
-        if not ok then
-          return nil, message
-        end
+      local log, file = open(spec.name)
+      if not log then
+        return nil, file
       end
-      local file = paths.log_file(place.dir, spec.name)
-      logs[spec.name], err = core.log({
-        path = file, echo = look.echo, label = console.label(spec.name, look.width), escape = look.tty_out,
-      })
-      if not logs[spec.name] then
-        return nil, ("cannot open log %s: %s"):format(file, err.message)
-      end
-      files[spec.name] = file
+      logs[spec.name], files[spec.name] = log, file
     end
   end
   return logs, files
@@ -131,9 +143,19 @@ function Supervisor:event(event)
   end
 end
 
--- After the last service: what it left behind belongs to us as subreaper. Kill it, wait for it, then leave.
+-- After the last service come the script's tasks and their children.
 function Supervisor:quit(code)
   self.code = code
+  if self.agent then
+    return self.agent:stop(function()
+      self:sweep()
+    end)
+  end
+  self:sweep()
+end
+
+-- What services left behind belongs to us as subreaper. Kill it, wait for it, then leave.
+function Supervisor:sweep()
   local deadline = core.now() + SWEEP_SECONDS
   local sweep
   sweep = core.timer(function()
@@ -192,6 +214,9 @@ local function hooks_of(self)
     internal_error = internal_error,
     event = function(event)
       self:event(event)
+      if self.agent then
+        self.agent:tell(event)
+      end
     end,
     reply = function(token, reply)
       self.control:reply(token, reply)
@@ -203,6 +228,33 @@ local function hooks_of(self)
       self:say(name, text, "warn")
     end,
   }
+end
+
+-- Tasks of the script run from here on. What their children say goes to a log of their own; no service can have
+-- its name.
+local SCRIPT <const> = "@script"
+
+local function start_agent(self, script)
+  local log
+  self.agent = agent.new(script, {
+    print = function(text)
+      for line in (text .. "\n"):gmatch("(.-)\n") do
+        self:say("script", (line:gsub("\t", "    ")))
+      end
+    end,
+    report = function(message)
+      self:say("script", message, "bad")
+    end,
+    log = function()
+      local err
+      if not log then
+        log, err = self.open_log(SCRIPT)
+        self.logs[SCRIPT] = log
+      end
+      return log, not log and err or nil
+    end,
+  })
+  self.agent:post("start")
 end
 
 local function supervise(self, bundle, place, options)
@@ -222,8 +274,16 @@ local function supervise(self, bundle, place, options)
     return nil, err.message
   end
   self:watch_signals()
+  if bundle.reacts then
+    start_agent(self, bundle.script)
+  elseif bundle.script then
+    bundle.script:close()
+  end
   self.driver:post({ kind = "boot" })
   core.run()
+  if self.agent then
+    self.agent:close()
+  end
   for _, handle in ipairs(self.signals) do
     handle:close()
   end
@@ -264,12 +324,13 @@ function M.run(options)
     return refuse({ message })
   end
   local look = make_look(bundle.services, options.quiet)
-  local logs, files = open_logs(bundle.services, options.instance, look)
+  local open_log = log_opener(options.instance, look)
+  local logs, files = open_logs(bundle.services, open_log)
   if not logs then
     return refuse({ files })
   end
   local self = setmetatable({
-    plans = plans, logs = logs, log_files = files, look = look, code = 1, stopped_by = "shutdown",
+    plans = plans, logs = logs, log_files = files, open_log = open_log, look = look, code = 1, stopped_by = "shutdown",
   }, Supervisor)
   local code
   code, message = supervise(self, bundle, place, options)

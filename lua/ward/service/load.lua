@@ -15,18 +15,20 @@ end
 
 --- Loads a script and validates what it declares. Nothing is started.
 ---@param path string
----@return table? bundle { path, name, services = canonical specs in declaration order }
+---@return table? bundle { path, name, services = canonical specs in declaration order, reacts, script = the loaded
+---  script, which the collector closes }
 ---@return string[]? errors one line each, with file and line where there is one
 function M.bundle(path)
-  local raw, err = core.script(path)
+  local raw, script = core.script(path)
   if not raw then
-    return nil, { message_of(err) }
+    return nil, { message_of(script) }
   end
-  local bundle
+  local bundle, err
   bundle, err = schema.bundle(raw, {}) -- what needed this machine (users, files) was resolved in the first run
   if not bundle then
     return nil, { message_of(err) }
   end
+  bundle.script = script
   return bundle
 end
 

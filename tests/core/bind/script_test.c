@@ -46,7 +46,7 @@ static const char boot[] = "return function(host, path)\n"
 			   "  local env = setmetatable({ host = host }, { __index = _G })\n"
 			   "  local chunk, bad = load(text, '@x.lua', 't', env)\n"
 			   "  if not chunk then error(bad, 0) end\n"
-			   "  return chunk()\n"
+			   "  return function() end, chunk()\n"
 			   "end\n";
 
 /* A state that has of ward only core.script, as its global `script`. */

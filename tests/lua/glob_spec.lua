@@ -1,6 +1,6 @@
-local glob <const> = require("ward.service.glob")
+local glob <const> = require("ward.glob")
 
-describe("ward.service.glob", function()
+describe("ward.glob", function()
   local cases <const> = {
     { "*", "web", true }, { "*", "", true }, { "", "", true }, { "", "a", false },
     { "web-*", "web-8001", true }, { "web-*", "web", false }, { "*-80?1", "web-8001", true },

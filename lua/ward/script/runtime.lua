@@ -1,0 +1,95 @@
+-- The running side of a script: everything that happens in it after it was loaded.
+--
+-- The supervisor enters here with plain data, each time under a CPU budget: first what has happened, then one
+-- task that is ready. What tasks want of the world they ask for with host.request.
+
+local children <const> = require "ward.script.children"
+local coroutines <const> = require "ward.script.coroutines"
+local events <const> = require "ward.script.events"
+local run <const> = require "ward.script.run"
+local scheduler <const> = require "ward.script.scheduler"
+local tasks <const> = require "ward.script.tasks"
+
+local M <const> = {}
+
+local isyieldable <const> = coroutine.isyieldable
+
+local function stuck(blocker)
+  return function()
+    if isyieldable() then return nil end
+    local name <const> = blocker()
+    return ("cannot wait inside %s, which Lua calls without a way back: collect first, then wait outside of it"):format(
+      name and name .. "()" or "this call")
+  end
+end
+
+--- The running side of one generation.
+---@param host table request, now, blocker, located, and what schema.normalise needs
+---@param guard fun(raised: any): string message of an error, called where it was raised
+---@return table runtime functions: name -> fn(at, ...), what `ward` offers; coroutine, print: the script's;
+---  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
+function M.new(host, guard)
+  local meta <const> = {}
+  local tell -- of events.lua
+  local self <const> = scheduler.new {
+    clock = host.now, guard = guard, task = meta, stuck = stuck(host.blocker),
+    report = function(message, quiet)
+      host.request("report", message)
+      if not quiet then tell({ event = "script_error", message = message }) end
+    end,
+  }
+  local functions <const>, arm <const> = tasks.new(self, host.located, meta)
+  local listening
+  listening, tell = events.new(self, function(given)
+    return host.service_name and host.service_name(given)
+  end)
+  local kids <const>, launch <const> = children.new {
+    scheduler = self, host = host, request = host.request, located = host.located,
+  }
+  local running, reacts = false, false
+
+  for name, fn in next, listening do functions[name] = fn end
+  function functions.spawn(at, spec) return launch(at, "ward.spawn", spec) end
+  functions.run = run.new(self, launch)
+  for _, name in ipairs { "after", "every", "on" } do
+    local fn <const> = functions[name]
+    functions[name] = function(...)
+      reacts = true
+      return fn(...)
+    end
+  end
+
+  local ops <const> = {
+    start = function()
+      running = true
+      arm()
+    end,
+    event = function(event) tell(event) end,
+    told = function(...) children.told(kids, ...) end,
+    cut_off = function(message) self:cut_off(message) end,
+    run = function() end,
+    stop = function() self:stop() end,
+  }
+
+  return {
+    functions = functions,
+    coroutine = coroutines.new(self),
+    reacts = function() return reacts end,
+    print = function(...)
+      if not running then return print(...) end
+      local words <const> = table.pack(...)
+      for i = 1, words.n do words[i] = tostring(words[i]) end
+      host.request("print", table.concat(words, "\t"))
+    end,
+    entry = function(op, ...)
+      ops[op](...)
+      self:reap()
+      self:tick(self.clock())
+      local more <const> = self:step()
+      self:reap()
+      return more, self:next_time()
+    end,
+  }
+end
+
+return M

@@ -1,0 +1,251 @@
+-- Tasks of one generation of a script: coroutines that wait for time, for the world, or for each other.
+--
+-- A task is owned by the task that started it and owns what it starts: its end is the end of all of that.
+-- One step runs one task until it waits again, because the CPU budget is counted for each step.
+--
+-- A task waits by yielding PARK. Coroutines of the script's own pass that on (see coroutines.lua), so that a
+-- task may wait inside them, too.
+
+local heap <const> = require "ward.script.heap"
+
+local M <const> = {}
+
+--- What a task yields to say that the yield is for the scheduler.
+M.PARK = setmetatable({}, { __name = "ward.park" })
+--- What park returns when its deadline came first.
+M.TIMEOUT = setmetatable({}, { __name = "ward.timeout" })
+
+local PARK <const>, TIMEOUT <const> = M.PARK, M.TIMEOUT
+local create <const>, resume <const>, yield <const> = coroutine.create, coroutine.resume, coroutine.yield
+local close <const>, status <const> = coroutine.close, coroutine.status
+
+---@class ward.script.Task
+---@field co thread
+---@field state "ready"|"parked"|"running"|"done"
+---@field parent ward.script.Task?
+---@field how "returned"|"failed"|"cancelled"|nil when done
+---@field result table? packed results, or { message } of a failure
+---@field waiters table<ward.script.Task, true>?
+---@field owned table<table, fun(thing: table)>? what ends with it
+---@field quiet boolean? its failure is no event
+---@field nested thread[]? coroutines of the script that wait for it, the innermost last
+
+---@class ward.script.Scheduler
+---@field current ward.script.Task? the one that runs
+---@field closing boolean a task's <close> variables run
+local Scheduler <const> = {}
+Scheduler.__index = Scheduler
+
+---@param options table clock: fn() -> seconds; guard: fn(raised) -> message of an error, called where it was raised;
+---  report: fn(message, quiet), told of failures that nobody waits for (quiet: as the task); task: metatable of tasks;
+---  stuck: fn() -> words for why the caller cannot wait, or nil
+---@return ward.script.Scheduler
+function M.new(options)
+  local self <const> = setmetatable({
+    clock = options.clock, guard = options.guard, report = options.report, meta = options.task, stuck = options.stuck,
+    ready = {}, first = 1, last = 0, timers = heap.new(), doomed = {}, serial = 0, closing = false,
+    root = { state = "root" },
+  }, Scheduler)
+  self.cancel_child = function(task) self:cancel(task) end
+  return self
+end
+
+local function enqueue(self, task)
+  task.state = "ready"
+  self.last = self.last + 1
+  self.ready[self.last] = task
+end
+
+--- Makes `thing` end with `task`: release(thing) is called then.
+function Scheduler:own(task, thing, release)
+  task.owned = task.owned or {}
+  task.owned[thing] = release
+  self.serial = self.serial + 1
+  thing.serial = self.serial
+end
+
+--- Takes a thing out again.
+function Scheduler.disown(_, task, thing)
+  if task and task.owned then task.owned[thing] = nil end
+end
+
+--- Starts fn(...) as a task, which runs when its turn comes.
+---@param fn function
+---@param parent ward.script.Task? nil: it lives until the script ends
+---@return ward.script.Task
+function Scheduler:start(fn, parent, ...)
+  parent = parent or self.root
+  local task <const> = setmetatable({ co = create(xpcall), parent = parent }, self.meta)
+  local count <const> = select("#", ...)
+  task.value = count > 0 and table.pack(...) or nil
+  task.fn = fn
+  self:own(parent, task, self.cancel_child)
+  enqueue(self, task)
+  return task
+end
+
+-- What a task owns, the youngest first.
+local function release(task)
+  local owned <const> = task.owned
+  if not owned then return end
+  task.owned = nil
+  local things = {}
+  for thing in next, owned do things[#things + 1] = thing end
+  table.sort(things, function(a, b) return a.serial > b.serial end)
+  for _, thing in ipairs(things) do owned[thing](thing) end
+end
+
+local function finish(self, task, how, result)
+  task.state, task.how, task.result = "done", how, result
+  task.co, task.fn, task.nested = nil, nil, nil
+  self.timers:remove(task)
+  self:disown(task.parent, task)
+  release(task)
+  local waiters <const> = task.waiters
+  task.waiters = nil
+  if waiters and next(waiters) then
+    for waiter in next, waiters do self:wake(waiter) end
+  elseif how == "failed" then
+    self.report(result[1], task.quiet)
+  end
+end
+
+-- Runs the <close> variables of a task that waits, from the innermost coroutine out. Their errors are told.
+local function shut(self, task)
+  local before <const> = self.current
+  self.current, self.closing = task, true
+  local threads <const> = task.nested or {}
+  table.insert(threads, 1, task.co)
+  for i = #threads, 1, -1 do
+    local ok <const>, raised <const> = close(threads[i])
+    if not ok then self.report(self.guard(raised)) end
+  end
+  self.current, self.closing = before, false
+end
+
+--- Ends a task: its <close> variables run, what it owns ends. pcall in it cannot stop that. A task that is
+--- running ends as soon as it waits.
+---@return boolean whether it was still alive
+function Scheduler:cancel(task)
+  if task.state == "done" then return false end
+  if task.state == "running" or self.closing then
+    self.doomed[#self.doomed + 1] = task
+  elseif task.fn then -- never ran
+    finish(self, task, "cancelled")
+  else
+    shut(self, task)
+    finish(self, task, "cancelled")
+  end
+  return true
+end
+
+--- Lets a task that waits go on, with `value` as what park returns.
+function Scheduler:wake(task, value)
+  if task.state ~= "parked" then return end
+  self.timers:remove(task)
+  task.value = value
+  enqueue(self, task)
+end
+
+--- The current task waits until wake or the deadline (seconds of the clock). Returns wake's value, or TIMEOUT.
+--- Raises at `at` where Lua cannot wait.
+---@param at string file:line of the caller
+---@param what string the function that wants to wait
+---@param deadline number?
+function Scheduler:park(at, what, deadline)
+  local task <const> = self.current
+  local why <const> = self.closing and "a task that is being cancelled cannot wait" or self.stuck()
+  if why then error(("%s: %s: %s"):format(at, what, why), 0) end
+  task.state = "parked"
+  if deadline then self.timers:push(task, deadline) end
+  yield(PARK)
+  local value <const> = task.value
+  task.value = nil
+  return value
+end
+
+--- The current task, or an error for what only tasks may do.
+function Scheduler:need(at, what)
+  if not self.current then
+    error(("%s: %s: only declarations are allowed while a script loads; call it in a task"):format(at, what), 0)
+  end
+  return self.current
+end
+
+-- A coroutine of a task that has returned, raised or yielded.
+local function settle(self, task, alive, ok, ...)
+  if not alive then return finish(self, task, "failed", { self.guard((ok)) }) end
+  if status(task.co) ~= "dead" then return end -- parked: nothing else yields here
+  if ok then return finish(self, task, "returned", table.pack(...)) end
+  return finish(self, task, "failed", { (...) })
+end
+
+local function step(self, task)
+  self.current = task
+  task.state = "running"
+  local fn <const> = task.fn
+  if fn then
+    local args <const> = task.value
+    task.fn, task.value = nil, nil
+    if args then
+      settle(self, task, resume(task.co, fn, self.guard, table.unpack(args, 1, args.n)))
+    else
+      settle(self, task, resume(task.co, fn, self.guard))
+    end
+  else
+    settle(self, task, resume(task.co))
+  end
+  self.current = nil
+end
+
+--- Ends what was cancelled while it ran, or while a <close> variable did. Call it after whatever may cancel.
+function Scheduler:reap()
+  while #self.doomed > 0 do self:cancel(table.remove(self.doomed, 1)) end
+end
+
+--- Runs one task that is ready.
+---@return boolean more whether another one is
+function Scheduler:step()
+  while self.first <= self.last do
+    local task <const> = self.ready[self.first]
+    self.ready[self.first] = nil
+    self.first = self.first + 1
+    if task.state == "ready" then
+      step(self, task)
+      break
+    end
+  end
+  return self.first <= self.last
+end
+
+--- A step was cut off from outside: the task that ran has used up its budget. Nothing of it runs any more.
+---@param message string
+function Scheduler:cut_off(message)
+  local task <const> = self.current
+  self.current, self.closing = nil, false
+  if task and task.state ~= "done" then
+    finish(self, task, "failed", { message })
+  else
+    self.report(message, true)
+  end
+end
+
+--- Ends every task.
+function Scheduler:stop() release(self.root) end
+
+--- Moves on what is due: tasks whose deadline has come, and timers.
+---@param now number
+function Scheduler:tick(now)
+  while true do
+    local item <const> = self.timers:due(now)
+    if not item then return end
+    if item.fire then item:fire() else self:wake(item, TIMEOUT) end
+  end
+end
+
+--- When tick has something to do next; nil: never.
+function Scheduler:next_time()
+  return self.timers:next()
+end
+
+return M

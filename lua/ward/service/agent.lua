@@ -1,0 +1,285 @@
+-- The supervisor's side of a running script: enters it when something happened, and does for its tasks what they
+-- may ask for.
+--
+-- The script is somebody else's code. It is entered with plain data under a CPU budget, one task at a time; what a
+-- task owns here (processes, pipes, timers) stands under a number of its own, so that nothing depends on the
+-- script's good will to be found again.
+
+local core <const> = require("ward.core")
+local schema <const> = require("ward.schema")
+
+local M <const> = {}
+
+-- CPU seconds of one entry, and how many entries a turn of the loop may have.
+local BUDGET <const>, ENTRIES <const> = 0.1, 64
+
+---@class ward.service.Agent
+---@field script userdata?
+---@field children table<integer, table> number -> { proc =, stdin =, stdout =, stderr =, forgotten = }
+local Agent <const> = {}
+Agent.__index = Agent
+
+-- Errors as plain data.
+local function plain(err)
+  return err and { code = err.code, errno = err.errno, stage = err.stage, message = err.message }
+end
+
+local ENTRY_GONE <const> = { code = "closed", message = "the child's pipe is closed" }
+
+-- Requests -------------------------------------------------------------------------------------------------
+
+local OPS <const> = {}
+
+local function close_streams(child)
+  for _, side in ipairs({ "stdin", "stdout", "stderr" }) do
+    if child[side] then
+      child[side]:close()
+      child[side] = nil
+    end
+  end
+end
+
+-- What the child will need of us besides its plan.
+local function log_for(self, spec)
+  if spec.stdout.kind == "log" or spec.stderr.kind == "log" or spec.tty ~= false then
+    return self.parts.log()
+  end
+end
+
+function OPS.spawn(self, id, given)
+  local spec, message = schema.child(given, {})
+  if not spec then
+    return nil, { code = "spec", message = message }
+  end
+  local plan, err = core.plan(spec)
+  if not plan then
+    return nil, { code = "spec", message = err.message }
+  end
+  local log
+  log, err = log_for(self, spec)
+  if err then
+    return nil, { code = "log", message = err }
+  end
+  local child = {}
+  local proc
+  proc, child.stdin, child.stdout, child.stderr = core.launch(plan, {
+    log = log,
+    started = function(pid)
+      self:post("told", id, "started", pid)
+    end,
+    exit = function(exit)
+      exit.ok = exit.kind == "exited" and exit.code == 0
+      child.proc = nil
+      if child.forgotten then
+        self.children[id] = nil
+      end
+      self.live = self.live - 1
+      self:post("told", id, "exit", exit)
+      if self.live == 0 and self.stopped then
+        self.stopped()
+      end
+    end,
+  })
+  if not proc then
+    return nil, plain(child.stdin) -- the second result of a launch that failed
+  end
+  child.proc = proc
+  self.children[id], self.live = child, self.live + 1
+  return true
+end
+
+function OPS.kill(self, id, signal)
+  local child = self.children[id]
+  if not child or not child.proc then
+    return nil, { code = "ESRCH", message = "the child has ended" }
+  end
+  local ok, err = child.proc:signal(signal)
+  return ok, plain(err)
+end
+
+function OPS.read(self, id, side)
+  local child = self.children[id]
+  local stream = child and child[side]
+  if not stream then
+    return nil, ENTRY_GONE
+  end
+  local ok, err = stream:read(function(bytes, failed)
+    self:post("told", id, "read", side, bytes, plain(failed))
+  end)
+  return ok, plain(err)
+end
+
+function OPS.write(self, id, bytes)
+  local child = self.children[id]
+  if not child or not child.stdin then
+    return nil, ENTRY_GONE
+  end
+  local ok, err = child.stdin:write(bytes, function(done, failed)
+    self:post("told", id, "wrote", "stdin", done, plain(failed))
+  end)
+  return ok, plain(err)
+end
+
+function OPS.close(self, id, side)
+  local child = self.children[id]
+  if child and child[side] then
+    child[side]:close()
+    child[side] = nil
+  end
+end
+
+-- Nobody in the script has anything to do with it any more.
+function OPS.forget(self, id)
+  local child = self.children[id]
+  if not child then
+    return
+  end
+  child.forgotten = true
+  close_streams(child)
+  if child.proc then
+    child.proc:kill_tree()
+  else
+    self.children[id] = nil
+  end
+end
+
+function OPS.print(self, text)
+  self.parts.print(text)
+end
+
+function OPS.report(self, message)
+  self.parts.report(message)
+end
+
+-- Entries --------------------------------------------------------------------------------------------------
+
+-- One entry. Returns whether a task is ready for the next one.
+local function enter(self, ...)
+  local ok, more, at = self.script:enter(BUDGET, ...)
+  if ok then
+    self.next_time, self.failures = at, 0
+    return more
+  end
+  -- The task that ran is to blame, and the script's own side has to know. Where even that fails, we give up on it.
+  self.failures = self.failures + 1
+  if self.failures > 2 then
+    self.parts.report(more.message .. "; the script runs no more tasks")
+    self:close()
+    return false
+  end
+  self.first = self.first - 1 -- of what it stands before, or of nothing: then it is the only one
+  self.queue[self.first] = table.pack("cut_off", more.message)
+  return true
+end
+
+local function drain(self)
+  local more = true
+  self.entering = true
+  for _ = 1, ENTRIES do
+    local event = self.queue[self.first]
+    if event then
+      self.queue[self.first] = nil
+      self.first = self.first + 1
+      more = enter(self, table.unpack(event, 1, event.n))
+    elseif more then
+      more = enter(self, "run")
+    else
+      break
+    end
+    if not self.script then
+      break
+    end
+  end
+  self.entering = false
+  if not self.script then
+    return
+  elseif more or self.queue[self.first] then
+    self.timer:arm(core.now())
+  elseif self.next_time then
+    self.timer:arm(self.next_time)
+  else
+    self.timer:disarm()
+  end
+end
+
+--- Something has happened: op and its data, as lua/ward/script/runtime.lua lists them.
+---@param op string
+function Agent:post(op, ...)
+  if not self.script then
+    return
+  end
+  self.last = self.last + 1
+  self.queue[self.last] = table.pack(op, ...)
+  if not self.entering then
+    drain(self)
+  end
+end
+
+-- The engine's words for what happened to a service -> the script's.
+local EVENTS <const> = {
+  starting = "start", ready = "ready", failed = "fail", stopping = "stop", stopped = "stopped",
+}
+
+--- Tells the script of an event of the engine.
+---@param event table
+function Agent:tell(event)
+  local at = core.time()
+  if event.exit then
+    self:post("event", { event = "exit", name = event.name, exit = event.exit, pid = event.exit.pid, at = at })
+  end
+  if EVENTS[event.type] then
+    self:post("event", { event = EVENTS[event.type], name = event.name, pid = event.pid, exit = event.exit, at = at })
+  end
+end
+
+--- Ends every task and every child of one; done() is called when none is left, at the latest in a later turn.
+---@param done fun()
+function Agent:stop(done)
+  self:post("stop")
+  for id in pairs(self.children) do
+    OPS.forget(self, id)
+  end
+  if self.live == 0 then
+    return done()
+  end
+  self.stopped = done
+end
+
+--- Closes the script. Its children, if there are any, are killed.
+function Agent:close()
+  if not self.script then
+    return
+  end
+  for id in pairs(self.children) do
+    OPS.forget(self, id)
+  end
+  self.timer:close()
+  self.script:close()
+  self.script = nil
+end
+
+---@class ward.service.AgentParts
+---@field log fun(): userdata?, string? the log for what tasks' children say
+---@field print fun(text: string) a line of the script
+---@field report fun(message: string) something went wrong in the script: "file:line: text"
+---@field internal_error fun(what: string, trace: string)
+
+--- The agent of a script that was loaded; nothing in it runs before post("start").
+---@param script userdata of core.script; moved
+---@param parts ward.service.AgentParts
+---@return ward.service.Agent
+function M.new(script, parts)
+  local self = setmetatable({
+    script = script, parts = parts, children = {}, live = 0, queue = {}, first = 1, last = 0, failures = 0,
+    entering = false,
+  }, Agent)
+  script:serve(function(op, ...)
+    return OPS[op](self, ...)
+  end)
+  self.timer = core.timer(function()
+    drain(self)
+  end)
+  return self
+end
+
+return M

@@ -1,0 +1,424 @@
+-- What a script does while it runs: tasks in a real ward, with real children.
+
+local harness <const> = require "helpers.harness"
+local lfs <const> = require "lfs"
+local sys <const> = require "wardtest"
+
+-- A script whose one task runs `body`; what it prints is what `said` returns.
+local function start(body, before)
+  return harness.start(([[
+    local ward = require "ward"
+    %s
+    ward.after(0, function()
+      %s
+      print "the end"
+    end)
+    ward.service { name = "a", cmd = { "sleep", "1000" } }
+  ]]):format(before or "", body))
+end
+
+-- The lines of the script so far, one to a line.
+local function said(w)
+  local lines = {}
+  for line in w:err():gmatch("[^\n]+") do
+    lines[#lines + 1] = line:match("^%S+ script%s+%* (.*)$")
+  end
+  return lines
+end
+
+-- Runs a body to its end and returns what it said before that.
+local function run(body, before)
+  local w <const> = start(body, before)
+  w:until_says("the end")
+  w:stop()
+  local lines <const> = said(w)
+  assert.equal("the end", table.remove(lines))
+  return lines
+end
+
+describe("ward.spawn", function()
+  after_each(harness.cleanup)
+
+  it("returns a child that runs, and its exit", function()
+    local lines <const> = run [[
+      local p = ward.spawn { cmd = { "sh", "-c", "exit 3" } }
+      print(math.type(p.pid), tostring(p))
+      local exit = p:wait()
+      print(exit.kind, exit.code, exit.ok, exit.pid == p.pid, exit.uptime > 0, exit.rusage.maxrss > 0)
+      print(p:wait() == exit)
+      print(ward.spawn { cmd = { "true" } }:wait().ok)
+      local killed = ward.spawn { cmd = { "sleep", "1000" } }
+      print(killed:kill(), killed:wait().signal)
+      local int = ward.spawn { cmd = { "sleep", "1000" } }
+      print(int:kill "SIGINT", int:wait().signal)
+    ]]
+    assert.matches("^integer    child: 0x%x+$", table.remove(lines, 1))
+    assert.same({ "exited    3    false    true    true    true", "true", "true", "true    TERM", "true    INT" },
+      lines)
+  end)
+
+  it("fails with the step that failed", function()
+    local closed <const> = harness.directory()
+    assert(sys.chmod(closed, 448)) -- 0700
+    local lines <const> = run([[
+      local function fails(spec)
+        local p, err = ward.spawn(spec)
+        print(p, err.code, err.stage, err.errno, err)
+      end
+      fails { cmd = { "/nope" } }
+      fails { cmd = { "true" }, cwd = "/nope" }
+      fails { cmd = { "true" }, stdin = "/nope/nope" }
+      fails { cmd = { "true" }, user = 1234, group = 1235, cwd = CLOSED, stdout = "null", stderr = "null" }
+    ]], ("local CLOSED = %q"):format(closed))
+    assert.same({
+      "nil    spawn_failed    exec    2    cannot exec /nope: No such file or directory (stage exec)",
+      "nil    spawn_failed    cwd    2    cannot change to directory /nope: No such file or directory (stage cwd)",
+      "nil    spawn_failed    fd_open    2    cannot open /nope/nope: No such file or directory (stage fd_open)",
+    }, { lines[1], lines[2], lines[3] })
+    assert.matches("^nil    spawn_failed    cwd    13    ", lines[4])
+  end)
+
+  it("hands over what the child says, line by line, and what it is told", function()
+    local lines <const> = run [[
+      local p = ward.spawn {
+        cmd = { "sh", "-c", "echo one; echo; printf 'no end' >&2; cat; printf unended" },
+        stdin = "pipe", stdout = "pipe", stderr = "pipe",
+      }
+      print(p.stdin:write "from ", p.stdin:write(5), p.stdin:write "\n")
+      p.stdin:close()
+      for line in p.stdout:lines() do print(("%q"):format(line)) end
+      print(p.stderr:read "l", p.stderr:read "l")
+      print(p:wait().code, p.stdout:read())
+      print(p.stdin:write "more")
+      local q = ward.spawn { cmd = { "sh", "-c", "printf abcdef; sleep 0.05; printf ghi" }, stdout = "pipe" }
+      print(q.stdout:read(4), q.stdout:read(4), q.stdout:read(4), q.stdout:read(4))
+      print(#ward.spawn { cmd = { "head", "-c", "300000", "/dev/zero" }, stdout = "pipe" }.stdout:read "a")
+      print(q.stdin, q.stderr)
+    ]]
+    assert.same({
+      "true    true    true", '"one"', '""', '"from 5"', '"unended"', "no end    nil", "0    nil",
+      "nil    the stream is closed", "abcd    efgh    i    nil", "300000", "nil    nil",
+    }, lines)
+  end)
+
+  it("tells of a reader that is gone, and outlasts a child that does not read", function()
+    local lines <const> = run [[
+      local p = ward.spawn { cmd = { "sh", "-c", "exec <&-; sleep 1000" }, stdin = "pipe" }
+      local ok, err
+      repeat ok, err = p.stdin:write(("x"):rep(100000)) until not ok
+      print(err.code, err)
+      p:kill()
+      local q = ward.spawn { cmd = { "sleep", "1000" }, stdin = "pipe" }
+      print(ward.timeout("50ms", function() return q.stdin:write(("x"):rep(200000)) end))
+      print(q:kill(), q:wait().signal)
+    ]]
+    assert.same({ "EPIPE    cannot write to the child: Broken pipe", "nil    not done within 50ms", "true    TERM" },
+      lines)
+  end)
+
+  it("a read that nobody waits for any more loses nothing", function()
+    local lines <const> = run [[
+      local p = ward.spawn { cmd = { "sh", "-c", "for i in 1 2; do read x; echo $x; done" },
+        stdin = "pipe", stdout = "pipe" }
+      print(ward.timeout("20ms", function() return p.stdout:read "l" end))
+      p.stdin:write "first\n"
+      ward.sleep "50ms"
+      print(p.stdout:read "l")
+      local reader = ward.task(function() return p.stdout:read "l" end)
+      ward.sleep(0)
+      print(pcall(p.stdout.read, p.stdout))
+      p.stdin:write "second\n"
+      print(reader:wait())
+    ]]
+    assert.same({ "nil    not done within 20ms", "first" }, { lines[1], lines[2] })
+    assert.matches("^false    .*script.lua:%d+: stream:read: another task is using this stream$", lines[3])
+    assert.equal("second", lines[4])
+  end)
+
+  it("waits no longer than it says", function()
+    local lines <const> = run [[
+      local p = ward.spawn { cmd = { "sleep", "1000" } }
+      print(p:wait "20ms")
+      print(p:wait(0))
+      p:kill "KILL"
+      print(p:wait("10s").signal, p:kill())
+      local several = {}
+      local q = ward.spawn { cmd = { "sleep", "1000" } }
+      for i = 1, 3 do several[i] = function() return q:wait().signal end end
+      ward.after("10ms", function() q:kill() end)
+      print(table.concat(ward.all(several), " "))
+    ]]
+    assert.same({
+      "nil    the child has not ended in time", "nil    the child has not ended in time",
+      "KILL    nil    the child has ended", "TERM TERM TERM",
+    }, lines)
+  end)
+
+  it("ends its children with the task, and theirs with them", function()
+    local w <const> = start [[
+      local task = ward.task(function()
+        ward.spawn { cmd = { "sh", "-c", "sleep 1001 & sleep 1002" } }
+        ward.spawn { cmd = { "sleep", "1003" }, stdout = "pipe" }
+        ward.sleep "1h"
+      end)
+      ward.spawn { cmd = { "sleep", "1004" } }
+      ward.sleep "100ms"
+      task:cancel()
+      print "cancelled"
+      ward.sleep "1h"
+    ]]
+    w:until_says("cancelled")
+    w:until_(function() return #w:left() == 2 end, nil, "only the service and the child of the task that runs are left")
+    w:stop()
+  end)
+
+  it("ends them with ward, and with a task that returns, fails or uses up its budget", function()
+    local w <const> = start([[
+      for _, ending in ipairs { function() end, function() error "no" end, function() while true do end end } do
+        ward.task(function()
+          ward.spawn { cmd = { "sleep", "1001" } }
+          ending()
+        end)
+      end
+      ward.sleep "1s"
+    ]])
+    w:until_says("the end")
+    w:until_(function() return #w:left() == 1 end, nil, "only the service is left")
+    w:stop()
+  end)
+
+  it("says what is wrong with its keys at the caller's line", function()
+    local lines <const> = run [[
+      local function bad(...) print(select(2, pcall(ward.spawn, ...))) end
+      bad { cmd = { "true" }, restart = "always" }
+      bad { cmd = { "true" }, stdotu = "pipe" }
+      bad {}
+      bad()
+      bad { cmd = { "true" }, user = "no-such-user" }
+      bad { cmd = { "true" }, stdin = "log" }
+    ]]
+    for i, pattern in ipairs {
+      "restart: is for services; ward.spawn runs one child, once", 'unknown key "stdotu" %(did you mean "stdout"%?%)',
+      "cmd: is required", "must be a table such as .*, got nothing", "no%-such%-user", "stdin: must be",
+    } do
+      assert.matches("script.lua:%d+: ward.spawn: .*" .. pattern, lines[i])
+    end
+  end)
+
+  it("logs what goes nowhere else, with a name that no service can have", function()
+    local w <const> = start [[
+      ward.spawn { cmd = { "sh", "-c", "echo logged; echo too >&2" } }:wait()
+    ]]
+    w:until_says("the end")
+    w:until_(function() return w:log("@script") == "logged\ntoo\n" end, nil, "the log")
+    w:stop()
+  end)
+
+  it("passes ids, limits and a sandbox as a service does", function()
+    local lines <const> = run([[
+      local p = ward.spawn {
+        cmd = { "sh", "-c", "id -u; id -g; id -G; umask; ulimit -n;"
+          .. "grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status" },
+        user = 1234, group = 1235, groups = { 1236 }, umask = "077", limits = { nofile = 99 }, sandbox = { caps = {} },
+        cwd = "/", stdout = "pipe",
+      }
+      for line in p.stdout:lines() do print(line) end
+    ]])
+    assert.same({
+      "1234", "1235", "1235 1236", "0077", "99", "CapEff:    0000000000000000", "CapBnd:    0000000000000000",
+      "NoNewPrivs:    1",
+    }, lines)
+  end)
+end)
+
+describe("ward.run", function()
+  after_each(harness.cleanup)
+
+  it("brings back all of it", function()
+    local lines <const> = run [[
+      local r = ward.run { cmd = { "sh", "-c", "cat; echo err >&2; exit 2" }, input = "given" }
+      print(r.ok, r.kind, r.code, r.signal, r.stdout, r.stderr == "err\n", r.truncated)
+      local big = ward.run { cmd = { "head", "-c", "3000000", "/dev/zero" }, max_output = "2M" }
+      print(big.ok, #big.stdout, big.truncated)
+      print(ward.run { cmd = { "sh", "-c", "kill -9 $$" } }.signal)
+      print(ward.run { cmd = { "sh", "-c", "echo lost" }, stdout = "null" }.stdout)
+      print(#ward.run { cmd = { "cat" }, input = ("x"):rep(1000000) }.stdout)
+    ]]
+    assert.same({
+      "false    exited    2    nil    given    true    false", "true    2097152    true", "KILL", "nil", "1000000",
+    }, lines)
+  end)
+
+  it("ends what takes too long, with what it had said", function()
+    local w <const> = start [[
+      local r, err = ward.run { cmd = { "sh", "-c", "echo begun; sleep 1000" }, timeout = "300ms" }
+      print(r, err.code, err, err.stdout)
+    ]]
+    w:until_says("the end")
+    w:until_(function() return #w:left() == 1 end, nil, "only the service is left")
+    assert.same({ "nil    timeout    not done within 300ms    begun", "", "the end" }, said(w))
+    w:stop()
+  end)
+
+  it("fails as ward.spawn does, and says what is wrong with its keys", function()
+    local lines <const> = run [[
+      local r, err = ward.run { cmd = { "/nope" } }
+      print(r, err.stage, err)
+      for _, spec in ipairs {
+        { timeout = "10" }, { input = 5 }, { input = "x", stdin = "null" }, { max_output = "1T" },
+      } do
+        spec.cmd = { "true" }
+        print(select(2, pcall(ward.run, spec)))
+      end
+    ]]
+    assert.equal("nil    exec    cannot exec /nope: No such file or directory (stage exec)", lines[1])
+    for i, pattern in ipairs {
+      'timeout: bad duration "10"', "input: must be a string", 'input: needs stdin = "pipe"',
+      "max_output: must be a whole number from 0 to 16777216",
+    } do
+      assert.matches("script.lua:%d+: ward.run: " .. pattern, lines[i + 1])
+    end
+  end)
+end)
+
+describe("a running script", function()
+  after_each(harness.cleanup)
+
+  it("hears of its services", function()
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      local a = ward.service { name = "a", cmd = { "sh", "-c", "exit 7" }, restart = "never" }
+      ward.service { name = "b", cmd = { "sleep", "1000" } }
+      ward.on("exit", a, function(e) print(e.event, e.name, e.exit.code) end)
+      ward.on("ready", { name = "[bc]" }, function(e) print(e.event, e.name, math.type(e.pid)) end)
+      ward.on("fail", "b*", function(e) print("not reached", e.name) end)
+      local once
+      once = ward.on("start", function(e) print("start", e.name) once:cancel() end)
+      ward.on("mine", function(e) print("mine", e.name, e.n) end)
+      ward.after(0, function() ward.emit("mine", { name = "x", n = 1 }) end)
+    ]]
+    w:until_says("exit    a    7")
+    w:until_says("ready    b    integer")
+    w:until_says("mine    x    1")
+    w:stop()
+    assert.is_nil(w:err():find("not reached"))
+  end)
+
+  it("reports what fails in it, at its line, and goes on", function()
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      ward.service { name = "a", cmd = { "sleep", "1000" } }
+      ward.on("script_error", function(e)
+        print("heard: " .. e.message)
+        error "in the handler"
+      end)
+      ward.every("20ms", function() local x = nil; x() end)
+      ward.after("10ms", function()
+        while true do pcall(function() while true do end end) end
+      end)
+      ward.after("300ms", function() print "still there" end)
+    ]]
+    w:until_says("still there")
+    w:stop()
+    local text <const> = w:err()
+    assert.matches("script %* %S+script.lua:7: attempt to call a nil value", text)
+    assert.matches("heard: %S+script.lua:7: attempt to call a nil value", text)
+    assert.matches("script %* %S+script.lua:5: in the handler", text)
+    assert.matches("script %* %S+script.lua:9: used its CPU budget of 0.1s", text)
+    assert.is_nil(text:find("heard: %S+script.lua:5"))
+    assert.is_nil(text:find("internal error"))
+  end)
+
+  it("waits in coroutines of its own, and says where it cannot", function()
+    local lines <const> = run [[
+      local function squares()
+        for i = 1, 3 do
+          ward.sleep "1ms"
+          coroutine.yield(i * i)
+        end
+      end
+      for n in coroutine.wrap(squares) do print(n) end
+      local outer = coroutine.wrap(function()
+        local inner = coroutine.create(function(a) ward.sleep "1ms" return coroutine.yield(a + 1) end)
+        coroutine.yield(select(2, coroutine.resume(inner, 1)))
+        coroutine.yield(select(2, coroutine.resume(inner, "last")))
+        print(coroutine.status(inner))
+      end)
+      print(outer(), outer())
+      outer()
+      print(select(2, pcall(function() table.sort({ 2, 1 }, function() ward.sleep(1) end) end)))
+      print(select(2, pcall(function() return (("x"):gsub("x", function() ward.sleep(1) end)) end)))
+      print(select(2, pcall(coroutine.yield)))
+      print(select(2, pcall(setmetatable({}, { __index = function() ward.sleep(0) return 5 end }).x)))
+    ]]
+    assert.same({ "1", "4", "9", "2    last", "dead" }, { table.unpack(lines, 1, 5) })
+    assert.matches("script.lua:%d+: ward.sleep: cannot wait inside sort%(%), which Lua calls without a way back",
+      lines[6])
+    assert.matches("ward.sleep: cannot wait inside gsub%(%)", lines[7])
+    assert.matches("coroutine.yield: outside of a coroutine of your own", lines[8])
+    assert.matches("attempt to call a number value", lines[9])
+  end)
+
+  it("closes the coroutines of a task that is cancelled, from the inside out", function()
+    local lines <const> = run [[
+      local function closing(name)
+        return setmetatable({}, { __close = function() print("closed", name) end })
+      end
+      local task = ward.task(function()
+        local _ <close> = closing "task"
+        coroutine.wrap(function()
+          local _ <close> = closing "coroutine"
+          pcall(ward.sleep, "1h")
+        end)()
+      end)
+      ward.sleep "10ms"
+      task:cancel()
+    ]]
+    assert.same({ "closed    coroutine", "closed    task" }, lines)
+  end)
+
+  it("may have no service at all", function()
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      ward.every("20ms", function() print "tick" end)
+    ]]
+    w:until_says("tick")
+    w:stop()
+  end)
+
+  it("declares nothing", function()
+    local lines <const> = run [[
+      print(select(2, pcall(ward.service, { name = "x", cmd = { "true" } })))
+    ]]
+    assert.matches("script.lua:%d+: ward.service: declarations are only allowed while a script loads", lines[1])
+  end)
+
+  it("leaves nothing behind in memory and descriptors", function()
+    local w <const> = start([[
+      local function round(n)
+        for _ = 1, n do
+          ward.spawn { cmd = { TRUE }, stdout = "null", stderr = "null" }:wait()
+          ward.spawn { cmd = { TRUE }, stdin = "pipe", stdout = "pipe", stderr = "null" } -- unread, and not waited for
+          ward.run { cmd = { TRUE } }
+        end
+      end
+      round(200)
+      print "warm"
+      ward.sleep "200ms"
+      round(1000)
+      collectgarbage "count"
+    ]], ("local TRUE = %q"):format(harness.tiny))
+    local function descriptors()
+      local count = 0
+      for _ in lfs.dir(("/proc/%d/fd"):format(w.pid)) do count = count + 1 end
+      return count
+    end
+    w:until_says("warm")
+    local before <const> = descriptors()
+    w:until_(function() return w:err():find("the end") end, 60, "the end of 3,000 children")
+    w:until_(function() return descriptors() <= before + 8 end, nil, function()
+      return ("%d descriptors, once %d"):format(descriptors(), before)
+    end)
+    w:stop()
+  end)
+end)

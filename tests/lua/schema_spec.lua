@@ -237,8 +237,8 @@ describe("schema.normalise", function()
     end)
 
     it("refuses the rest", function()
-      bad({ stdin = "pipe" }, 'stdin: "pipe": not yet supported')
-      bad({ stdout = "pipe" }, 'stdout: "pipe": not yet supported')
+      bad({ stdin = "pipe" }, 'stdin: "pipe" is for ward.spawn: who would hold the other end?')
+      bad({ stdout = "pipe" }, 'stdout: "pipe" is for ward.spawn: who would hold the other end?')
       bad({ stdin = "nul" }, 'stdin: must be "null", "inherit", "tty", a descriptor number or a path with a "/", '
         .. 'got string "nul" (did you mean "null"?)')
       bad({ stdout = "stdout" }, 'stdout: must be "log", "inherit", "null", "tty", a descriptor number or a path '

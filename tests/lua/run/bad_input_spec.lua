@@ -37,7 +37,7 @@ return {
   { "unknown user", service 'cmd = { "x" }, user = "no-such-user"',
     'SCRIPT:2: service "web": user: no user is named "no-such-user"' },
   { "an effect at load time", 'local ward = require "ward"\nward.spawn { cmd = { "touch", "/tmp/never" } }',
-    "SCRIPT:2: ward.spawn: only declarations are allowed while a script loads" },
+    "SCRIPT:2: ward.spawn: only declarations are allowed while a script loads; call it in a task" },
   { "os.execute", 'os.execute("touch /tmp/never")',
     "SCRIPT:1: ward scripts have no os.execute: declare a service to run a command" },
   { "an undefined global", 'local ward = require "ward"\nprnt("x")',

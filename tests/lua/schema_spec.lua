@@ -378,7 +378,7 @@ describe("schema.bundle", function()
   end
 
   local function bundle(services)
-    return { path = "scripts/x.lua", name = "app", services = services }
+    return { path = "scripts/x.lua", name = "app", services = services, reacts = false }
   end
 
   it("returns an equal, new bundle", function()

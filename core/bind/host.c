@@ -224,6 +224,25 @@ host_blocker(lua_State *L)
 	return 1;
 }
 
+/* host.where(co) -> "file:line: " of the innermost line of a file's code on the stack of a coroutine,
+ * also of one that ended by an error; nil when there is none */
+static int
+host_where(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+	lua_Debug ar;
+
+	luaL_argexpected(L, co, 1, "coroutine");
+	for (int level = 0; lua_getstack(co, level, &ar); level++) {
+		if (lua_getinfo(co, "Sl", &ar) && ar.currentline > 0 && *ar.source == '@') {
+			lua_pushfstring(L, "%s:%d: ", ar.source + 1, ar.currentline);
+			return 1;
+		}
+	}
+	lua_pushnil(L);
+	return 1;
+}
+
 /* host.now() -> seconds of CLOCK_MONOTONIC */
 static int
 host_now(lua_State *L)
@@ -236,10 +255,15 @@ void
 ward_bind_host(lua_State *L, const char *share)
 {
 	static const luaL_Reg functions[] = {
-		{ "read", host_read },	     { "realpath", host_realpath },
-		{ "cwd", host_cwd },	     { "environ", host_environ },
-		{ "located", host_located }, { "blocker", host_blocker },
-		{ "now", host_now },	     { NULL, NULL },
+		{ "read", host_read },
+		{ "realpath", host_realpath },
+		{ "cwd", host_cwd },
+		{ "environ", host_environ },
+		{ "located", host_located },
+		{ "blocker", host_blocker },
+		{ "where", host_where },
+		{ "now", host_now },
+		{ NULL, NULL },
 	};
 
 	lua_newtable(L);

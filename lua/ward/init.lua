@@ -87,7 +87,7 @@ end
 --- The `ward` table of one generation of a script, and that generation.
 ---@param host table as for schema.normalise, plus version: string; located: fn(fn) -> function that calls
 ---  fn(at, ...) with the file:line of its caller; and what ward.script.runtime needs
----@param guard fun(raised: any): string as for ward.script.runtime
+---@param guard fun(raised: any, co: thread): string as for ward.script.runtime
 ---@return table ward read-only
 ---@return table generation for ward.script.tree
 function M.open(host, guard)

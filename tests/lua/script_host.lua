@@ -38,7 +38,7 @@ local host <const> = {
   group = function(key) return key == "www" and { name = "www", gid = 33 } or nil end,
   groups = function(_, gid) return { gid, 44 } end,
   request = function() return nil, { code = "test", message = "nobody serves here" } end,
-  now = os.clock, blocker = function() return nil end,
+  now = os.clock, blocker = function() return nil end, where = function() return nil end,
   located = function(fn) return function(...) return fn(last, ...) end end,
 }
 

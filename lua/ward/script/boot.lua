@@ -7,7 +7,8 @@
 --
 -- host: user, group, groups, read as for schema.normalise; share: directory of ward/init.lua;
 -- realpath: fn(path) -> absolute path | nil, message; version: string;
--- request, now, blocker: as for ward.script.runtime;
+-- request, now, blocker: as for ward.script.runtime; where: fn(co) -> "file:line: " of the innermost line of a file
+-- on a coroutine's stack, or nil;
 -- located: fn(fn) -> a C function that calls fn(at, ...), where `at` is "file:line" of the innermost Lua
 -- function that called it, or "" when there is none. It has to be C's: a Lua function that is called as
 -- `return ward.service { ... }` never sees the frame with its caller's line.
@@ -73,8 +74,8 @@ local function position_on_stack(loader)
   return nil
 end
 
--- The message handler while the script runs: "file:line: text" of what was raised.
-local function message_of(loader, path, raised)
+-- "file:line: text" of what was raised; position: fn() -> "file:line: " of where, or nil.
+local function message_of(loader, path, raised, position)
   local text = text_of(raised)
   local own = own_position(loader, text)
   if own then
@@ -87,7 +88,7 @@ local function message_of(loader, path, raised)
     return loader.full(text)
   end
   if inside_library(text) then text = text:gsub("^.-:%d+: ", "", 1) end
-  return loader.full((position_on_stack(loader) or path .. ": ") .. text)
+  return loader.full((position() or path .. ": ") .. text)
 end
 
 local function absolute_directory(host, directory, path)
@@ -115,7 +116,9 @@ return function(host, path)
     located = located, request = host.request, now = host.now, blocker = host.blocker,
   }
   local loader
-  local function guard(raised) return message_of(loader, path, raised) end
+  local function guard(raised, co)
+    return message_of(loader, path, raised, function() return host.where(co) end)
+  end
   local ward <const>, generation <const> = require("ward").open(script_host, guard)
   local runtime <const> = generation.runtime
   loader = modules.new(host, ward, path)
@@ -128,7 +131,7 @@ return function(host, path)
 
   local placed
   local ok <const>, returned <const> = xpcall(chunk, function(raised)
-    placed = message_of(loader, path, raised)
+    placed = message_of(loader, path, raised, function() return position_on_stack(loader) end)
   end)
   -- Out of memory, and errors in the handler itself, come without a call of the handler that ends.
   if not ok then error(placed or path .. ": " .. text_of(returned), 0) end

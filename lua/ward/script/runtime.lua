@@ -25,7 +25,7 @@ end
 
 --- The running side of one generation.
 ---@param host table request, now, blocker, located, and what schema.normalise needs
----@param guard fun(raised: any): string message of an error, called where it was raised
+---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
 ---@return table runtime functions: name -> fn(at, ...), what `ward` offers; coroutine, print: the script's;
 ---  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
 function M.new(host, guard)

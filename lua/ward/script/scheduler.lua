@@ -36,7 +36,7 @@ local close <const>, status <const> = coroutine.close, coroutine.status
 local Scheduler <const> = {}
 Scheduler.__index = Scheduler
 
----@param options table clock: fn() -> seconds; guard: fn(raised) -> message of an error, called where it was raised;
+---@param options table clock: fn() -> seconds; guard: fn(raised, co) -> the message of what ended a coroutine;
 ---  report: fn(message, quiet), told of failures that nobody waits for (quiet: as the task); task: metatable of tasks;
 ---  stuck: fn() -> words for why the caller cannot wait, or nil
 ---@return ward.script.Scheduler
@@ -75,10 +75,9 @@ end
 ---@return ward.script.Task
 function Scheduler:start(fn, parent, ...)
   parent = parent or self.root
-  local task <const> = setmetatable({ co = create(xpcall), parent = parent }, self.meta)
+  local task <const> = setmetatable({ co = create(fn), parent = parent, fresh = true }, self.meta)
   local count <const> = select("#", ...)
   task.value = count > 0 and table.pack(...) or nil
-  task.fn = fn
   self:own(parent, task, self.cancel_child)
   enqueue(self, task)
   return task
@@ -97,7 +96,7 @@ end
 
 local function finish(self, task, how, result)
   task.state, task.how, task.result = "done", how, result
-  task.co, task.fn, task.nested = nil, nil, nil
+  task.co, task.nested = nil, nil
   self.timers:remove(task)
   self:disown(task.parent, task)
   release(task)
@@ -118,7 +117,7 @@ local function shut(self, task)
   table.insert(threads, 1, task.co)
   for i = #threads, 1, -1 do
     local ok <const>, raised <const> = close(threads[i])
-    if not ok then self.report(self.guard(raised)) end
+    if not ok then self.report(self.guard(raised, threads[i])) end
   end
   self.current, self.closing = before, false
 end
@@ -130,7 +129,7 @@ function Scheduler:cancel(task)
   if task.state == "done" then return false end
   if task.state == "running" or self.closing then
     self.doomed[#self.doomed + 1] = task
-  elseif task.fn then -- never ran
+  elseif task.fresh then
     finish(self, task, "cancelled")
   else
     shut(self, task)
@@ -147,6 +146,14 @@ function Scheduler:wake(task, value)
   enqueue(self, task)
 end
 
+-- By tail calls down to here the stack of a task that waits stays at its first size.
+local function wait(task)
+  yield(PARK)
+  local value <const> = task.value
+  task.value = nil
+  return value
+end
+
 --- The current task waits until wake or the deadline (seconds of the clock). Returns wake's value, or TIMEOUT.
 --- Raises at `at` where Lua cannot wait.
 ---@param at string file:line of the caller
@@ -158,10 +165,7 @@ function Scheduler:park(at, what, deadline)
   if why then error(("%s: %s: %s"):format(at, what, why), 0) end
   task.state = "parked"
   if deadline then self.timers:push(task, deadline) end
-  yield(PARK)
-  local value <const> = task.value
-  task.value = nil
-  return value
+  return wait(task)
 end
 
 --- The current task, or an error for what only tasks may do.
@@ -172,25 +176,28 @@ function Scheduler:need(at, what)
   return self.current
 end
 
--- A coroutine of a task that has returned, raised or yielded.
-local function settle(self, task, alive, ok, ...)
-  if not alive then return finish(self, task, "failed", { self.guard((ok)) }) end
-  if status(task.co) ~= "dead" then return end -- parked: nothing else yields here
-  if ok then return finish(self, task, "returned", table.pack(...)) end
-  return finish(self, task, "failed", { (...) })
+-- A coroutine of a task that has returned, raised or parked.
+local function settle(self, task, ok, ...)
+  if not ok then
+    local co <const> = task.co
+    local message <const> = self.guard((...), co)
+    close(co) -- what it had to <close>
+    return finish(self, task, "failed", { message })
+  elseif status(task.co) == "dead" then
+    return finish(self, task, "returned", table.pack(...))
+  end
 end
 
 local function step(self, task)
   self.current = task
   task.state = "running"
-  local fn <const> = task.fn
-  if fn then
+  if task.fresh then
     local args <const> = task.value
-    task.fn, task.value = nil, nil
+    task.fresh, task.value = nil, nil
     if args then
-      settle(self, task, resume(task.co, fn, self.guard, table.unpack(args, 1, args.n)))
+      settle(self, task, resume(task.co, table.unpack(args, 1, args.n)))
     else
-      settle(self, task, resume(task.co, fn, self.guard))
+      settle(self, task, resume(task.co))
     end
   else
     settle(self, task, resume(task.co))

@@ -250,6 +250,25 @@ describe("a task", function()
   end)
 end)
 
+describe("10,000 tasks that sleep", function()
+  it("cost at most 2 KiB each, and nothing when they are over", function()
+    local w <const> = world()
+    local function used()
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage "count" * 1024
+    end
+    w.go(function() w.ward.sleep "1h" end)
+    local before <const> = used()
+    for _ = 1, 10000 do w.scheduler:start(function() w.ward.sleep "1h" end) end
+    w.run()
+    local each <const> = (used() - before) / 10000
+    assert.is_true(each <= 2048, ("%.0f bytes each"):format(each))
+    w.advance(3600)
+    assert.is_true(used() - before < 10000 * 200) -- the tables that held them
+  end)
+end)
+
 describe("ward.all, race and timeout", function()
   local w, said
   before_each(function() w, said = world(), {} end)

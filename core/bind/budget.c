@@ -64,18 +64,15 @@ on_signal(int sig, siginfo_t *info, void *context)
 	if (info->si_code != SI_TIMER)
 		return; /* somebody's kill(1): the value is not a pointer of ours */
 	b = info->si_value.sival_ptr;
+	if (!b->running)
+		return; /* it came as the entry ended */
 	b->spent = 1;
-	if (b->running)
-		arm(b->running);
+	arm(b->running);
 }
 
 int
-ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
+ward_budget_open(struct ward_budget *b)
 {
-	struct itimerspec when = {
-		.it_value = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) },
-		.it_interval = { 0, AGAIN_NS },
-	};
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
 				  .sigev_signo = BUDGET_SIGNAL,
 				  .sigev_value.sival_ptr = b };
@@ -86,29 +83,48 @@ ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
 	event.sigev_notify_thread_id = gettid();
 	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &b->timer) < 0)
 		return -errno;
+	b->open = true;
 	(void)sigemptyset(&action.sa_mask);
-	(void)sigaction(BUDGET_SIGNAL, &action, &b->old_action);
+	(void)sigaction(BUDGET_SIGNAL, &action, NULL);
 	/* Whoever started ward may have left it blocked. */
 	(void)sigemptyset(&only);
 	(void)sigaddset(&only, BUDGET_SIGNAL);
-	(void)pthread_sigmask(SIG_UNBLOCK, &only, &b->old_mask);
+	(void)pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+	return 0;
+}
+
+void
+ward_budget_close(struct ward_budget *b)
+{
+	/* A signal that is pending is delivered at the latest when this returns. */
+	if (b->open)
+		(void)timer_delete(b->timer);
+	b->open = false;
+}
+
+void
+ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
+{
+	struct itimerspec when = {
+		.it_value = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) },
+		.it_interval = { 0, AGAIN_NS },
+	};
+
 	b->where[0] = '\0';
 	b->spent = 0;
 	b->running = L;
 	(void)timer_settime(b->timer, 0, &when, NULL);
-	return 0;
 }
 
 void
 ward_budget_end(struct ward_budget *b, lua_State *L)
 {
-	/* From here on the handler touches no state. A signal that is pending is delivered at the
-	 * latest when timer_delete returns, while the handler is still in place. */
+	const struct itimerspec never = { 0 };
+
+	/* From here on the handler touches no state. */
 	b->running = NULL;
-	(void)timer_delete(b->timer);
+	(void)timer_settime(b->timer, 0, &never, NULL);
 	lua_sethook(L, NULL, 0, 0);
-	(void)pthread_sigmask(SIG_SETMASK, &b->old_mask, NULL);
-	(void)sigaction(BUDGET_SIGNAL, &b->old_action, NULL);
 }
 
 /* Says that @L runs now; returns what ran before. A signal between the store and the test arms @L

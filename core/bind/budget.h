@@ -25,8 +25,7 @@ struct ward_budget {
 	volatile sig_atomic_t spent; /* the time is used up */
 	char where[192];	     /* "file:line" where the time ran out, or "" */
 	timer_t timer;
-	struct sigaction old_action;
-	sigset_t old_mask;
+	bool open;
 };
 
 static inline struct ward_budget *
@@ -38,12 +37,18 @@ ward_budget_of(lua_State *L)
 /* Replaces what would let code of @L escape its budget; base and coroutine are open. May raise. */
 void ward_budget_guard(lua_State *L);
 
-/* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time; @L is the main thread of the
- * state. Returns 0 or -errno (timer_create(2): EAGAIN), and then no entry is active. */
-int ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns);
+/* Makes the timer, and this thread take its signal from now on: it has no other use in the process.
+ * Returns 0 or -errno (timer_create(2): EAGAIN). */
+int ward_budget_open(struct ward_budget *b);
 
-/* Ends the entry; the signal's disposition and mask are as before. spent and where stay to be read
- * until the next one begins. */
+/* Ends what open made. Harmless when it failed, or was never called on a zeroed budget. */
+void ward_budget_close(struct ward_budget *b);
+
+/* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time; @L is the main thread of the
+ * state. */
+void ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns);
+
+/* Ends the entry. spent and where stay to be read until the next one begins. */
 void ward_budget_end(struct ward_budget *b, lua_State *L);
 
 #endif

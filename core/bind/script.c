@@ -100,6 +100,7 @@ script_free(struct ward_script *s)
 {
 	if (!s)
 		return;
+	ward_budget_close(&s->budget);
 	lua_close(s->L);
 	free(s);
 }
@@ -240,15 +241,10 @@ static int
 script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 {
 	lua_State *L = s->L;
-	int status, r;
+	int status;
 
 	s->refused = false;
-	r = ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9));
-	if (r < 0) {
-		fail(s, "budget", "%s: cannot make a CPU timer: %s", s->path, strerror(-r));
-		lua_pop(L, nargs + 1);
-		return -EINVAL;
-	}
+	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9));
 	status = lua_pcall(L, nargs, LUA_MULTRET, 0);
 	ward_budget_end(&s->budget, L);
 	if (status == LUA_OK)
@@ -263,8 +259,12 @@ script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 static int
 script_load(struct ward_script *s)
 {
-	int r;
+	int r = ward_budget_open(&s->budget);
 
+	if (r < 0) {
+		fail(s, "budget", "%s: cannot make a CPU timer: %s", s->path, strerror(-r));
+		return -EINVAL;
+	}
 	/* A new state has room for two; neither of them is an allocation. */
 	lua_pushcfunction(s->L, run_boot);
 	lua_pushlightuserdata(s->L, s);

@@ -59,8 +59,13 @@ ward_signals_new(struct ward_loop *loop, struct ward_signals **out)
 		goto fail;
 	for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
 		(void)signal(noise[i], SIG_IGN);
-	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
-		(void)signal(sig, SIG_IGN);
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) {
+		struct sigaction now;
+
+		/* One that has a handler has a use: the CPU budget of scripts. */
+		if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
+			(void)signal(sig, SIG_IGN);
+	}
 	*out = s;
 	return 0;
 

@@ -230,7 +230,7 @@ function M.new(self, located, meta)
   local functions <const> = {}
   -- The duration that was read last. A check goes deep, and a stack that has grown for it stays so: with this
   -- 10,000 tasks that sleep in one place cost a third less.
-  local last, seconds
+  local last, last_seconds
 
   local function timer(seconds, period, fn)
     local made <const> = setmetatable({ fn = fn, period = period, owner = self.current }, Timer)
@@ -246,10 +246,10 @@ function M.new(self, located, meta)
   function functions.sleep(at, time)
     self:need(at, "ward.sleep")
     if time ~= last then
-      seconds = argument(at, "ward.sleep", value.duration, "the time", time)
+      last_seconds = argument(at, "ward.sleep", value.duration, "the time", time)
       last = time
     end
-    return self:park(at, "ward.sleep", self.clock() + seconds)
+    return self:park(at, "ward.sleep", self.clock() + last_seconds)
   end
   function functions.task(at, fn, ...)
     local current <const> = self:need(at, "ward.task")

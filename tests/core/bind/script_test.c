@@ -308,27 +308,22 @@ host_functions(void)
 		  "err.message == 'cannot read ' .. path .. ': No such file or directory'");
 }
 
-/* A load leaves neither a descriptor nor a handler nor a changed mask behind. */
+/* A load leaves no descriptor behind, and its budget works also where ward was started with every signal
+ * blocked. */
 static void
 leaves_nothing(void)
 {
-	struct sigaction before, after;
-	sigset_t mask, old;
+	sigset_t all, old;
 	int fd = dup(0), again;
 
 	(void)close(fd);
-	(void)sigaction(SIGRTMIN + 4, NULL, &before);
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGRTMIN + 4);
-	(void)sigprocmask(SIG_BLOCK, &mask, &old);
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_BLOCK, &all, &old);
 	load("an endless loop under a mask that was inherited", "while true do end",
 	     SAYS_STOPPED("1"));
-	(void)sigprocmask(SIG_SETMASK, &old, &mask);
-	(void)sigaction(SIGRTMIN + 4, NULL, &after);
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	again = dup(0);
 	(void)close(again);
-	ok(sigismember(&mask, SIGRTMIN + 4) == 1, "the signal's mask is as before");
-	ok(before.sa_handler == after.sa_handler, "and its disposition");
 	ok(again == fd, "no descriptor is left");
 }
 

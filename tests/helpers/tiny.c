@@ -4,9 +4,12 @@
  *	tiny FD|PATH		first writes CLOCK_MONOTONIC (int64_t, ns) to the descriptor or to
  *				the beginning of the file
  *	tiny FD|PATH hold	then waits for a signal
+ *	tiny PATH fds		writes the inode of each of its descriptors 0 to 127 (uint64_t, 0
+ *				where there is none) to the beginning of the file
  *
  * No libc: its first instruction is ours. */
 #include <linux/fcntl.h>
+#include <linux/stat.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -49,6 +52,25 @@ target(const char *arg)
 	return fd;
 }
 
+/* Asked for before the file is opened. */
+static bool
+report_fds(const char *path)
+{
+	uint64_t ino[128];
+
+	for (int fd = 0; fd < 128; fd++) {
+		struct statx st;
+
+		st.stx_ino = 0;
+		ino[fd] = ward_sys6(__NR_statx, fd, WARD_PTR(""), AT_EMPTY_PATH, STATX_INO,
+				    WARD_PTR(&st), 0) < 0
+				  ? 0
+				  : st.stx_ino;
+	}
+	return ward_sys6(__NR_write, ward_sys_openat(AT_FDCWD, path, O_WRONLY, 0), WARD_PTR(ino),
+			 sizeof(ino), 0, 0, 0) == (long)sizeof(ino);
+}
+
 void
 tiny_main(const long *stack)
 {
@@ -57,6 +79,10 @@ tiny_main(const long *stack)
 	int64_t at = argc > 1 ? now() : 0;
 	bool ok = true;
 
+	if (argc > 2 && argv[2][0] == 'f') {
+		(void)ward_sys_exit_group(report_fds(argv[1]) ? 0 : 1);
+		__builtin_trap();
+	}
 	if (argc > 1)
 		ok = ward_sys6(__NR_write, target(argv[1]), WARD_PTR(&at), sizeof(at), 0, 0, 0) ==
 		     (long)sizeof(at);

@@ -1,135 +1,14 @@
 /* Real children through plan, launch, child and process table. The program of most of them is this
  * test itself, called with "report": it writes what it sees to a file. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/fd.h"
-#include "loop/loop.h"
-#include "loop/proc.h"
-#include "loop/signals.h"
-#include "spawn/stage.h"
-#include "tests/core/tap.h"
+#include "proc_kit.h"
 
-#define SECOND UINT64_C(1000000000)
-
-static struct ward_loop *loop;
-static struct ward_signals *signals;
-static struct ward_procs *procs;
-static const int no_slots[WARD_SLOTS] = { -1, -1 };
 static char self[4096], dir[] = "/tmp/ward-proc-test-XXXXXX";
 static char report_path[4200];
-
-/* What became of one child. */
-struct outcome {
-	int started, ended;
-	struct ward_ended how;
-	bool stop_loop; /* when it has ended */
-};
-
-static void
-on_started(void *arg, struct ward_proc *p)
-{
-	(void)p;
-	((struct outcome *)arg)->started++;
-}
-
-static void
-on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
-{
-	struct outcome *o = arg;
-
-	(void)p;
-	o->ended++;
-	o->how = *how;
-	if (o->stop_loop)
-		ward_loop_stop(loop);
-}
-
-static const struct ward_proc_fns fns = { on_started, on_ended };
-
-static void
-give_up(void *arg)
-{
-	(void)arg;
-	printf("Bail out! a condition did not come true in 20 seconds\n");
-	exit(1);
-}
-
-static struct ward_plan *
-plan_of(const struct ward_draft *d)
-{
-	struct ward_plan *plan = NULL;
-	struct ward_err err = { 0 };
-
-	if (ward_plan_new(d, &plan, &err) < 0) {
-		printf("Bail out! plan: %s\n", err.detail);
-		exit(1);
-	}
-	return plan;
-}
-
-static const char *const *
-words(const char *a, const char *b, const char *c)
-{
-	static const char *v[4];
-
-	v[0] = a;
-	v[1] = b;
-	v[2] = c;
-	return v;
-}
-
-static const char *plain_env[] = { "PATH=/usr/bin:/bin", NULL };
-
-/* A draft of `self report PATH`, with the standard descriptors on /dev/null. */
-static struct ward_fd_rule null_fds[3] = {
-	{ 0, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
-	{ 1, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
-	{ 2, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
-};
-
-static struct ward_draft
-draft_of(const char *file, const char *const *argv)
-{
-	return (struct ward_draft){ .file = file,
-				    .argv = argv,
-				    .envp = plain_env,
-				    .cwd = "/",
-				    .umask = 022,
-				    .session = true,
-				    .fds = null_fds,
-				    .nfds = 3 };
-}
-
-static struct outcome
-run_plan(struct ward_plan *plan, uint64_t timeout_ns)
-{
-	struct outcome o = { .stop_loop = true };
-	struct ward_proc *p;
-	struct ward_err err;
-
-	if (ward_proc_start(procs, plan, no_slots, timeout_ns, &fns, &o, &p, &err) < 0) {
-		printf("Bail out! start: %s\n", err.detail);
-		exit(1);
-	}
-	ward_loop_run(loop);
-	ward_plan_free(plan);
-	return o;
-}
-
-static struct outcome
-run(const struct ward_draft *d)
-{
-	return run_plan(plan_of(d), 10 * SECOND);
-}
 
 /* ---- the child's side: what it sees, as one number after another ---- */
 
@@ -240,58 +119,6 @@ test_mask_restored(void)
 	(void)run(&d);
 	(void)sigprocmask(SIG_SETMASK, NULL, &after);
 	ok(memcmp(&before, &after, sizeof(before)) == 0, "the parent's signal mask is as before");
-}
-
-/* Any permutation of any sources onto any targets, also onto sources, also with the highest target
- * as a source: the child has exactly the wanted table. */
-static void
-test_permutations(void)
-{
-	enum { SOURCES = 12, ROUNDS = 300 };
-	int fd[SOURCES], wrong = 0, closed_others = 1;
-	unsigned long ino[SOURCES];
-	unsigned int seed = 4711;
-
-	for (int i = 0; i < SOURCES; i++) {
-		struct stat st;
-
-		fd[i] = memfd_create("source", MFD_CLOEXEC);
-		(void)fstat(fd[i], &st);
-		ino[i] = st.st_ino;
-	}
-	for (int round = 0; round < ROUNDS; round++) {
-		struct ward_fd_rule rules[SOURCES];
-		struct ward_draft d = reporting();
-		bool used[64] = { false };
-		struct seen s;
-		int n = 1 + rand_r(&seed) % SOURCES, want_from[SOURCES];
-
-		for (int i = 0; i < n; i++) {
-			int target;
-
-			/* Often a number that is a source itself. */
-			do {
-				target = rand_r(&seed) % 2 ? fd[rand_r(&seed) % SOURCES]
-							   : rand_r(&seed) % 40;
-			} while (target >= 64 || used[target]);
-			used[target] = true;
-			want_from[i] = rand_r(&seed) % SOURCES;
-			rules[i] = (struct ward_fd_rule){ .target = target,
-							  .source = WARD_SOURCE_FD,
-							  .number = fd[want_from[i]] };
-		}
-		d.fds = rules;
-		d.nfds = (size_t)n;
-		(void)run(&d);
-		s = read_report();
-		for (int i = 0; i < n; i++)
-			wrong += s.ino[rules[i].target] != ino[want_from[i]];
-		closed_others &= s.nfds == n;
-	}
-	ok(wrong == 0, "%d random descriptor tables: every target is its source", ROUNDS);
-	ok(closed_others, "and nothing else is open");
-	for (int i = 0; i < SOURCES; i++)
-		(void)close(fd[i]);
 }
 
 static void
@@ -431,18 +258,6 @@ test_killed_before_exec(void)
 	ward_plan_free(plan);
 }
 
-static size_t
-open_fds(void)
-{
-	struct ward_fdset set;
-	size_t n = 0;
-
-	ward_fdset_open_now(&set);
-	for (int fd = 0; fd < WARD_FDSET_MAX; fd++)
-		n += ward_fdset_has(&set, fd);
-	return n;
-}
-
 /* Many at once, each with its own status, while orphans end around them. */
 static void
 test_statuses(void)
@@ -466,13 +281,8 @@ test_statuses(void)
 		o[i] = (struct outcome){ 0 };
 		(void)ward_proc_start(procs, plan[i], no_slots, 10 * SECOND, &fns, &o[i], &p, &err);
 	}
-	while (ward_procs_count(procs) > 0) {
-		struct ward_timer *t = ward_timer_new(loop, (ward_timer_fn *)ward_loop_stop, loop);
-
-		ward_timer_arm(t, ward_now_ns() + SECOND / 100);
-		ward_loop_run(loop);
-		ward_timer_free(t);
-	}
+	while (ward_procs_count(procs) > 0)
+		turn(10);
 	for (int i = 0; i < CHILDREN; i++) {
 		wrong += o[i].ended != 1 || o[i].started != 1 || o[i].how.exit.code != i;
 		ward_plan_free(plan[i]);
@@ -487,14 +297,8 @@ until_no_orphans(void)
 	struct ward_timer *t = ward_timer_new(loop, give_up, NULL);
 
 	ward_timer_arm(t, ward_now_ns() + 20 * SECOND);
-	while (ward_procs_orphans(procs, false) > 0) {
-		struct ward_timer *turn =
-			ward_timer_new(loop, (ward_timer_fn *)ward_loop_stop, loop);
-
-		ward_timer_arm(turn, ward_now_ns() + SECOND / 200);
-		ward_loop_run(loop);
-		ward_timer_free(turn);
-	}
+	while (ward_procs_orphans(procs, false) > 0)
+		turn(5);
 	ward_timer_free(t);
 }
 
@@ -559,13 +363,10 @@ main(int argc, char **argv)
 		return 1;
 	(void)snprintf(report_path, sizeof(report_path), "%s/report", dir);
 	(void)signal(SIGHUP, SIG_IGN);
-	if (ward_loop_new(&loop) < 0 || ward_signals_new(loop, &signals) < 0 ||
-	    ward_procs_new(loop, signals, &procs) < 0)
-		return 1;
+	kit_begin();
 
 	test_plain();
 	test_mask_restored();
-	test_permutations();
 	test_failures();
 	test_ids();
 	test_hanging_open();
@@ -575,9 +376,7 @@ main(int argc, char **argv)
 	test_kill_tree();
 	test_no_growth();
 
-	ward_procs_free(procs);
-	ward_signals_free(signals);
-	ward_loop_free(loop);
+	kit_end();
 	(void)snprintf(report_path, sizeof(report_path), "%s/fifo", dir);
 	(void)unlink(report_path);
 	(void)rmdir(dir);

@@ -27,6 +27,9 @@
  * exec: a dying process closes its descriptors a moment before its pidfd says so. */
 #define DOUBT_NS UINT64_C(100000000)
 
+/* More of them wait for the next turn of the loop. */
+#define REAPED_A_TURN 8
+
 struct ward_procs {
 	struct ward_loop *loop;
 	struct ward_signals *signals;
@@ -264,7 +267,8 @@ on_report(struct ward_watch *w, uint32_t events)
 	int by_signal;
 
 	(void)events;
-	if (ward_launch_stage(p->launch) != WARD_STAGE_EXEC ||
+	/* What was ended for its time closes the pipe as it dies, in whatever stage. */
+	if (p->timed_out || ward_launch_stage(p->launch) != WARD_STAGE_EXEC ||
 	    ward_launch_failed(p->launch, &unused) || ward_pidfd_ended(p->pidfd, &by_signal) != 0)
 		ward_watch_del(p->table->loop, &p->report_watch);
 	else if (set_oom_score_adj(p))
@@ -281,14 +285,13 @@ on_timeout(void *arg)
 }
 
 /* Reaps orphans. A child of our own that shows up here is handed to its owner, so that its status
- * is never lost: WNOWAIT only looks. */
+ * is never lost: WNOWAIT only looks. Owners start others, which end: so a few a turn. */
 static void
 on_sigchld(void *arg, int sig)
 {
 	struct ward_procs *t = arg;
 
-	(void)sig;
-	for (;;) {
+	for (int i = 0; i < REAPED_A_TURN; i++) {
 		siginfo_t info = { 0 };
 		struct ward_proc *own;
 
@@ -303,6 +306,7 @@ on_sigchld(void *arg, int sig)
 		(void)ward_map_del(&t->foreign, (uint64_t)info.si_pid);
 		(void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
 	}
+	(void)raise(sig); /* the rest in the next turn */
 }
 
 /* Whoever exec'd ward may have left it children (a pager, a log reader): they are not ours to kill. */

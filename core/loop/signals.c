@@ -11,8 +11,8 @@
 
 #define SIGNALS 65
 
-static const int noise[] = { SIGPIPE, SIGXFSZ,	 SIGXCPU, SIGTTOU, SIGTTIN,   SIGUSR1, SIGUSR2,
-			     SIGALRM, SIGVTALRM, SIGPROF, SIGPWR,  SIGSTKFLT, SIGIO };
+static const int noise[] = { SIGPIPE, SIGXFSZ,	 SIGXCPU, SIGUSR1,   SIGUSR2, SIGALRM,
+			     SIGPROF, SIGVTALRM, SIGPWR,  SIGSTKFLT, SIGIO };
 
 struct ward_signals {
 	struct ward_loop *loop;
@@ -24,6 +24,21 @@ struct ward_signals {
 		void *arg;
 	} on[SIGNALS];
 };
+
+static void
+nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Makes a signal mean nothing to us. Not by SIG_IGN: that each child would have to take back. */
+static void
+swallow(int sig)
+{
+	const struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+
+	(void)sigaction(sig, &action, NULL);
+}
 
 static void
 on_readable(struct ward_watch *w, uint32_t events)
@@ -58,13 +73,16 @@ ward_signals_new(struct ward_loop *loop, struct ward_signals **out)
 	if (r < 0)
 		goto fail;
 	for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++)
-		(void)signal(noise[i], SIG_IGN);
+		swallow(noise[i]);
+	/* A handler would not do for these: a background job could then not write to its terminal. */
+	(void)signal(SIGTTOU, SIG_IGN);
+	(void)signal(SIGTTIN, SIG_IGN);
 	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) {
 		struct sigaction now;
 
 		/* One that has a handler has a use: the CPU budget of scripts. */
 		if (sigaction(sig, NULL, &now) == 0 && now.sa_handler == SIG_DFL)
-			(void)signal(sig, SIG_IGN);
+			swallow(sig);
 	}
 	*out = s;
 	return 0;

@@ -1,0 +1,544 @@
+/* Children that hang or are attacked before exec: the loop never waits for one, a launch that takes too
+ * long is ended and says where it was, and nobody of the child's own uid reaches the memory that it
+ * shares with the supervisor.
+ *
+ *	WARD_SPAWNS=N	children in the storm and in the test of growth; 1000 and 5000
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "proc_kit.h"
+
+#define ATTACKER 54321 /* a uid and gid that nobody has */
+#define LATE_NS	 (SECOND / 100)
+
+static char tiny[4096], dir[] = "/tmp/ward-hostile-test-XXXXXX", fifo[64];
+
+/* The test of a uid that nobody may enter its directory. */
+static char program[64];
+
+/* ---- how late a timer of one millisecond comes ---- */
+
+struct ticker {
+	struct ward_timer *timer;
+	uint64_t due, delay, worst;
+	long ticks;
+};
+
+/* How long this thread has been ready and had no processor: that is the machine's doing
+ * (Documentation/scheduler/sched-stats.rst). 0 where it is not told. */
+static uint64_t
+waited_for_cpu(void)
+{
+	static int fd = -1;
+	unsigned long long ran, waited;
+	char text[128];
+	ssize_t n;
+
+	if (fd < 0)
+		fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "%llu %llu", &ran, &waited) == 2 ? waited : 0;
+}
+
+static void
+ticker_wait(struct ticker *t)
+{
+	t->delay = waited_for_cpu();
+	t->due = ward_now_ns() + 1000000;
+	ward_timer_arm(t->timer, t->due);
+}
+
+static void
+tick(void *arg)
+{
+	struct ticker *t = arg;
+	uint64_t late = ward_now_ns() - t->due, delay = waited_for_cpu() - t->delay;
+
+	if (late > delay && late - delay > t->worst)
+		t->worst = late - delay;
+	t->ticks++;
+	ticker_wait(t);
+}
+
+static void
+ticker_begin(struct ticker *t)
+{
+	*t = (struct ticker){ .timer = ward_timer_new(loop, tick, t) };
+	ticker_wait(t);
+}
+
+static void
+ticker_end(struct ticker *t)
+{
+	ward_timer_free(t->timer);
+}
+
+static void
+judge(const struct ticker *t, const char *name)
+{
+	ok(t->ticks > 10 && t->worst < LATE_NS, "%s: the loop was never late by 10 ms (%.1f ms)",
+	   name, (double)t->worst / 1e6);
+}
+
+static void
+end_process(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+}
+
+/* ---- launches in any number ---- */
+
+struct crowd {
+	const struct ward_plan *plan;
+	long to_start, running, ended, timed_out, other;
+	long at_once;
+	uint64_t timeout_ns;
+	bool kill_started;
+	int stages[WARD_STAGE_COUNT]; /* in which they timed out */
+};
+
+static void
+crowd_started(void *arg, struct ward_proc *p)
+{
+	const struct crowd *c = arg;
+
+	if (c->kill_started)
+		(void)ward_proc_signal(p, SIGKILL);
+}
+
+static void crowd_start(struct crowd *c);
+
+static void
+crowd_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
+{
+	struct crowd *c = arg;
+
+	(void)p;
+	c->running--;
+	c->ended++;
+	if (how->spawn_failed && how->err.err == ETIMEDOUT) {
+		c->timed_out++;
+		c->stages[how->err.stage]++;
+	} else if (how->spawn_failed && how->err.err != 0) {
+		c->other++;
+		printf("# %s\n", how->err.detail);
+	}
+	crowd_start(c);
+}
+
+static const struct ward_proc_fns crowd_fns = { crowd_started, crowd_ended };
+
+static void
+crowd_start(struct crowd *c)
+{
+	struct ward_proc *p;
+	struct ward_err err;
+
+	while (c->to_start > 0 && c->running < c->at_once) {
+		if (ward_proc_start(procs, c->plan, no_slots, c->timeout_ns, &crowd_fns, c, &p,
+				    &err) < 0) {
+			printf("Bail out! start: %s\n", err.detail);
+			exit(1);
+		}
+		c->to_start--;
+		c->running++;
+	}
+	if (c->running == 0)
+		ward_loop_stop(loop);
+}
+
+static long
+number(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atol(text) : otherwise;
+}
+
+static struct ward_draft
+as_attacker(void)
+{
+	static const uint32_t groups[] = { ATTACKER };
+	struct ward_draft d = draft_of(program, words("tiny", NULL, NULL));
+
+	d.ids = (struct ward_ids){ .uid = ATTACKER,
+				   .gid = ATTACKER,
+				   .set_uid = 1,
+				   .set_gid = 1,
+				   .set_groups = 1,
+				   .ngroups = 1,
+				   .groups = groups };
+	return d;
+}
+
+/* ---- the loop never waits ---- */
+
+/* Runs the crowd to its end. The machine may hold us up for once; a loop that waits for a child is late
+ * again and again. */
+static void
+run_crowd(const struct crowd *wanted, struct crowd *c, struct ticker *t)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		*c = *wanted;
+		crowd_start(c);
+		ticker_begin(t);
+		ward_loop_run(loop);
+		ticker_end(t);
+		if (t->worst < LATE_NS)
+			return;
+	}
+}
+
+static void
+test_fifo(void)
+{
+	struct ward_fd_rule fds[3];
+	struct ward_draft d = draft_of(tiny, words("tiny", NULL, NULL));
+	struct ward_plan *plan;
+	struct crowd c;
+	struct ticker t;
+
+	memcpy(fds, null_fds, sizeof(fds));
+	fds[1].path = fifo;
+	fds[1].flags = O_WRONLY;
+	d.fds = fds;
+	plan = plan_of(&d);
+	run_crowd(
+		&(struct crowd){
+			.plan = plan, .to_start = 20, .at_once = 20, .timeout_ns = SECOND / 5 },
+		&c, &t);
+	judge(&t, "stdout on a FIFO that nobody reads");
+	ok(c.timed_out == 20 && c.stages[WARD_STAGE_FD_OPEN] == 20,
+	   "each launch ends in time, and names the open");
+	ok(ward_procs_count(procs) == 0, "and its process is gone");
+	ward_plan_free(plan);
+}
+
+/* Stops whatever it may, as fast as it can. */
+static pid_t
+storm_begin(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (setgid(ATTACKER) < 0 || setuid(ATTACKER) < 0)
+			_exit(1);
+		for (;;)
+			(void)kill(-1, SIGSTOP);
+	}
+	return pid;
+}
+
+static void
+test_storm(void)
+{
+	struct ward_draft d = as_attacker();
+	struct ward_plan *plan = plan_of(&d);
+	long all = number("WARD_SPAWNS", 1000);
+	struct crowd c;
+	struct ticker t;
+	pid_t storm = storm_begin();
+
+	run_crowd(&(struct crowd){ .plan = plan,
+				   .to_start = all,
+				   .at_once = 64,
+				   .timeout_ns = SECOND / 20,
+				   .kill_started = true },
+		  &c, &t);
+	judge(&t, "a storm of SIGSTOP from the child's uid");
+	ok(c.ended == all && c.other == 0,
+	   "%ld launches end: %ld were stopped before exec and timed out", all, c.timed_out);
+	end_process(storm);
+	ok(ward_procs_count(procs) == 0 && prctl(PR_GET_DUMPABLE) == 1,
+	   "no process is left, and the supervisor is dumpable again");
+	ward_plan_free(plan);
+}
+
+/* ---- execve that is held up, by a filter which asks us ---- */
+
+/* Children ask for each execve from here on. Returns the descriptor of their questions. */
+static int
+hold_execve(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { sizeof(code) / sizeof(*code), code };
+
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			    &prog);
+}
+
+/* What an attacker gets hold of in @pid; 0 when nothing. @address is readable there. */
+enum { GOT_PTRACE = 1, GOT_MEM = 2, GOT_READV = 4, GOT_FDS = 8, GOT_ALL = 15 };
+
+static int
+attack(pid_t pid, const void *address)
+{
+	char path[64], buf[8];
+	struct iovec to = { buf, sizeof(buf) }, from = { (void *)(uintptr_t)address, sizeof(buf) };
+	int got = 0, fd;
+	DIR *fds;
+
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0) {
+		got |= GOT_PTRACE;
+		(void)kill(pid, SIGCONT);
+		(void)ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+		(void)waitpid(pid, NULL, __WALL);
+		(void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		if (pread(fd, buf, sizeof(buf), (off_t)(uintptr_t)address) == (ssize_t)sizeof(buf))
+			got |= GOT_MEM;
+		(void)close(fd);
+	}
+	if (process_vm_readv(pid, &to, 1, &from, 1, 0) > 0)
+		got |= GOT_READV;
+	(void)snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	fds = opendir(path);
+	if (fds) {
+		got |= GOT_FDS;
+		(void)closedir(fds);
+	}
+	return got;
+}
+
+/* The same from a process of that uid. */
+static int
+attack_as(pid_t pid, const void *address)
+{
+	pid_t attacker = fork();
+	int status = 0;
+
+	if (attacker == 0) {
+		if (setgid(ATTACKER) < 0 || setuid(ATTACKER) < 0)
+			_exit(99);
+		_exit(attack(pid, address));
+	}
+	(void)waitpid(attacker, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static const int secret = 4711;
+
+/* A plain process of that uid, which ward knows nothing of. */
+static pid_t
+victim_begin(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (setgid(ATTACKER) < 0 || setuid(ATTACKER) < 0)
+			_exit(1);
+		(void)prctl(PR_SET_DUMPABLE, 1);
+		for (;;)
+			(void)pause();
+	}
+	while (kill(pid, 0) == 0) { /* until it is that uid's */
+		char path[64];
+		struct stat st;
+
+		(void)snprintf(path, sizeof(path), "/proc/%d", pid);
+		if (stat(path, &st) == 0 && st.st_uid == ATTACKER)
+			break;
+		(void)usleep(1000);
+	}
+	return pid;
+}
+
+static struct ward_proc *
+start(const struct ward_plan *plan, struct outcome *o, uint64_t timeout_ns)
+{
+	struct ward_proc *p;
+	struct ward_err err;
+
+	if (ward_proc_start(procs, plan, no_slots, timeout_ns, &fns, o, &p, &err) < 0) {
+		printf("Bail out! start: %s\n", err.detail);
+		exit(1);
+	}
+	return p;
+}
+
+/* The next child that asks for execve. */
+static struct seccomp_notif
+next_question(int listener)
+{
+	struct seccomp_notif q = { 0 };
+
+	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &q);
+	return q;
+}
+
+static void
+let_go(int listener, uint64_t id)
+{
+	struct seccomp_notif_resp r = { .id = id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+
+	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &r);
+}
+
+/* In a process of its own: the filter stays for good. */
+static void
+test_held(void)
+{
+	pid_t victim = victim_begin(), self = getpid();
+	int listener = hold_execve();
+	struct ward_draft d = as_attacker();
+	struct ward_plan *plan = plan_of(&d);
+	struct outcome a = { .stop_loop = true }, b = { .stop_loop = true };
+	struct seccomp_notif q;
+	struct ticker t;
+	struct ward_proc *p;
+
+	if (listener < 0) {
+		skip("seccomp has no user notification here");
+		return;
+	}
+	p = start(plan, &a, SECOND);
+	q = next_question(listener);
+	ok((pid_t)q.pid == ward_proc_pid(p), "a child of another uid waits in execve");
+	ok(attack_as(victim, &secret) == GOT_ALL,
+	   "a plain process of that uid is taken over by its like");
+	ok(attack_as(ward_proc_pid(p), &secret) == 0,
+	   "the child is not: no ptrace, memory, descriptors");
+	ok(attack_as(self, &secret) == 0, "nor is the supervisor");
+	/* Another launch begins and ends meanwhile. */
+	(void)start(plan, &b, 10 * SECOND);
+	q = next_question(listener);
+	let_go(listener, q.id);
+	ward_loop_run(loop);
+	ok(b.ended == 1 && !b.how.spawn_failed && a.ended == 0 && prctl(PR_GET_DUMPABLE) == 0 &&
+		   attack_as(ward_proc_pid(p), &secret) == 0,
+	   "nor while others come and go");
+	(void)prctl(PR_SET_DUMPABLE, 1);
+	ok(attack_as(ward_proc_pid(p), &secret) & GOT_MEM,
+	   "it would be, were the supervisor dumpable");
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	ticker_begin(&t);
+	ward_loop_run(loop);
+	ticker_end(&t);
+	judge(&t, "an execve that is held up");
+	ok(a.started == 0 && a.how.spawn_failed && a.how.err.stage == WARD_STAGE_EXEC &&
+		   a.how.err.err == ETIMEDOUT,
+	   "it times out: %s", a.how.err.detail);
+	ok(kill((pid_t)a.how.exit.pid, 0) < 0 && errno == ESRCH, "and its process is gone");
+	ok(prctl(PR_GET_DUMPABLE) == 1, "then the supervisor is dumpable again");
+	ward_plan_free(plan);
+	end_process(victim);
+}
+
+static void
+test_held_elsewhere(void)
+{
+	pid_t pid;
+	int status = 0;
+
+	(void)fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		kit_begin();
+		test_held();
+		kit_end();
+		(void)fflush(stdout);
+		_exit(tap_failed ? 100 : tap_run);
+	}
+	(void)waitpid(pid, &status, 0);
+	tap_run = WIFEXITED(status) ? WEXITSTATUS(status) : tap_run;
+	ok(WIFEXITED(status) && WEXITSTATUS(status) < 100, "all of that held");
+}
+
+/* ---- no growth ---- */
+
+static long
+resident_kib(void)
+{
+	long pages = 0, resident = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%ld %ld", &pages, &resident) != 2)
+		resident = 0;
+	if (f)
+		(void)fclose(f);
+	return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void
+test_growth(void)
+{
+	struct crowd c = { .at_once = 16, .timeout_ns = 10 * SECOND };
+	struct ward_draft d = draft_of(tiny, words("tiny", NULL, NULL));
+	struct ward_plan *plan = plan_of(&d);
+	long spawns = number("WARD_SPAWNS", 5000), before, after;
+	size_t fds;
+
+	c.plan = plan;
+	c.to_start = 1000;
+	crowd_start(&c);
+	ward_loop_run(loop);
+	before = resident_kib();
+	fds = open_fds();
+	c.to_start = spawns;
+	crowd_start(&c);
+	ward_loop_run(loop);
+	after = resident_kib();
+	ok(c.ended == spawns + 1000 && c.timed_out == 0 && c.other == 0, "%ld children", spawns);
+	ok(open_fds() == fds, "as many descriptors are open as after the first thousand");
+	ok(after - before <= 128, "and as much memory is used: %ld KiB, then %ld KiB", before,
+	   after);
+	ward_plan_free(plan);
+}
+
+int
+main(void)
+{
+	char command[8400];
+
+	if (!realpath("build/tests/tiny", tiny) || !mkdtemp(dir))
+		return 1;
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	(void)snprintf(program, sizeof(program), "%s/tiny", dir);
+	(void)snprintf(command, sizeof(command), "cp '%s' %s && chmod 755 %s %s", tiny, program,
+		       dir, program);
+	if (mkfifo(fifo, 0600) < 0 || system(command) != 0)
+		return 1;
+	if (geteuid() == 0)
+		test_held_elsewhere();
+	else
+		skip("ids change only as root");
+	kit_begin();
+	test_fifo();
+	if (geteuid() == 0)
+		test_storm();
+	else
+		skip("ids change only as root");
+	test_growth();
+	kit_end();
+	(void)unlink(fifo);
+	(void)unlink(program);
+	(void)rmdir(dir);
+	return done_testing();
+}

@@ -265,7 +265,7 @@ ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const i
 	}
 	launch->report = report[0];
 	launch->child.report = child_end = report[1];
-	if (ward_plan_changes_ids(plan)) {
+	if (plan->clone != WARD_CLONE_COPY && ward_plan_changes_ids(plan)) {
 		r = mask_memory(l, err);
 		if (r < 0)
 			goto fail;

@@ -137,13 +137,15 @@ end
 
 --- Starts `ward run` and waits until its control socket answers.
 ---@param script string the text of a script (has a line break) or a path
----@param opts? { env?: table, instance?: string, args?: string[], cwd?: string, pty?: boolean, wait?: boolean }
----   args: before the script; pty: a terminal (w.terminal) instead of files; wait = false: returns at once
+---@param opts? { env?: table, instance?: string, args?: string[], cwd?: string, pty?: boolean, wait?: boolean,
+---   under?: string[] } args: before the script; pty: a terminal (w.terminal) instead of files; wait = false: returns
+---   at once; under: a program and arguments that exec ward
 ---@return harness.Ward
 function M.start(script, opts)
   opts = opts or {}
   local w = prepare(script, opts)
-  local argv = { M.ward, "run" }
+  local argv = table.move(opts.under or {}, 1, #(opts.under or {}), 1, {})
+  table.move({ M.ward, "run" }, 1, 2, #argv + 1, argv)
   table.move(opts.args or {}, 1, #(opts.args or {}), #argv + 1, argv)
   argv[#argv + 1] = w.script
   w.pid, w.terminal = assert(sys.spawn(argv, {

@@ -119,6 +119,49 @@ local function start(on_failure, clone)
   return w, mark
 end
 
+-- System calls of the child from its birth to the program's, in order, from a trace of a start.
+local function calls_before_exec(w)
+  local trace = harness.directory() .. "/trace"
+  local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-o", trace, "-p", tostring(w.pid) },
+    { stdout = "/dev/null", stderr = "/dev/null" }))
+  harness.until_(function() return traced(w.pid) end, nil, "strace to attach")
+  assert.equal(0, (w:cli("restart", "x")))
+  w:until_state("x", "done")
+  sys.kill(strace, "INT")
+  sys.wait(strace, 20)
+  local child, calls = nil, {}
+  for line in harness.read(trace):gmatch("[^\n]+") do
+    local pid, call = line:match("^(%d+) +([%w_]+)%(")
+    child = child or (call == "rt_sigaction" and tonumber(pid) ~= w.pid and pid)
+    if pid == child and child then
+      calls[#calls + 1] = call
+      if call == "execve" then return calls end
+    end
+  end
+  error("no execve in the trace of " .. tostring(child))
+end
+
+describe("a child with everything", function()
+  after_each(harness.cleanup)
+
+  it("asks the kernel for what its steps are, and never for memory", function()
+    if not can_trace() then return end
+    local allowed = {}
+    for name in ([[rt_sigaction rt_sigprocmask prctl getppid setsid ioctl ioprio_set setpriority sched_setscheduler
+      sched_setaffinity umask prlimit64 setrlimit unshare openat fcntl dup3 close_range setgroups setresgid setresuid
+      capget capset getresuid getresgid getgroups chdir getcwd landlock_restrict_self seccomp execve]]):gmatch("%S+") do
+      allowed[name] = true
+    end
+    for _, clone in ipairs { "shared", "vfork", "copy" } do
+      local w = start("error", clone)
+      local calls = calls_before_exec(w)
+      for _, call in ipairs(calls) do assert.is_true(allowed[call], clone .. ": " .. call) end
+      assert.is_true(#calls > 60)
+      w:stop()
+    end
+  end)
+end)
+
 describe("a step of the child that fails", function()
   after_each(harness.cleanup)
 

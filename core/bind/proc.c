@@ -175,8 +175,10 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	if (!lua_isnil(L, -1)) {
 		struct ward_log *log = ward_bind_log_at(L, -1);
 
-		if (log)
+		if (log) {
+			ward_log_end_terminal(log);
 			(void)ward_log_drain(log);
+		}
 	}
 	lua_pop(L, 1);
 	push_child_value(c, KEEP_EXIT);
@@ -245,7 +247,7 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 		return 0;
 	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &slots[WARD_SLOT_TTY]);
 	if (r == 0)
-		r = ward_log_set_terminal(log, master);
+		r = ward_log_set_terminal(log, master, slots[WARD_SLOT_TTY]);
 	if (r < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a terminal: %s",
 				    strerror(-r));

@@ -26,6 +26,7 @@ struct ward_log {
 	struct ward_loop *loop;
 	struct source pipe;
 	struct source terminal; /* fd -1: none */
+	int terminal_held;	/* the other end, while the child lives, or -1 */
 	int writer;		/* read-write end for children */
 	int file;
 	char *path;
@@ -162,6 +163,7 @@ close_terminal(struct ward_log *log)
 {
 	ward_watch_del(log->loop, &log->terminal.watch);
 	ward_fd_close(&log->terminal.fd);
+	ward_fd_close(&log->terminal_held);
 }
 
 static void
@@ -208,19 +210,30 @@ ward_log_drain(struct ward_log *log)
 }
 
 int
-ward_log_set_terminal(struct ward_log *log, int master)
+ward_log_set_terminal(struct ward_log *log, int master, int other)
 {
+	WARD_AUTO_FD int held = fcntl(other, F_DUPFD_CLOEXEC, 0);
 	int r;
 
+	if (held < 0)
+		return -errno;
 	if (log->terminal.fd >= 0) {
 		drain_source(&log->terminal);
 		close_terminal(log);
 	}
 	r = ward_watch_add(log->loop, &log->terminal.watch, master, log->nheld ? 0 : EPOLLIN,
 			   on_source);
-	if (r == 0)
-		log->terminal.fd = master;
-	return r;
+	if (r < 0)
+		return r;
+	log->terminal.fd = master;
+	log->terminal_held = ward_fd_steal(&held);
+	return 0;
+}
+
+void
+ward_log_end_terminal(struct ward_log *log)
+{
+	ward_fd_close(&log->terminal_held);
 }
 
 /* A second open file description of the same pipe, for reading and writing. */
@@ -246,6 +259,7 @@ ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *line, v
 		return ward_err_set(err, 0, ENOMEM, "not enough memory for a log");
 	log->loop = loop;
 	log->pipe = log->terminal = (struct source){ .log = log, .fd = -1 };
+	log->terminal_held = -1;
 	log->writer = log->file = -1;
 	log->line_fn = line;
 	log->line_arg = arg;

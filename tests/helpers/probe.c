@@ -1,6 +1,6 @@
 /* The child that reports what it sees, for tests to compare with what it should see.
  *
- *	probe [--to PATH] [--exit N] [--kill SIG] [--hold]
+ *	probe [--to PATH] [--try PATH]... [--exit N] [--kill SIG] [--hold]
  *
  * Prints one JSON object to stdout or, whole or not at all, to PATH; then waits for a signal, kills
  * itself with SIG (name or number), or exits with N. Other arguments are only reported.
@@ -13,6 +13,10 @@
  * signals		{ blocked, ignored, caught }: lists of numbers, 1 to 64
  * caps			{ effective, permitted, inheritable, bounding, ambient }: 16 hex digits
  * no_new_privs, seccomp (mode; null without /proc), limits { nofile: [soft, hard] ... }
+ * securebits, parent_death (signal or 0), affinity (list of CPUs), sched { policy, priority }, ioprio
+ * window		[rows, columns] of descriptor 0, or null when it is no terminal
+ * namespaces		{ uts: "uts:[4026531838]" ... }
+ * tries		{ PATH: [read, write] }: errno of open(2), or 0
  *
  * Everything is asked of the kernel without libc in between where libc would hide something, and
  * nothing is opened before the descriptors are listed. */
@@ -23,6 +27,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -30,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -295,6 +301,76 @@ put_sandbox(void)
 }
 
 static void
+put_scheduling(void)
+{
+	static const char *const namespaces[] = { "cgroup", "ipc",  "mnt",  "net",
+						  "pid",    "time", "user", "uts" };
+	struct sched_param param = { 0 };
+	struct winsize window;
+	cpu_set_t cpus;
+	bool first = true;
+	int death = 0;
+
+	(void)prctl(PR_GET_PDEATHSIG, &death);
+	put(",\n\"securebits\": %d, \"parent_death\": %d, \"affinity\": [",
+	    prctl(PR_GET_SECUREBITS), death);
+	CPU_ZERO(&cpus);
+	(void)sched_getaffinity(0, sizeof(cpus), &cpus);
+	for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &cpus))
+			continue;
+		put("%s%zu", first ? "" : ", ", cpu);
+		first = false;
+	}
+	(void)sched_getparam(0, &param);
+	put("], \"sched\": {\"policy\": %d, \"priority\": %d}, \"ioprio\": %ld",
+	    sched_getscheduler(0), param.sched_priority, syscall(SYS_ioprio_get, 1, 0));
+	if (ioctl(0, TIOCGWINSZ, &window) == 0)
+		put(", \"window\": [%u, %u]", window.ws_row, window.ws_col);
+	else
+		put(", \"window\": null");
+	put(",\n\"namespaces\": {");
+	for (size_t i = 0; i < sizeof(namespaces) / sizeof(*namespaces); i++) {
+		char name[64], link[64];
+		ssize_t n;
+
+		(void)snprintf(name, sizeof(name), "/proc/self/ns/%s", namespaces[i]);
+		n = readlink(name, link, sizeof(link) - 1);
+		link[n < 0 ? 0 : n] = '\0';
+		put("%s\"%s\": \"%s\"", i ? ", " : "", namespaces[i], link);
+	}
+	put("}");
+}
+
+static int
+try_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno;
+	(void)close(fd);
+	return 0;
+}
+
+static void
+put_tries(int argc, char **argv)
+{
+	bool first = true;
+
+	put(",\n\"tries\": {");
+	for (int i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "--try") != 0)
+			continue;
+		put(first ? "" : ", ");
+		first = false;
+		put_string(argv[++i]);
+		put(": [%d, %d]", try_open(argv[i], O_RDONLY), try_open(argv[i], O_WRONLY));
+	}
+	put("}");
+}
+
+static void
 put_limit(const char *key, rlim_t value)
 {
 	if (value == RLIM_INFINITY)
@@ -421,6 +497,8 @@ main(int argc, char **argv)
 	put_caps();
 	put_sandbox();
 	put_limits();
+	put_scheduling();
+	put_tries(argc, argv);
 	put("}\n");
 	if (fclose(out) != 0 || !deliver(to, data, size))
 		return 125;

@@ -142,6 +142,12 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     end
   end)
 
+  it("may have a terminal and no descriptor of it", function()
+    local seen, w = probe 'tty = true, stdin = "null", stdout = "log", stderr = "log"'
+    assert.not_equal(0, seen.tty)
+    assert.is_nil(w:err():find("HUP"))
+  end)
+
   it("has a terminal of its own, whose output is logged", function()
     local seen = probe "tty = { rows = 11, cols = 22 }"
     for i = 1, 3 do

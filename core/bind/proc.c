@@ -220,13 +220,14 @@ wants(const struct ward_plan *plan, int slot)
 	return plan->slots >> slot & 1;
 }
 
-/* What the plan wants of each launch: the log's pipe, a new terminal whose other end goes to the log,
- * pipes whose other ends go to the streams. All but the log's are then the caller's to close. */
+/* What the plan wants of each launch: the log's pipe, a new terminal that goes to the log, too, and pipes
+ * whose other ends go to the streams. Only those are then the caller's to close. */
 static int
 fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log *log,
 	   struct ward_stream **const streams[3], int slots[WARD_SLOTS], struct ward_err *err)
 {
 	WARD_AUTO_FD int master = -1;
+	WARD_AUTO_FD int other = -1;
 	int r;
 
 	for (int slot = 0; slot < WARD_SLOTS; slot++)
@@ -245,13 +246,14 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 	}
 	if (!wants(plan, WARD_SLOT_TTY))
 		return 0;
-	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &slots[WARD_SLOT_TTY]);
+	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &other);
 	if (r == 0)
-		r = ward_log_set_terminal(log, master, slots[WARD_SLOT_TTY]);
+		r = ward_log_set_terminal(log, master, other);
 	if (r < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a terminal: %s",
 				    strerror(-r));
 	(void)ward_fd_steal(&master);
+	slots[WARD_SLOT_TTY] = ward_fd_steal(&other);
 	return 0;
 }
 
@@ -266,8 +268,10 @@ start(struct child *c, const struct ward_plan *plan, struct ward_log *log,
 	if (r == 0)
 		r = ward_proc_start(c->core->procs, plan, slots, LAUNCH_TIMEOUT_NS, &child_fns, c,
 				    &c->proc, err);
-	for (int slot = WARD_SLOT_LOG + 1; slot < WARD_SLOTS; slot++)
+	for (int slot = WARD_SLOT_STDIN; slot <= WARD_SLOT_STDERR; slot++)
 		ward_fd_close(&slots[slot]); /* the child has its own by now */
+	if (r < 0 && log)
+		ward_log_end_terminal(log);
 	for (int i = 0; i < 3 && r < 0; i++) {
 		if (streams[i]) {
 			ward_stream_free(*streams[i]);

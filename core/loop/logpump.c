@@ -212,11 +212,8 @@ ward_log_drain(struct ward_log *log)
 int
 ward_log_set_terminal(struct ward_log *log, int master, int other)
 {
-	WARD_AUTO_FD int held = fcntl(other, F_DUPFD_CLOEXEC, 0);
 	int r;
 
-	if (held < 0)
-		return -errno;
 	if (log->terminal.fd >= 0) {
 		drain_source(&log->terminal);
 		close_terminal(log);
@@ -226,7 +223,7 @@ ward_log_set_terminal(struct ward_log *log, int master, int other)
 	if (r < 0)
 		return r;
 	log->terminal.fd = master;
-	log->terminal_held = ward_fd_steal(&held);
+	log->terminal_held = other;
 	return 0;
 }
 

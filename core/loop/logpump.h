@@ -27,9 +27,9 @@ int ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *lin
 /* The end that children write to; borrowed. */
 int ward_log_writer(const struct ward_log *log);
 
-/* Also takes what comes out of a child's terminal, whose @master is moved to the log on success, until the next one
- * replaces it. @other is the terminal's other end, borrowed: a copy is kept until ward_log_end_terminal, because a
- * child that has the terminal, but no descriptor of it, would else be hung up. Returns 0 or -errno. */
+/* Also takes what comes out of a child's terminal, until the next one replaces it. Both its ends are moved to the log
+ * on success: @other is kept until ward_log_end_terminal, because a child that has the terminal, but no descriptor of
+ * it, would else be hung up. Returns 0 or -errno. */
 int ward_log_set_terminal(struct ward_log *log, int master, int other);
 
 /* The child of the terminal has ended: it closes when nobody has it open any more. */

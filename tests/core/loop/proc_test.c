@@ -155,6 +155,13 @@ test_failures(void)
 	d.cwd = "/nonexistent";
 	failure("no such directory", &d, WARD_STAGE_CWD, ENOENT,
 		"cannot change to directory /nonexistent: No such file or directory (stage cwd)");
+	if (geteuid() == 0) {
+		d = reporting();
+		d.sandbox.root = "/nonexistent";
+		failure("no such root", &d, WARD_STAGE_ROOT, ENOENT,
+			"cannot change the root to /nonexistent: No such file or directory (stage "
+			"root)");
+	}
 	d = reporting();
 	memcpy(fds, null_fds, sizeof(fds));
 	fds[1].path = "/nonexistent/log";

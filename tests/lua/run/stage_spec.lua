@@ -4,7 +4,8 @@
 local harness <const> = require "helpers.harness"
 local sys <const> = require "wardtest"
 
-local EPERM <const>, ENOENT <const>, EBADF <const>, EINVAL <const> = 1, 2, 9, 22
+local EPERM <const>, ENOENT <const>, EBADF <const>, EAGAIN <const>, EACCES <const> = 1, 2, 9, 11, 13
+local EINVAL <const>, EMFILE <const> = 22, 24
 
 local EVERYTHING <const> = [[cwd = "/", user = "nobody", tty = true, fds = { [40] = 0 }, umask = "027", nice = 1,
   affinity = { 0 }, ioprio = "best-effort", sched = "batch", limits = { core = 0, nofile = 100 }, parent_death = "TERM",
@@ -57,6 +58,25 @@ local FAULTS <const> = {
   { "caps_check", "prctl:retval=0:when=" .. after_bounding(4), EPERM, soft = true },
 }
 
+-- Other specs for what the first has no step for.
+local OTHERS <const> = {
+  { "fd_open", "openat:error=EMFILE:when=1", EMFILE, keys = "" },
+  { "pgroup", "setpgid:error=EPERM", EPERM, keys = "session = false" },
+  { "userns", "unshare:error=EPERM:when=1", EPERM, keys = 'sandbox = { namespaces = { "user" } }' },
+  { "id_map", "openat:error=EACCES:when=1", EACCES, keys = 'sandbox = { namespaces = { "user" } }' },
+}
+
+-- In the supervisor, before there is a child.
+local PARENT <const> = {
+  { "prepare", "pipe2:error=EMFILE", EMFILE },
+  { "clone", "clone3:error=EAGAIN", EAGAIN },
+}
+
+-- Stages that are made to fail elsewhere, or cannot.
+local ELSEWHERE <const> = {
+  root = "tests/core/loop/proc_test.c", umask = "umask(2) cannot fail",
+}
+
 local function script(on_failure, clone, mark)
   return ([[
 local ward = require "ward"
@@ -77,22 +97,36 @@ local function traced(pid)
   return harness.read(("/proc/%d/status"):format(pid)):match("TracerPid:%s*(%d+)") ~= "0"
 end
 
--- Starts the service once under a fault; returns its last exit.
-local function start_under(w, fault)
+local function attach(w, fault)
   -- A call is tampered with only where it is traced.
   local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-e", "trace=" .. fault:match "^[%w_]+",
     "-e", "inject=" .. fault, "-p", tostring(w.pid) }, { stdout = "/dev/null", stderr = "/dev/null" }))
   harness.until_(function() return traced(w.pid) end, nil, "strace to attach")
-  local before = w:status("x").last_exit
-  w:cli("start", "x", "--no-wait")
-  local view = harness.until_(function()
-    local s = w:status("x")
-    return (s.state == "failed" or s.state == "done") and s.last_exit
-      and s.last_exit.at ~= (before and before.at) and s
-  end, nil, "an exit under " .. fault)
+  return strace
+end
+
+local function detach(w, strace)
   sys.kill(strace, "INT")
   sys.wait(strace, 20)
   harness.until_(function() return not traced(w.pid) end, nil, "strace to detach")
+end
+
+-- Starts the service; returns its view after the next exit.
+local function start_again(w)
+  local before = w:status("x").last_exit
+  w:cli("start", "x", "--no-wait")
+  return harness.until_(function()
+    local s = w:status("x")
+    return (s.state == "failed" or s.state == "done") and s.last_exit
+      and s.last_exit.at ~= (before and before.at) and s
+  end, nil, "another exit")
+end
+
+-- Starts the service once under a fault; returns its view after that.
+local function start_under(w, fault)
+  local strace = attach(w, fault)
+  local view = start_again(w)
+  detach(w, strace)
   return view
 end
 
@@ -119,7 +153,7 @@ local function start(on_failure, clone)
   return w, mark
 end
 
--- System calls of the child from its birth to the program's, in order, from a trace of a start.
+-- System calls of the child from its birth to the program's, in order, from a trace of a start: names, and lines.
 local function calls_before_exec(w)
   local trace = harness.directory() .. "/trace"
   local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-o", trace, "-p", tostring(w.pid) },
@@ -129,13 +163,13 @@ local function calls_before_exec(w)
   w:until_state("x", "done")
   sys.kill(strace, "INT")
   sys.wait(strace, 20)
-  local child, calls = nil, {}
+  local child, calls, lines = nil, {}, {}
   for line in harness.read(trace):gmatch("[^\n]+") do
     local pid, call = line:match("^(%d+) +([%w_]+)%(")
     child = child or (call == "rt_sigaction" and tonumber(pid) ~= w.pid and pid)
     if pid == child and child then
-      calls[#calls + 1] = call
-      if call == "execve" then return calls end
+      calls[#calls + 1], lines[#lines + 1] = call, line
+      if call == "execve" then return calls, lines end
     end
   end
   error("no execve in the trace of " .. tostring(child))
@@ -185,6 +219,79 @@ describe("a step of the child that fails", function()
     w:cli("start", "x") -- without strace it runs again
     harness.until_(function() return harness.read(mark):find("ran") end, nil, "the program")
     w:stop()
+  end)
+
+  it("is told in the steps that only a trace can count", function()
+    if not can_trace() then return end
+    local w, mark = start("error", "shared")
+    local calls, lines = calls_before_exec(w)
+    local function nth_prctl(pattern, which)
+      local n = 0
+      for i, call in ipairs(calls) do
+        n = call == "prctl" and n + 1 or n
+        if lines[i]:find(pattern) then which = which - 1 end
+        if which == 0 then return n end
+      end
+    end
+    harness.write(mark, "")
+    for stage, n in pairs {
+      deathsig = nth_prctl("PR_SET_PDEATHSIG", 2), nnp = nth_prctl("PR_SET_NO_NEW_PRIVS", 1),
+    } do
+      local exit = start_under(w, ("prctl:error=EPERM:when=%d"):format(n)).last_exit
+      assert.same({ "spawn_failed", stage, EPERM }, { exit.kind, exit.stage, exit.errno })
+    end
+    -- The first call is the supervisor's, before the clone; the next launch's child makes one, too.
+    local strace = attach(w, "rt_sigprocmask:error=EINVAL:when=1")
+    local first = start_again(w).last_exit
+    assert.same({ "spawn_failed", "clone", EINVAL }, { first.kind, first.stage, first.errno })
+    local second = start_again(w).last_exit
+    assert.same({ "spawn_failed", "mask", EINVAL }, { second.kind, second.stage, second.errno })
+    detach(w, strace)
+    assert.is_nil(harness.read(mark):find("ran"))
+    w:stop()
+  end)
+
+  it("is told in specs of other kinds, and in the supervisor itself", function()
+    if not can_trace() then return end
+    for _, fault in ipairs(OTHERS) do
+      local w = harness.start(([[
+        local ward = require "ward"
+        return ward.service { name = "x", cmd = { "true" }, restart = "never", %s }
+      ]]):format(fault.keys))
+      w:until_state("x", "done")
+      local exit = start_under(w, fault[2]).last_exit
+      assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
+      w:stop()
+    end
+    local w, mark = start("error", "shared")
+    local descriptors, mask = open_descriptors(w.pid), blocked_signals(w.pid)
+    for _, fault in ipairs(PARENT) do
+      local exit = start_under(w, fault[2]).last_exit
+      assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
+    end
+    assert.is_nil(harness.read(mark):find("ran"))
+    assert.equal("exited", start_under(w, "clone3:error=ENOSYS").last_exit.kind) -- an old kernel: clone(2)
+    assert.equal(descriptors, open_descriptors(w.pid))
+    assert.equal(mask, blocked_signals(w.pid))
+    w:stop()
+    -- Written after exec; without the capability it cannot be lowered.
+    w = harness.start([[
+      local ward = require "ward"
+      return ward.service { name = "x", cmd = { "sleep", "1000" }, restart = "never", oom_score_adj = -500 }
+    ]], { under = { "setpriv", "--bounding-set", "-sys_resource" } })
+    local exit = w:until_state("x", "failed").last_exit
+    assert.same({ "spawn_failed", "oom", EACCES }, { exit.kind, exit.stage, exit.errno })
+    w:stop()
+  end)
+
+  it("has a row for each stage", function()
+    local rows = { deathsig = true, nnp = true, mask = true, oom = true }
+    for _, list in ipairs { FAULTS, OTHERS, PARENT } do
+      for _, fault in ipairs(list) do rows[fault[1]] = true end
+    end
+    for name in harness.read("core/spawn/stage.h"):gmatch('X%([%u_]+, "([%l_]+)"') do
+      assert.is_true(rows[name] or ELSEWHERE[name] ~= nil, name)
+    end
   end)
 
   it("lets the program run where the sandbox says warn, but never with other ids", function()

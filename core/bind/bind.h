@@ -80,6 +80,7 @@ void ward_bind_proc(lua_State *L);    /* launches and processes: proc.c */
 void ward_bind_log(lua_State *L);     /* service logs and console writers: log.c */
 void ward_bind_stream(lua_State *L);  /* pipes to and from children: stream.c */
 void ward_bind_loop(lua_State *L);    /* run, stop, timers, signals: loopfn.c */
+void ward_bind_cgroup(lua_State *L);  /* control groups: cgroup.c */
 void ward_bind_control(lua_State *L); /* the control socket's server: control.c */
 void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
 

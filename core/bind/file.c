@@ -275,6 +275,15 @@ sys_unlink(lua_State *L)
 	return push_done(L, unlink(path), "remove", path);
 }
 
+/* core.rmdir(path) -> true | nil, err */
+static int
+sys_rmdir(lua_State *L)
+{
+	const char *path = check_path(L, 1);
+
+	return push_done(L, rmdir(path), "remove", path);
+}
+
 static int
 sys_access_x(lua_State *L)
 {
@@ -343,9 +352,9 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "read", sys_read },	  { "stat", sys_stat }, { "mkdir", sys_mkdir },
-		{ "unlink", sys_unlink }, { "open", sys_open }, { "access_x", sys_access_x },
-		{ "lock", sys_lock },	  { NULL, NULL },
+		{ "read", sys_read },	      { "stat", sys_stat },   { "mkdir", sys_mkdir },
+		{ "unlink", sys_unlink },     { "rmdir", sys_rmdir }, { "open", sys_open },
+		{ "access_x", sys_access_x }, { "lock", sys_lock },   { NULL, NULL },
 	};
 
 	ward_bind_class(L, FILE_TYPE, file);

@@ -13,6 +13,9 @@
 const struct ward_plan *ward_bind_plan(lua_State *L, int index);
 struct ward_log *ward_bind_log_at(lua_State *L, int index);
 
+/* The directory of the control group at @index, -1 once closed; raises when it is something else. */
+int ward_bind_cgroup_at(lua_State *L, int index);
+
 /* Pushes a stream that is still closed; what is stored in the result is owned by the userdata. */
 struct ward_stream **ward_bind_stream_push(lua_State *L);
 

@@ -1,4 +1,4 @@
-/* core.launch(plan, { log =, started = fn(pid, degraded), exit = fn(exit) }) -> proc, stdin, stdout, stderr: a
+/* core.launch(plan, { log =, cgroup =, started = fn(pid, degraded), exit = fn(exit) }) -> proc, stdin, stdout, stderr: a
  * child of the process table as a Lua value, and our ends of the pipes that the plan wants, else nil. */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #define LAUNCH_TIMEOUT_NS UINT64_C(10000000000)
 
 /* User values of the userdata: what must live as long as the child. */
-enum { KEEP_PLAN = 1, KEEP_LOG, KEEP_STARTED, KEEP_EXIT, KEEPS = KEEP_EXIT };
+enum { KEEP_PLAN = 1, KEEP_LOG, KEEP_CGROUP, KEEP_STARTED, KEEP_EXIT, KEEPS = KEEP_EXIT };
 
 struct child {
 	struct ward_core *core;
@@ -230,8 +230,6 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 	WARD_AUTO_FD int other = -1;
 	int r;
 
-	for (int slot = 0; slot < WARD_SLOTS; slot++)
-		slots[slot] = -1;
 	slots[WARD_SLOT_LOG] = log ? ward_log_writer(log) : -1;
 	/* As for a pipe: /dev/stderr. */
 	if (log && plan->ids.set_uid)
@@ -259,12 +257,15 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 
 /* Starts the child of @c, or closes everything that was opened for it. */
 static int
-start(struct child *c, const struct ward_plan *plan, struct ward_log *log,
+start(struct child *c, const struct ward_plan *plan, struct ward_log *log, int cgroup,
       struct ward_stream **const streams[3], struct ward_err *err)
 {
-	int slots[WARD_SLOTS];
-	int r = fill_slots(plan, c->core->loop, log, streams, slots, err);
+	int slots[WARD_SLOTS], r;
 
+	for (int slot = 0; slot < WARD_SLOTS; slot++)
+		slots[slot] = -1;
+	slots[WARD_SLOT_CGROUP] = cgroup;
+	r = fill_slots(plan, c->core->loop, log, streams, slots, err);
 	if (r == 0)
 		r = ward_proc_start(c->core->procs, plan, slots, LAUNCH_TIMEOUT_NS, &child_fns, c,
 				    &c->proc, err);
@@ -311,6 +312,7 @@ launch(lua_State *L)
 	struct ward_log *log;
 	struct ward_err err;
 	struct child *c;
+	int cgroup = -1;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
@@ -328,9 +330,12 @@ launch(lua_State *L)
 			lua_pushnil(L);
 		}
 	}
+	if (lua_getfield(L, 2, "cgroup") != LUA_TNIL)
+		cgroup = ward_bind_cgroup_at(L, -1);
+	(void)lua_setiuservalue(L, 3, KEEP_CGROUP);
 	lua_pushvalue(L, 3);
 	c->self = luaL_ref(L, LUA_REGISTRYINDEX);
-	if (start(c, plan, log, streams, &err) < 0) {
+	if (start(c, plan, log, cgroup, streams, &err) < 0) {
 		luaL_unref(L, LUA_REGISTRYINDEX, c->self);
 		c->self = LUA_NOREF;
 		return ward_bind_fail(L, &err);

@@ -4,7 +4,7 @@
 
 #include <lua.h>
 
-/* Adds read, stat, mkdir, unlink, open, access_x and lock to the table on top: file.c. */
+/* Adds read, stat, mkdir, unlink, rmdir, open, access_x and lock to the table on top: file.c. */
 void ward_bind_files(lua_State *L);
 
 #endif

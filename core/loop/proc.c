@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/map.h"
+#include "linux/cgroup.h"
 #include "linux/procfs.h"
 #include "linux/tree.h"
 #include "linux/uapi.h"
@@ -51,6 +52,7 @@ struct ward_proc {
 	int oom_err; /* of writing oom_score_adj: then the program must not run */
 	pid_t pid;
 	int pidfd;
+	int cgroup;	     /* borrowed, or -1: what is left in it dies with the child */
 	uint64_t started_ns; /* cloned */
 	uint64_t ran_ns;     /* told that the program runs */
 	const struct ward_plan *plan;
@@ -215,6 +217,8 @@ proc_ended(struct ward_proc *p)
 
 	/* While the zombie holds the number, the group can only be its own. */
 	(void)ward_pidfd_signal_group(p->pidfd, p->pid, SIGKILL);
+	if (p->cgroup >= 0)
+		(void)ward_cgroup_kill(p->cgroup);
 	r = ward_pidfd_reap(p->pidfd, &how.exit);
 	if (r == -EAGAIN)
 		return false;
@@ -420,6 +424,7 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 	if (!p)
 		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory to launch");
 	p->plan = plan;
+	p->cgroup = slots[WARD_SLOT_CGROUP];
 	p->started_ns = ward_now_ns();
 	r = ward_launch_start(t->launcher, plan, slots, &p->launch, err);
 	if (r < 0) {
@@ -479,6 +484,8 @@ ward_proc_stop(struct ward_proc *p, int sig)
 void
 ward_proc_kill_tree(struct ward_proc *p)
 {
+	if (p->cgroup >= 0)
+		(void)ward_cgroup_kill(p->cgroup);
 	ward_tree_kill(p->pid, getpid());
 	(void)ward_pidfd_signal_group(p->pidfd, p->pid, SIGKILL);
 	(void)ward_pidfd_signal(p->pidfd, SIGKILL);

@@ -47,7 +47,8 @@ size_t ward_procs_count(const struct ward_procs *t);
 /* Every child must have ended. NULL is allowed. */
 void ward_procs_free(struct ward_procs *t);
 
-/* Launches @plan (borrowed until `ended` returns) with @slots (WARD_SLOTS of them, borrowed until this returns). A child that
+/* Launches @plan (borrowed until `ended` returns) with @slots (WARD_SLOTS of them, borrowed until this returns; the
+ * control group's until `ended` returns: what is left in it is killed then). A child that
  * has not exec'd after @timeout_ns is killed and reported as the failure of the stage it hung in.
  * *out is owned by the table and valid until `ended` returns. Returns 0, or -errno with *err filled and
  * no callback to come. */
@@ -64,7 +65,7 @@ int ward_proc_signal(struct ward_proc *p, int sig);
  * ended, whatever sessions they are in. Returns 0 or -errno of the signal. */
 int ward_proc_stop(struct ward_proc *p, int sig);
 
-/* SIGKILL to the child, its process group and every descendant. */
+/* SIGKILL to the child, its control group if it has one, its process group and every descendant. */
 void ward_proc_kill_tree(struct ward_proc *p);
 
 /* Children of ward that it did not start itself and that came after it began: adopted orphans. Returns their number; with @kill, sends SIGKILL to

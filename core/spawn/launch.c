@@ -40,6 +40,7 @@ struct ward_launch {
 	pid_t pid;
 	int pidfd;
 	int report; /* read end */
+	int cgroup; /* borrowed while cloning, or -1 */
 	bool masked;
 	int32_t work[]; /* nfds work slots, then the scratch for ngroups */
 };
@@ -187,6 +188,10 @@ clone_child(struct ward_launcher *l, struct ward_launch *launch)
 	uint64_t old;
 	long r;
 
+	if (launch->cgroup >= 0) {
+		args.flags |= WARD_CLONE_INTO_CGROUP;
+		args.cgroup = (uint64_t)launch->cgroup;
+	}
 	r = ward_sys_rt_sigprocmask(SIG_SETMASK, &all, &old);
 	if (r < 0)
 		return r;
@@ -195,8 +200,9 @@ clone_child(struct ward_launcher *l, struct ward_launch *launch)
 		launch->child.reset = l->ignored;
 		r = ward_sys_clone3(&args, ward_child_main, &launch->child);
 	}
-	/* An old kernel, or a seccomp filter that knows no clone3 and says ENOSYS or EPERM. */
-	if (r == -ENOSYS || r == -EINVAL || r == -EPERM) {
+	/* An old kernel, or a seccomp filter that knows no clone3 and says ENOSYS or EPERM: a child in a
+	 * group of its own is not to be had there. */
+	if (launch->cgroup < 0 && (r == -ENOSYS || r == -EINVAL || r == -EPERM)) {
 		launch->child.reset = all;
 		r = ward_sys_clone(flags | SIGCHLD, stack + STACK_SIZE, &launch->pidfd,
 				   ward_child_main, &launch->child);
@@ -221,6 +227,7 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 	}
 	launch->plan = plan;
 	launch->pidfd = launch->report = -1;
+	launch->cgroup = slots[WARD_SLOT_CGROUP];
 	for (uint32_t i = 0; i < plan->nfds; i++) {
 		const struct ward_fd_rule *f = &plan->fds[i];
 

@@ -24,7 +24,8 @@ int ward_launcher_new(struct ward_launcher **out);
 /* Every launch must have been freed. NULL is allowed. */
 void ward_launcher_free(struct ward_launcher *l);
 
-/* Clones a child that walks the plan. @slots: WARD_SLOTS descriptors, those in plan->slots valid, borrowed until this returns.
+/* Clones a child that walks the plan. @slots: WARD_SLOTS descriptors, those in plan->slots valid, borrowed until this
+ * returns; WARD_SLOT_CGROUP is the group that the child is born in, or -1 for ours.
  * On success *out is owned by the caller until ward_launch_free; the plan is borrowed as long.
  * On failure returns -errno with a sentence in *err, and no process exists. */
 int ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const int *slots,

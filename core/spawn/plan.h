@@ -36,6 +36,7 @@ enum ward_slot {
 	WARD_SLOT_STDIN,  /* the child's ends of pipes to it ... */
 	WARD_SLOT_STDOUT, /* ... and from it */
 	WARD_SLOT_STDERR,
+	WARD_SLOT_CGROUP, /* directory of the control group to be born in; never the child's */
 	WARD_SLOTS
 };
 

@@ -12,6 +12,7 @@
 #define WARD_STAGES(X)                                                   \
 	/* in the parent */                                              \
 	X(PREPARE, "prepare", "prepare the launch")                      \
+	X(CGROUP, "cgroup", "prepare the control group")                 \
 	X(CLONE, "clone", "create the process")                          \
 	/* in the child */                                               \
 	X(SIGNALS, "signals", "reset the signal dispositions")           \

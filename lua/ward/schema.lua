@@ -4,6 +4,7 @@
 -- trusted state on what came over. The second run trusts nothing: wrong types, metatables, holes and
 -- sizes past the limits are refused with a sentence, and no walk is longer than a limit.
 
+local cgroup <const> = require "ward.schema.cgroup"
 local dotenv <const> = require "ward.dotenv"
 local graph <const> = require "ward.engine.graph"
 local identity <const> = require "ward.schema.identity"
@@ -196,6 +197,7 @@ local function build(given, host, source, spawned)
     sched = process.sched("sched", given.sched),
     affinity = process.affinity("affinity", given.affinity),
     oom_score_adj = process.oom_score_adj("oom_score_adj", given.oom_score_adj),
+    cgroup = cgroup.normalise("cgroup", given.cgroup, again),
     clone = process.clone("clone", given.clone),
     sandbox = sandbox.normalise("sandbox", given.sandbox, resolve, again),
     restart = restart.restart("restart", given.restart),

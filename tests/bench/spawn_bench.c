@@ -202,7 +202,7 @@ static struct {
 	int left, running, at_once;
 } ward;
 
-static const int no_slots[WARD_SLOTS] = { -1, -1, -1, -1, -1 };
+static const int no_slots[WARD_SLOTS] = { -1, -1, -1, -1, -1, -1 };
 
 static void ward_more(void);
 

@@ -1,5 +1,6 @@
 -- ward explain SCRIPT [NAME...]
 
+local cgroups <const> = require("ward.service.cgroups")
 local exit <const> = require("ward.cli.exit")
 local json <const> = require("ward.service.json")
 local output <const> = require("ward.cli.output")
@@ -74,6 +75,10 @@ function M.run(args)
   local services, blocks = json.list({}), {}
   for i, spec in ipairs(chosen) do
     local steps = json.list(plans[spec.name]:explain())
+    local group = cgroups.explain(spec.name, spec)
+    if group then
+      table.insert(steps, 1, { stage = "cgroup", text = group })
+    end
     services[i] = { name = spec.name, source = spec.source, steps = steps }
     blocks[i] = block(services[i])
   end

@@ -67,7 +67,8 @@ M.service = {
   { key = "needs", type = "list of services or names", default = "{}", service = true, since = "0.1.0",
     doc = "Started after these are ready, stopped before them." },
 
-  { key = "cgroup", type = "table", default = "none", doc = "cgroup v2 leaf with limits." },
+  { key = "cgroup", type = "true or table", default = "none", since = "0.1.0",
+    doc = "A control group (cgroup v2) of its own, with limits; whatever is left in it dies with the child." },
   { key = "type", type = '"simple", "oneshot" or "notify"', default = '"simple"', service = true,
     doc = "What being started means." },
   { key = "wants", type = "list", default = "{}", service = true, doc = "Soft dependencies." },
@@ -94,6 +95,27 @@ M.canonical = {
   { key = "source", type = "string", since = "0.1.0", doc = "file:line of the declaration." },
   { key = "ids", type = "table", since = "0.1.0", doc = "uid, gid and groups by number; nil: unchanged." },
   { key = "success", type = "table", since = "0.1.0", doc = "codes and signals." },
+}
+
+M.cgroup = {
+  { key = "memory", type = "size or table of max, high and swap_max", default = "unlimited", since = "0.1.0",
+    doc = "Bytes: past high it is slowed down, past max its processes are killed." },
+  { key = "pids", type = "number", default = "unlimited", since = "0.1.0", doc = "Processes and threads." },
+  { key = "cpu", type = "number or table of max and weight", default = "unlimited", since = "0.1.0",
+    doc = "max: processors, 0.5 is half of one; weight: share where they are scarce, 1 to 10000, usually 100." },
+  { key = "optional", type = "boolean", default = "false", since = "0.1.0",
+    doc = "Without what the kernel or its owner does not grant, instead of no start." },
+}
+
+M.cgroup_memory = {
+  { key = "max", type = "size", since = "0.1.0", doc = "memory.max" },
+  { key = "high", type = "size", since = "0.1.0", doc = "memory.high" },
+  { key = "swap_max", type = "size", since = "0.1.0", doc = "memory.swap.max" },
+}
+
+M.cgroup_cpu = {
+  { key = "max", type = "number", since = "0.1.0", doc = "cpu.max, in processors" },
+  { key = "weight", type = "number", since = "0.1.0", doc = "cpu.weight" },
 }
 
 M.restart = {

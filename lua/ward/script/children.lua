@@ -22,16 +22,18 @@ local M <const> = {}
 
 local SIDES <const> = { "stdin", "stdout", "stderr" }
 
-local function forget(self, id)
-  self.unread[id] = nil
-  self.request("forget", id)
+-- What a task owns of a child is its hold, not the handle: that can be collected while the task goes on.
+local function forget(self, hold)
+  self.unread[hold.id] = nil
+  self.scheduler:disown(hold.owner, hold)
+  self.request("forget", hold.id)
 end
 
 -- Ended children whose handle nobody has any more: their pipes are closed.
 local function sweep(self)
   local count = 0
-  for id in next, self.unread do
-    if self.ended[id] then count = count + 1 else forget(self, id) end
+  for id, hold in next, self.unread do
+    if self.ended[id] then count = count + 1 else forget(self, hold) end
   end
   if count > self.most then
     collectgarbage()
@@ -50,9 +52,9 @@ end
 local function settle(self, child)
   if not child.exit then return end
   if has_open_stream(child) then
-    self.unread[child.id], self.ended[child.id] = true, child
+    self.unread[child.id], self.ended[child.id] = child.hold, child
   else
-    forget(self, child.id)
+    forget(self, child.hold)
   end
 end
 
@@ -65,15 +67,13 @@ local function launch(self, at, what, spec)
   local id <const> = self.serial
   local ok <const>, err <const> = self.request("spawn", id, canonical)
   if not ok then return failure.from(err) end
-  local child <const> = setmetatable({ id = id, starting = current, owner = current }, self.class)
+  local hold <const> = { id = id, owner = current }
+  local child <const> = setmetatable({ id = id, starting = current, hold = hold }, self.class)
   for _, side in ipairs(SIDES) do
     if canonical[side].kind == "pipe" then child[side] = streams.new(self.streams, child, side) end
   end
   self.live[id] = child
-  self.scheduler:own(current, child, function()
-    child.starting = nil
-    forget(self, id)
-  end)
+  self.scheduler:own(current, hold, function() forget(self, hold) end)
   -- Soon: the program runs, or a step before it has failed.
   self.scheduler:park(at, what)
   child.starting = nil
@@ -94,7 +94,6 @@ end
 
 function TOLD.exit(self, child, exit)
   self.live[child.id] = nil
-  self.scheduler:disown(child.owner, child)
   if not child.pid then
     child.failed = spawn_failure(exit)
     for _, side in ipairs(SIDES) do

@@ -60,10 +60,15 @@ function OPS.spawn(self, id, given)
   if err then
     return nil, { code = "log", message = err }
   end
+  local group_name, group = "@task-" .. id
+  group, err = self.parts.cgroups:group(group_name, spec)
+  if err then
+    return nil, plain(err)
+  end
   local child = {}
   local proc
   proc, child.stdin, child.stdout, child.stderr = core.launch(plan, {
-    log = log,
+    log = log, cgroup = group,
     started = function(pid)
       self:post("told", id, "started", pid)
     end,
@@ -74,6 +79,9 @@ function OPS.spawn(self, id, given)
         self.children[id] = nil
       end
       self.live = self.live - 1
+      if group then
+        self.parts.cgroups:drop(group_name)
+      end
       self:post("told", id, "exit", exit)
       if self.live == 0 and self.stopped then
         self.stopped()
@@ -259,6 +267,7 @@ function Agent:close()
 end
 
 ---@class ward.service.AgentParts
+---@field cgroups ward.service.Cgroups
 ---@field log fun(): userdata?, string? the log for what tasks' children say
 ---@field print fun(text: string) a line of the script
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"

@@ -41,10 +41,22 @@ end
 
 local launch_waiting
 
+-- Two lists as one; nil when both are.
+local function together(a, b)
+  if not a or not b then
+    return a or b
+  end
+  return table.move(b, 1, #b, #a + 1, table.move(a, 1, #a, 1, {}))
+end
+
 -- One launch. Until its program runs or it has failed, it is under way and counts.
 local function launch(driver, name)
   local ok, proc, err
   local under_way = true
+  local group, no_group, lacking
+  if driver.cgroups then
+    group, no_group, lacking = driver.cgroups:group(name, driver.specs[name])
+  end
   local function settle()
     if under_way then
       under_way = false
@@ -53,10 +65,14 @@ local function launch(driver, name)
     end
   end
   driver.under_way = driver.under_way + 1
+  if no_group then
+    driver.under_way = driver.under_way - 1
+    return driver:fail_later(name, failed_launch(no_group))
+  end
   ok, proc, err = pcall(core.launch, driver.plans[name], {
-    log = driver.logs[name],
+    log = driver.logs[name], cgroup = group,
     started = function(pid, degraded)
-      driver.started[name], driver.degraded[name] = core.now(), degraded
+      driver.started[name], driver.degraded[name] = core.now(), together(lacking, degraded)
       driver:tell_degraded(name)
       driver:post({ kind = "started", name = name, pid = pid })
       settle()
@@ -201,8 +217,12 @@ end
 --- Says which sandbox steps a service runs without, when it asked to be warned.
 ---@param name string
 function Driver:tell_degraded(name)
-  for _, failed in ipairs(self.warns[name] and self.degraded[name] or {}) do
-    self.hooks.note(name, "runs without a part of its sandbox: " .. failed.message)
+  for _, failed in ipairs(self.degraded[name] or {}) do
+    if failed.stage == "cgroup" then
+      self.hooks.note(name, "runs without what it may do without: " .. failed.message)
+    elseif self.warns[name] then
+      self.hooks.note(name, "runs without a part of its sandbox: " .. failed.message)
+    end
   end
 end
 
@@ -273,18 +293,20 @@ end
 
 --- A driver over the specs; nothing runs until the boot event is posted.
 ---@param specs table[] canonical specs
----@param parts { plans: table<string, userdata>, logs: table<string, userdata>, seed: integer }
+---@param parts { plans: table<string, userdata>, logs: table<string, userdata>, seed: integer, cgroups: table? }
 ---@param hooks ward.service.Hooks
 ---@return ward.service.Driver
 function M.new(specs, parts, hooks)
-  local order, warns = {}, {}
+  local order, warns, by_name = {}, {}, {}
   for i, spec in ipairs(specs) do
     order[i] = spec.name
+    by_name[spec.name] = spec
     warns[spec.name] = spec.sandbox ~= nil and spec.sandbox.on_failure == "warn"
   end
   return setmetatable({
     state = engine.new(specs, { seed = parts.seed }),
-    plans = parts.plans, logs = parts.logs, hooks = hooks, order = order, warns = warns,
+    specs = by_name, cgroups = parts.cgroups, plans = parts.plans, logs = parts.logs, hooks = hooks,
+    order = order, warns = warns,
     procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
     under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,
   }, Driver)

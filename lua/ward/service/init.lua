@@ -2,6 +2,7 @@
 
 local agent <const> = require("ward.service.agent")
 local core <const> = require("ward.core")
+local cgroups <const> = require("ward.service.cgroups")
 local console <const> = require("ward.service.console")
 local control <const> = require("ward.service.control")
 local driver <const> = require("ward.service.driver")
@@ -159,7 +160,7 @@ function Supervisor:sweep()
   local deadline = core.now() + SWEEP_SECONDS
   local sweep
   sweep = core.timer(function()
-    local left = core.orphans()
+    local left = core.orphans() + self.cgroups:sweep()
     if left > 0 and core.now() < deadline then
       core.kill_orphans()
       sweep:arm(core.now() + SWEEP_EVERY)
@@ -237,6 +238,7 @@ local SCRIPT <const> = "@script"
 local function start_agent(self, script)
   local log
   self.agent = agent.new(script, {
+    cgroups = self.cgroups,
     print = function(text)
       for line in (text .. "\n"):gmatch("(.-)\n") do
         self:say("script", (line:gsub("\t", "    ")))
@@ -260,7 +262,10 @@ end
 local function supervise(self, bundle, place, options)
   local seed = math.floor(core.time() * 1e6) ~ core.pid
   local hooks = hooks_of(self)
-  self.driver = driver.new(bundle.services, { plans = self.plans, logs = self.logs, seed = seed }, hooks)
+  self.cgroups = cgroups.new(options.instance)
+  self.driver = driver.new(bundle.services, {
+    plans = self.plans, logs = self.logs, seed = seed, cgroups = self.cgroups,
+  }, hooks)
   self.control = control.new({
     driver = self.driver,
     info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
@@ -288,6 +293,7 @@ local function supervise(self, bundle, place, options)
     handle:close()
   end
   self.driver:close()
+  self.cgroups:close()
   -- The lock goes first: a client that sees its connection end may start the next supervisor at once.
   place.held:close()
   server:close()

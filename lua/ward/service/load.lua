@@ -1,6 +1,7 @@
 -- From a script's path to specs and plans: the same way for `ward run` and `ward check`.
 -- What comes over from the script state is trusted in nothing: the schema reads it again on this side.
 
+local cgroups <const> = require("ward.service.cgroups")
 local core <const> = require("ward.core")
 local schema <const> = require("ward.schema")
 
@@ -41,8 +42,9 @@ function M.plans(bundle)
   for _, spec in ipairs(bundle.services) do
     local plan, err = core.plan(spec)
     plans[spec.name] = plan
-    if not plan then
-      errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, message_of(err))
+    local fault = not plan and message_of(err) or cgroups.fault(spec)
+    if fault then
+      errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, fault)
     end
   end
   if #errors > 0 then

@@ -22,7 +22,7 @@
 static struct ward_loop *loop;
 static struct ward_signals *signals;
 static struct ward_procs *procs;
-static const int no_slots[WARD_SLOTS] = { -1, -1, -1, -1, -1 };
+static const int no_slots[WARD_SLOTS] = { -1, -1, -1, -1, -1, -1 };
 
 /* What became of one child. */
 struct outcome {

@@ -472,7 +472,7 @@ static double
 measure(const struct way *way, int n, int at_once)
 {
 	const int job[2] = { n, at_once };
-	double us;
+	double us = 0;
 
 	if (write(way->to, job, sizeof(job)) != (ssize_t)sizeof(job) ||
 	    read(way->from, &us, sizeof(us)) != (ssize_t)sizeof(us))

@@ -74,7 +74,7 @@ local PARENT <const> = {
 
 -- Stages that are made to fail elsewhere, or cannot.
 local ELSEWHERE <const> = {
-  root = "tests/core/loop/proc_test.c", umask = "umask(2) cannot fail",
+  root = "tests/core/loop/proc_test.c", cgroup = "tests/lua/run/cgroup_spec.lua", umask = "umask(2) cannot fail",
 }
 
 local function script(on_failure, clone, mark)

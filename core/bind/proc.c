@@ -215,7 +215,7 @@ open_pipe(const struct ward_plan *plan, struct ward_loop *loop, enum ward_slot s
 }
 
 static bool
-wants(const struct ward_plan *plan, int slot)
+wants(const struct ward_plan *plan, enum ward_slot slot)
 {
 	return plan->slots >> slot & 1;
 }

@@ -2,7 +2,11 @@
 
 local graph <const> = require "ward.engine.graph"
 local life <const> = require "ward.engine.life"
+local order <const> = require "ward.engine.order"
+local out <const> = require "ward.engine.out"
 local reply <const> = require "ward.engine.reply"
+local state <const> = require "ward.engine.state"
+local tree <const> = require "ward.engine.tree"
 
 local M <const> = {}
 
@@ -39,7 +43,7 @@ local function raise(st, list, named, op)
   for _, svc in ipairs(list) do
     svc.desired = "up"
     supersede(st, svc, "ready", op)
-    for _, need in ipairs(graph.reach(svc, "needs")) do
+    for _, need in ipairs(graph.reach(svc, "pulls")) do
       if not named[need] and not wanted[need] then
         wanted[need] = true
         wanted[#wanted + 1] = need
@@ -56,48 +60,69 @@ end
 
 local OPS <const> = {}
 
+local function begin(st, list, input)
+  for _, svc in ipairs(list) do
+    order.expect(st, svc, true)
+    out.push(st, svc, input)
+  end
+end
+
 function OPS.start(st, names)
   local list, named = targets(st, names)
-  for _, need in ipairs(raise(st, list, named, "start")) do
-    life.push(st, need, "want")
-  end
-  for _, svc in ipairs(list) do
-    life.push(st, svc, "start")
-  end
+  begin(st, raise(st, list, named, "start"), "want")
+  begin(st, list, "start")
 end
 
 -- What lives stops, dependents first, and comes back because it is desired up; the rest starts.
 function OPS.restart(st, names)
   local list, named = targets(st, names)
   local wanted = raise(st, list, named, "restart")
-  local why, starts = { reason = "restart" }, {}
+  local stops, starts = {}, {}
   for at = #list, 1, -1 do
     local svc = list[at]
-    if life.live(svc) then
-      life.forget(st, svc)
-      life.push(st, svc, "halt", why)
-      life.cascade(st, svc, why, false)
+    if order.live(svc) or svc.up then
+      life.clear(st, svc)
+      stops[#stops + 1] = svc
     else
       table.insert(starts, 1, svc)
     end
   end
-  for _, need in ipairs(wanted) do
-    life.push(st, need, "want")
-  end
-  for _, svc in ipairs(starts) do
-    life.push(st, svc, "start")
-  end
+  state.halt_all(st, stops, { reason = "restart" })
+  begin(st, wanted, "want")
+  begin(st, starts, "start")
 end
 
 function OPS.stop(st, names)
-  local list <const> = targets(st, names)
-  local why <const> = { reason = "stop" }
-  for at = #list, 1, -1 do
-    local svc = list[at]
+  local list = {}
+  for at, svc in ipairs((targets(st, names))) do
+    list[at] = svc
+  end
+  table.sort(list, function(a, b)
+    return a.index > b.index
+  end)
+  for _, svc in ipairs(list) do
     svc.desired = "down"
     supersede(st, svc, "stopped", "stop")
-    life.push(st, svc, "halt", why)
-    life.cascade(st, svc, why, true)
+  end
+  state.halt_all(st, list, { reason = "stop" }, true)
+end
+
+--- What ends from now on stays down until restarting is resumed.
+function OPS.pause(st, names)
+  for _, svc in ipairs((targets(st, names))) do
+    svc.paused = true
+    if svc.state == "backoff" and not svc.asking then
+      out.disarm(st, svc)
+    end
+  end
+end
+
+function OPS.resume(st, names)
+  for _, svc in ipairs((targets(st, names))) do
+    if svc.paused then
+      svc.paused = nil
+      out.push(st, svc, "resume")
+    end
   end
 end
 
@@ -106,7 +131,7 @@ end
 
 --- First half of a command: what it changes.
 ---@param st table
----@param event { op: "start"|"stop"|"restart"|"wait", names: string[] }
+---@param event { op: "start"|"stop"|"restart"|"pause"|"resume"|"wait", names: string[] }
 function M.apply(st, event)
   local op = OPS[event.op]
   if not op then
@@ -125,12 +150,14 @@ end
 local function verdict(st, svc, goal, event)
   if not svc then
     return false, "no such service", "unknown"
+  elseif event.op == "pause" or event.op == "resume" then
+    return true
   elseif st.level > 0 and goal == "ready" then
     return false, SHUTTING_DOWN, "shutdown"
   end
-  local ok, message, code = life.reached(svc, goal)
+  local ok, message, code = state.reached(svc, goal)
   if ok == nil and goal == "ready" then
-    message, code = life.hopeless(svc)
+    message, code = state.hopeless(svc)
     ok = message and false
   end
   if ok == nil and event.wait == false then
@@ -162,20 +189,24 @@ end
 
 --- Shutdown: once to begin, again to hurry.
 ---@param st table
----@param event { token: any }
+---@param event { token: any, code: integer|nil, reason: string|nil } code: of the exit, when all is well
 function M.shutdown(st, event)
   st.level = st.level + 1
+  st.code = event.code or st.code
   if event.token ~= nil then
     table.insert(st.shutdown_tokens, event.token)
   end
-  st.effects[#st.effects + 1] = { kind = "event", type = "shutdown", level = st.level, live = st.live }
+  out.emit(st, { kind = "event", type = "shutdown", level = st.level, live = st.live, reason = event.reason })
+  if st.level == 1 then
+    tree.shut(st)
+  end
   local why <const> = { reason = "shutdown" }
   for at = #st.services, 1, -1 do
     local svc = st.services[at]
     if st.level > 1 then
-      life.push(st, svc, "hurry")
+      out.push(st, svc, "hurry")
     else
-      life.push(st, svc, "halt", why)
+      out.push(st, svc, "halt", why)
       reply.sweep(st, svc, function(waiter)
         if waiter.goal == "ready" then
           return false, SHUTTING_DOWN, "shutdown"
@@ -189,7 +220,7 @@ end
 local function survivors(st)
   local results = {}
   for _, svc in ipairs(st.stuck > 0 and st.services or {}) do
-    local ok, message, code = life.reached(svc, "stopped")
+    local ok, message, code = state.reached(svc, "stopped")
     if not ok then
       results[#results + 1] = { name = svc.spec.name, state = svc.state, ok = false, message = message, code = code }
     end
@@ -205,12 +236,12 @@ function M.finish(st)
   end
   local results = survivors(st)
   for _, token in ipairs(st.shutdown_tokens) do
-    st.effects[#st.effects + 1] = { kind = "reply", token = token, ok = #results == 0, results = results }
+    out.emit(st, { kind = "reply", token = token, ok = #results == 0, results = results })
   end
   st.shutdown_tokens = {}
   if not st.quit then
     st.quit = true
-    st.effects[#st.effects + 1] = { kind = "quit", code = #results == 0 and 0 or 1 }
+    out.emit(st, { kind = "quit", code = #results == 0 and st.code or 1 })
   end
 end
 

@@ -1,4 +1,4 @@
--- What an exit means.
+-- What an exit means, and which exits a restart follows.
 
 local M <const> = {}
 
@@ -14,41 +14,97 @@ local function among(list, value)
   return false
 end
 
-local function is_ok(success, exit, asked)
+-- Is the exit in lists of codes and signals?
+local function listed(lists, exit)
   if exit.kind == "exited" then
-    return among(success.codes, exit.code)
-  elseif exit.kind == "signaled" then
-    return asked and CLEAN[exit.signal] or among(success.signals, exit.signal)
+    return among(lists.codes, exit.code)
   end
-  return false -- spawn_failed; and an unknown status is never taken for a success
+  return exit.kind == "signaled" and among(lists.signals, exit.signal)
 end
 
---- A copy of `exit` with `ok` set.
+local function is_ok(success, exit, asked)
+  return listed(success, exit) or exit.kind == "signaled" and asked and CLEAN[exit.signal] or false
+end
+
+-- The cause as the table of systemd.service(5) has them: "clean", "code", "signal", "spawn", "unknown"; "timeout",
+-- "watchdog" and "check" are what the engine itself had it stopped for.
+local function cause_of(exit, why)
+  if why then
+    return why
+  elseif exit.ok then
+    return "clean"
+  elseif exit.kind == "exited" then
+    return "code"
+  elseif exit.kind == "signaled" then
+    return "signal"
+  end
+  return exit.kind == "spawn_failed" and "spawn" or "unknown"
+end
+
+--- A copy of `exit` with `ok` and `cause` set.
 ---@param success { codes: integer[], signals: string[] }
 ---@param exit table
 ---@param asked boolean a stop was in progress
+---@param why string|nil what the engine had it stopped for: "timeout", "watchdog", "check"
 ---@return table exit
-function M.judge(success, exit, asked)
+function M.judge(success, exit, asked, why)
   local copy = {}
   for key, value in pairs(exit) do
     copy[key] = value
   end
-  copy.ok = is_ok(success, exit, asked)
+  -- An unknown status is never taken for a success, nor is an end that had to be brought about.
+  copy.ok = not why and is_ok(success, exit, asked)
+  copy.cause = cause_of(copy, why)
   return copy
 end
+
+-- restart.on -> the causes that are followed by a restart. A launch that failed and a status that was lost count as
+-- exit codes do.
+local FOLLOWED <const> = {
+  always = { clean = true, code = true, signal = true, spawn = true, unknown = true, timeout = true, watchdog = true,
+    check = true },
+  success = { clean = true },
+  failure = { code = true, signal = true, spawn = true, unknown = true, timeout = true, watchdog = true,
+    check = true },
+  abnormal = { signal = true, timeout = true, watchdog = true, check = true },
+  abort = { signal = true },
+  watchdog = { watchdog = true, check = true },
+  never = {},
+}
+
+--- Does restart.on have a service started again after this exit, which M.judge has seen?
+---@param on string
+---@param exit table
+---@return boolean
+function M.followed(on, exit)
+  return FOLLOWED[on][exit.cause] or false
+end
+
+--- Is the exit one that forbids a restart?
+---@param prevent { codes: integer[], signals: string[] }|nil
+---@param exit table
+---@return boolean
+function M.prevented(prevent, exit)
+  return prevent ~= nil and listed(prevent, exit)
+end
+
+local BECAUSE <const> = {
+  timeout = "was not ready in time", watchdog = "missed its watchdog", check = "failed its check",
+}
 
 --- An exit in words: "exited with code 1", "killed by SIGSEGV (core dumped)".
 ---@param exit table
 ---@return string
 function M.describe(exit)
+  local because = BECAUSE[exit.cause] and BECAUSE[exit.cause] .. "; " or ""
   if exit.kind == "exited" then
-    return ("exited with code %d"):format(exit.code)
+    return ("%sexited with code %d"):format(because, exit.code)
   elseif exit.kind == "signaled" then
-    return ("killed by SIG%s%s"):format(exit.signal, exit.core and " (core dumped)" or "")
+    return ("%skilled by SIG%s%s"):format(because, exit.signal, exit.core and " (core dumped)" or "")
   elseif exit.kind == "spawn_failed" then
-    return exit.message or "could not be started"
+    return because .. (exit.message or "could not be started")
   end
-  return "ended with an unknown status"
+  return because .. "ended with an unknown status"
 end
 
 return M

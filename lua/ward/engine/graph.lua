@@ -1,6 +1,19 @@
--- The graph of needs: checked once, linked once, so that no step has to search for anything.
+-- The graph of needs, wants and after: checked once, linked once, so that no step has to search for anything.
 
 local M <const> = {}
+
+local EDGES <const> = { "needs", "wants", "after" }
+
+-- All that a spec has to wait for, whatever for.
+local function edges(spec)
+  local list <const> = {}
+  for _, key in ipairs(EDGES) do
+    for _, name in ipairs(spec[key] or {}) do
+      list[#list + 1] = name
+    end
+  end
+  return list
+end
 
 local function complain(errors, spec, text)
   local where = spec.source and spec.source .. ": " or ""
@@ -24,25 +37,29 @@ local function index_names(specs, errors)
   return by_name, names
 end
 
-local function check_needs(specs, by_name, names, nearest, errors)
+local VERBS <const> = { needs = "needs", wants = "wants", after = "is to start after" }
+
+local function check_names(specs, by_name, names, nearest, errors)
   for _, spec in ipairs(specs) do
-    for _, need in ipairs(spec.needs) do
-      if not by_name[need] then
-        local guess = nearest and nearest(need, names)
-        complain(errors, spec, ('needs unknown service "%s"%s'):format(need,
-          guess and (' (did you mean "%s"?)'):format(guess) or ""))
+    for _, key in ipairs(EDGES) do
+      for _, other in ipairs(spec[key] or {}) do
+        if not by_name[other] then
+          local guess = nearest and nearest(other, names)
+          complain(errors, spec, ('%s unknown service "%s"%s'):format(VERBS[key], other,
+            guess and (' (did you mean "%s"?)'):format(guess) or ""))
+        end
       end
     end
   end
 end
 
--- Takes away every service whose needs are all taken away. What is left is on a cycle or needs one that is.
+-- Takes away every service that waits for nothing else any more. What is left is on a cycle or waits for one that is.
 local function knotted(by_name, names)
   local open, users, free = {}, {}, {}
   for _, name in ipairs(names) do
     users[name] = users[name] or {}
     open[name] = 0
-    for _, need in ipairs(by_name[name].needs) do
+    for _, need in ipairs(edges(by_name[name])) do
       if by_name[need] then
         open[name] = open[name] + 1
         users[need] = users[need] or {}
@@ -77,7 +94,7 @@ local function draw(cycle)
     table.concat(cycle, " -> ", count - 1))
 end
 
--- Among knotted services each has a knotted need: following the first of them must come round.
+-- Among knotted services each waits for a knotted one: following the first of them must come round.
 local function check_cycles(by_name, names, errors)
   local open = knotted(by_name, names)
   if not open then
@@ -92,7 +109,7 @@ local function check_cycles(by_name, names, errors)
       at[name] = #path
       local from = name
       name = nil
-      for _, need in ipairs(by_name[from].needs) do
+      for _, need in ipairs(edges(by_name[from])) do
         if by_name[need] and open[need] > 0 then
           name = need
           break
@@ -107,14 +124,14 @@ local function check_cycles(by_name, names, errors)
   end
 end
 
---- Are the names unique, the needs known and free of cycles?
+--- Are the names unique, and the names in needs, wants and after known and free of cycles?
 ---@param specs table[] canonical specs in declaration order
 ---@param nearest? fun(word: string, names: string[]): string|nil finds what a misspelt name may have meant
 ---@return true|nil, { message: string, source: string|nil }[]|nil
 function M.check(specs, nearest)
   local errors = {}
   local by_name, names = index_names(specs, errors)
-  check_needs(specs, by_name, names, nearest, errors)
+  check_names(specs, by_name, names, nearest, errors)
   check_cycles(by_name, names, errors)
   if #errors > 0 then
     return nil, errors
@@ -126,36 +143,51 @@ local function later_first(a, b)
   return a.index > b.index
 end
 
---- Sets `needs` and `dependents` of each service, later declared first: the order in which things stop.
+--- Sets the neighbours of each service, later declared first: the order in which things stop.
+---   needs, dependents   hard: ready before it starts, gone before what it needs is signalled
+---   firsts, laters      soft (wants, after): one try before it starts, gone before when both stop
+---   pulls               what a start of it starts too: needs and wants
 ---@param services table[] in declaration order, each with its spec
 ---@param by_name table<string, table>
 function M.link(services, by_name)
   for _, svc in ipairs(services) do
-    svc.needs, svc.dependents = {}, {}
+    svc.needs, svc.dependents, svc.firsts, svc.laters = {}, {}, {}, {}
+    svc.pulls = {}
   end
-  for _, svc in ipairs(services) do
-    local seen = {}
-    for _, name in ipairs(svc.spec.needs) do
-      local need = by_name[name]
-      if not seen[need] then
-        seen[need] = true
-        table.insert(svc.needs, need)
-        table.insert(need.dependents, svc)
+  local function join(svc, names, forth, back, seen)
+    for _, name in ipairs(names or {}) do
+      local other = by_name[name]
+      if not seen[other] then
+        seen[other] = true
+        table.insert(svc[forth], other)
+        table.insert(other[back], svc)
       end
     end
   end
   for _, svc in ipairs(services) do
-    table.sort(svc.needs, later_first)
-    table.sort(svc.dependents, later_first)
+    local seen = {}
+    join(svc, svc.spec.needs, "needs", "dependents", seen)
+    join(svc, svc.spec.wants, "firsts", "laters", seen)
+    table.move(svc.needs, 1, #svc.needs, 1, svc.pulls)
+    table.move(svc.firsts, 1, #svc.firsts, #svc.pulls + 1, svc.pulls)
+    join(svc, svc.spec.after, "firsts", "laters", seen)
+  end
+  for _, svc in ipairs(services) do
+    for _, key in ipairs { "needs", "dependents", "firsts", "laters", "pulls" } do
+      table.sort(svc[key], later_first)
+    end
   end
 end
 
---- All that can be reached from `svc` along "needs" or "dependents", without itself, later declared first.
+--- All that can be reached from `svc` along one of the lists, without itself, later declared first.
 ---@param svc table
----@param along "needs"|"dependents"
+---@param along "needs"|"dependents"|"pulls"
+---@param seen? table<table, boolean> services to leave out; those found are added
 ---@return table[] services
-function M.reach(svc, along)
-  local found, seen = {}, { [svc] = true }
+function M.reach(svc, along, seen)
+  local found = {}
+  seen = seen or {}
+  seen[svc] = true
   local from, walked = svc, 0
   repeat
     for _, other in ipairs(from[along]) do

@@ -5,64 +5,119 @@
 -- Events into step                                     Effects out of it (in order)
 --   { kind = "boot" }                                    { kind = "spawn", name }
 --   { kind = "started", name, pid }                      { kind = "signal", name, signal }
+--   { kind = "ready", name }                             { kind = "run", name, rung }  the command of a stop ladder
 --   { kind = "exit", name, exit }                        { kind = "kill", name }  SIGKILL to the whole tree
---   { kind = "timer", name }                             { kind = "arm", name, at }  one a service, replaces
---   { kind = "command", op, names, for_, token, wait }   { kind = "disarm", name }
---   { kind = "cancel", token }                           { kind = "reply", token, ok, results }
---   { kind = "shutdown", token }                         { kind = "event", type, name, ... }
---                                                        { kind = "quit", code }
+--   { kind = "ran", name, exit }                         { kind = "arm", name, at }  one a node, replaces
+--   { kind = "fault", name, cause, message }             { kind = "disarm", name }
+--   { kind = "verdict", name, verdict, fault }           { kind = "ask", name, exit, history }
+--   { kind = "timer", name }                             { kind = "reply", token, ok, results }
+--   { kind = "command", op, names, for_, token, wait }   { kind = "event", type, name, ... }
+--   { kind = "cancel", token }                           { kind = "quit", code }
+--   { kind = "shutdown", token }
 --
--- An event's type is the state that was entered (then with `from` and `pid`, and where they apply `exit`, `delay`,
--- `attempt`, `restarts`, `next_at`, `reason`, `need`, `waits_for`), or "signal" (signal, rung, wait, pid), or
--- "shutdown" (level, live).
+-- An event's type is the state that a service entered (then with `from` and `pid`, and where they apply `exit`,
+-- `delay`, `attempt`, `restarts`, `next_at`, `reason`, `need`, `waits_for`, `because`), or "signal" (signal, rung, wait,
+-- pid), "rule_failed" (message), "shutdown" (level, live, reason), or of a supervisor "give_up", "auto_shutdown"
+-- (reason, child), "supervisor_backoff" (delay, restarts), "supervisor_up".
 --
 -- A command is answered when its names have got there: start and restart when ready (or after one failed try),
--- stop when down. `wait = false` answers at once; without a token nobody is answered.
+-- stop when down, pause and resume at once. `wait = false` answers at once; without a token nobody is answered.
 
 local command <const> = require "ward.engine.command"
 local graph <const> = require "ward.engine.graph"
-local life <const> = require "ward.engine.life"
+local order <const> = require "ward.engine.order"
+local out <const> = require "ward.engine.out"
 local reply <const> = require "ward.engine.reply"
+local state <const> = require "ward.engine.state"
 local transitions <const> = require "ward.engine.transitions"
+local why <const> = require "ward.engine.why"
 
 local M <const> = {}
 
 M.check = graph.check
 
+-- The supervisor of a script that declares none.
+local IMPLICIT <const> = { strategy = "one_for_one" }
+
+local function new_service(spec, parent)
+  assert(spec.stop[#spec.stop].signal == "KILL", "engine: a stop ladder ends in KILL")
+  return {
+    kind = "service", name = spec.name, spec = spec, parent = parent,
+    state = "stopped", since = nil, pid = nil, desired = "up",
+    restarts = 0, streak = 0, past = {}, last_exit = nil,
+    rung = 0, deadline = nil, proc = false,
+    waiters = {},
+  }
+end
+
+local function new_supervisor(spec, parent)
+  return {
+    kind = "supervisor", name = spec.name, spec = spec, parent = parent, children = {},
+    state = "up", since = nil, streak = 0, restarts = 0, past = {},
+  }
+end
+
+-- Makes the nodes below a supervisor; services come in the order of the tree.
+local function grow(st, sup, children, specs)
+  sup.first = #st.services + 1
+  st.supervisors[#st.supervisors + 1] = sup
+  st.sup_by_name[sup.name or ""] = sup
+  for _, child in ipairs(children) do
+    local node
+    if child.children then
+      node = new_supervisor(child, sup)
+      grow(st, node, child.children, specs)
+    else
+      node = new_service(assert(specs[child.service], "engine: a tree of other services"), sup)
+      local index <const> = #st.services + 1
+      node.index, node.first, node.last = index, index, index
+      st.services[index], st.by_name[node.name] = node, node
+    end
+    sup.children[#sup.children + 1] = node
+  end
+  sup.last = #st.services
+end
+
+-- One supervisor over all.
+local function flat(specs)
+  local children = {}
+  for index, spec in ipairs(specs) do
+    children[index] = { service = spec.name }
+  end
+  return children
+end
+
 --- A new engine: every service stopped and desired up, until the boot event.
 ---@param specs table[] canonical specs in declaration order, which M.check accepts
----@param options? { seed: integer }
+---@param options? { seed: integer, tree: table|nil } tree: the root supervisor as in a bundle, over all of specs
 ---@return table state
 function M.new(specs, options)
+  options = options or {}
   local fine, errors = graph.check(specs)
   if not fine then
     error(errors[1].message, 2)
   end
   local st = {
-    services = {}, by_name = {},
+    services = {}, by_name = {}, supervisors = {}, sup_by_name = {},
     live = 0, stuck = 0, -- how many
     level = 0, -- how often shutdown was asked for
-    quit = false,
+    code = 0, quit = false,
     commands = {}, -- token -> command not yet answered
     shutdown_tokens = {},
     queue = {}, effects = {}, now = 0, -- of the step in progress
-    rng = { word = options and options.seed or 0 },
+    rng = { word = options.seed or 0 },
   }
-  for index, spec in ipairs(specs) do
-    assert(spec.stop[#spec.stop].signal == "KILL", "engine: a stop ladder ends in KILL")
-    local svc = {
-      spec = spec, index = index,
-      state = "stopped", since = nil, pid = nil, desired = "up",
-      unmet = 0, blockers = 0, busy = false,
-      restarts = 0, streak = 0, last_exit = nil,
-      rung = 0, deadline = nil,
-      waiters = {},
-    }
-    st.services[index], st.by_name[spec.name] = svc, svc
+  local by_name = {}
+  for _, spec in ipairs(specs) do
+    by_name[spec.name] = spec
   end
+  local tree <const> = options.tree or IMPLICIT
+  st.root = new_supervisor(tree)
+  grow(st, st.root, tree.children or flat(specs), by_name)
+  assert(#st.services == #specs, "engine: a tree of other services")
   graph.link(st.services, st.by_name)
   for _, svc in ipairs(st.services) do
-    svc.unmet = #svc.needs
+    order.init(svc)
   end
   return st
 end
@@ -70,9 +125,13 @@ end
 local EVENTS <const> = {}
 
 function EVENTS.boot(st)
+  if st.level > 0 then
+    return
+  end
   for _, svc in ipairs(st.services) do
-    if svc.desired == "up" and st.level == 0 then
-      life.push(st, svc, "want")
+    if svc.desired == "up" then
+      order.expect(st, svc, true)
+      out.push(st, svc, "want")
     end
   end
 end
@@ -82,10 +141,21 @@ local function about_service(st, event)
   if not svc then
     error(('engine: "%s" of unknown service "%s"'):format(event.kind, event.name), 0)
   end
-  life.push(st, svc, event.kind, event)
+  out.push(st, svc, event.kind, event)
 end
 
-EVENTS.started, EVENTS.exit, EVENTS.timer = about_service, about_service, about_service
+for _, kind in ipairs { "started", "ready", "exit", "ran", "fault", "verdict" } do
+  EVENTS[kind] = about_service
+end
+
+function EVENTS.timer(st, event)
+  local sup <const> = st.sup_by_name[event.name]
+  if sup then
+    return out.push(st, sup, "timer")
+  end
+  about_service(st, event)
+end
+
 EVENTS.command, EVENTS.shutdown = command.apply, command.shutdown
 
 function EVENTS.cancel(st, event)
@@ -94,6 +164,15 @@ function EVENTS.cancel(st, event)
     if st.shutdown_tokens[at] == event.token then
       table.remove(st.shutdown_tokens, at)
     end
+  end
+end
+
+-- The root supervisor has come to its end by itself, and that is the end of ward.
+local function end_root(st)
+  local failed <const> = st.root_over == "failed"
+  st.root_over = nil
+  if st.level == 0 then
+    command.shutdown(st, { code = failed and 1 or 0, reason = failed and "give_up" or "auto_shutdown" })
   end
 end
 
@@ -112,8 +191,11 @@ function M.step(st, event, now)
   local at = 1
   while st.queue[at] do
     local input = st.queue[at]
-    transitions.dispatch(st, input.svc, input.input, input.arg)
+    transitions.dispatch(st, input.node, input.input, input.arg)
     at = at + 1
+    if not st.queue[at] and st.root_over then
+      end_root(st)
+    end
   end
   if event.kind == "command" then
     command.register(st, event)
@@ -124,9 +206,9 @@ end
 
 local function view(svc)
   return {
-    name = svc.spec.name, state = svc.state, ready = svc.state == "ready", pid = svc.pid, since = svc.since,
+    name = svc.name, state = svc.state, ready = svc.up, pid = svc.pid, since = svc.since,
     restarts = svc.restarts, last_exit = svc.last_exit, next_at = svc.deadline, desired = svc.desired,
-    waits_for = life.waits_for(svc),
+    paused = svc.paused, waits_for = state.waits_for(svc, svc.state),
   }
 end
 
@@ -150,5 +232,11 @@ function M.list(st)
   end
   return views
 end
+
+--- Why a service is as it is: see ward.engine.why.
+M.why = why.service
+
+--- The tree and the dependencies: see ward.engine.why.
+M.graph = why.graph
 
 return M

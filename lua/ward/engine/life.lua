@@ -1,240 +1,114 @@
--- The life of one service: what each cell of the table in transitions.lua does. Each function takes the
--- engine's state, the service and what came with the input. None calls the table again: an input for another
--- service is queued (M.push), so that a step is a flat sequence and its order is the same each time.
---
--- Counters keep a step's work to the neighbours of what changed:
---   unmet      needs that are not ready                    0: may start
---   blockers   dependents that are busy                    0: may be signalled
---   busy       has a live process, or a busy dependent; so a service whose process is gone still holds up the
---              stop of what it needs while its own dependents run
+-- The life of one service: what the cells of the table in transitions.lua do, but for stopping (stop.lua). Each
+-- function takes the engine's state, the service and what came with the input.
 
 local backoff <const> = require "ward.engine.backoff"
 local exits <const> = require "ward.engine.exit"
-local graph <const> = require "ward.engine.graph"
-local reply <const> = require "ward.engine.reply"
+local out <const> = require "ward.engine.out"
+local state <const> = require "ward.engine.state"
+local tree <const> = require "ward.engine.tree"
+local window <const> = require "ward.engine.window"
 
 local M <const> = {}
 
-local LIVE <const> = { starting = true, ready = true, stopping = true }
-local DOWN <const> = { stopped = true, failed = true, done = true }
+-- How long a rule of the script's may think.
+local ASK_WITHIN <const> = 10
 
--- States that a service does not leave for ready by itself, as its dependents' commands are told.
-local OVER <const> = { failed = "has failed", done = "is done", stuck = "is stuck" }
-
--- How long a tree may outlive SIGKILL (uninterruptible sleep, a frozen cgroup) before it is given up.
-local STUCK_AFTER <const> = 10
-
--- Output ------------------------------------------------------------------------------------------------
-
-local function emit(st, effect)
-  st.effects[#st.effects + 1] = effect
-end
-
-local function arm(st, svc, at)
-  svc.deadline = at
-  emit(st, { kind = "arm", name = svc.spec.name, at = at })
-end
-
-local function disarm(st, svc)
-  if svc.deadline then
-    svc.deadline = nil
-    emit(st, { kind = "disarm", name = svc.spec.name })
-  end
-end
-
---- Queues an input for a service; it is dispatched within the same step.
----@param st table
----@param svc table
----@param input string a column of the table
----@param arg any
-function M.push(st, svc, input, arg)
-  st.queue[#st.queue + 1] = { svc = svc, input = input, arg = arg }
-end
-
---- Is there a process, or one on its way?
----@param svc table
----@return boolean
-function M.live(svc)
-  return LIVE[svc.state] or false
-end
-
--- Counters ----------------------------------------------------------------------------------------------
-
-local function update_busy(st, svc)
-  local list, walked = { svc }, 0
-  repeat
-    walked = walked + 1
-    local each = list[walked]
-    local busy = LIVE[each.state] or each.blockers > 0
-    if busy ~= each.busy then
-      each.busy = busy
-      for _, need in ipairs(each.needs) do
-        need.blockers = need.blockers + (busy and 1 or -1)
-        if need.blockers == 0 then
-          M.push(st, need, "free")
-        end
-        list[#list + 1] = need
-      end
-    end
-  until walked == #list
-end
-
-local function update_ready(st, svc, ready)
-  local dependents = svc.dependents
-  for at = #dependents, 1, -1 do -- starts go in declaration order
-    local each = dependents[at]
-    each.unmet = each.unmet + (ready and -1 or 1)
-    if each.unmet == 0 then
-      M.push(st, each, "needs")
-    end
-  end
-end
-
--- Why this service does not become ready by itself: text and code, or nil.
-local function over(svc)
-  if svc.state == "stuck" then
-    return ("stuck: pid %s outlived SIGKILL"):format(svc.pid or "?"), "stuck"
-  elseif OVER[svc.state] then
-    return ("%s: %s"):format(svc.state, exits.describe(svc.last_exit)), svc.state
-  end
-end
-
--- The same of a service that waits for one which does not.
-local function over_by(need)
-  return ('needs "%s", which %s'):format(need.spec.name, OVER[need.state]), need.state
-end
-
---- Why a wait for ready would be in vain: text and code, or nil while there is hope.
----@param svc table
----@return string|nil, string|nil
-function M.hopeless(svc)
-  if svc.unmet == 0 or svc.desired == "down" or OVER[svc.state] then
-    return over(svc)
-  end
-  for _, need in ipairs(graph.reach(svc, "needs")) do
-    if OVER[need.state] then
-      return over_by(need)
-    end
-  end
-end
-
---- Has the service reached what a command waits for? nil: not yet.
----@param svc table
----@param goal "ready"|"stopped"
----@return boolean|nil ok, string|nil message, string|nil code
-function M.reached(svc, goal)
-  if svc.state == "stuck" or goal == "ready" and OVER[svc.state] then
-    return false, over(svc)
-  elseif goal == "ready" and svc.state == "ready" or goal == "stopped" and DOWN[svc.state] then
-    return true
-  end
-end
-
--- The one place where a state changes. `details` go into the event.
-local function enter(st, svc, to, details)
-  local from = svc.state
-  svc.state, svc.since = to, st.now
-  if (from == "ready") ~= (to == "ready") then
-    update_ready(st, svc, to == "ready")
-  end
-  if LIVE[from] ~= LIVE[to] then
-    st.live = st.live + (LIVE[to] and 1 or -1)
-    update_busy(st, svc)
-  end
-  if from == "stuck" or to == "stuck" then
-    st.stuck = st.stuck + (to == "stuck" and 1 or -1)
-  end
-  local event = { kind = "event", type = to, name = svc.spec.name, from = from, pid = svc.pid }
-  for key, value in pairs(details or {}) do
-    event[key] = value
-  end
-  emit(st, event)
-  reply.sweep(st, svc, function(waiter)
-    return M.reached(svc, waiter.goal)
-  end)
-end
-
---- Stops all that needs `origin`, directly or not, because it goes away; each stays desired up and waits. Their
---- commands are told when that is for good, or by somebody's command.
----@param st table
----@param origin table
----@param why { reason: string }
----@param by_stop boolean origin was named in a stop command
-function M.cascade(st, origin, why, by_stop)
-  local name = origin.spec.name
-  for _, each in ipairs(graph.reach(origin, "dependents")) do
-    M.push(st, each, "halt", { reason = why.reason, need = name })
-    reply.sweep(st, each, function(waiter)
-      if waiter.goal == "stopped" or each.desired == "down" then
-        return nil
-      elseif OVER[origin.state] then
-        return false, over_by(origin)
-      elseif by_stop and waiter.op ~= "wait" then
-        return false, ('superseded by stop of "%s"'):format(name), "superseded"
-      end
-    end)
-  end
-end
-
---- What a start by hand does to the past.
----@param svc table
-function M.forget(_, svc)
-  svc.restarts, svc.streak = 0, 0
-end
+-- How many exits a rule is told of.
+local HISTORY <const> = 10
 
 -- Starting ----------------------------------------------------------------------------------------------
 
 local function launch(st, svc, details)
-  svc.rung = 0
-  enter(st, svc, "starting", details)
-  emit(st, { kind = "spawn", name = svc.spec.name })
-end
-
-local function unready_needs(svc)
-  local names = {}
-  for _, need in ipairs(svc.needs) do
-    if need.state ~= "ready" then
-      table.insert(names, 1, need.spec.name) -- kept later first, told in declaration order
-    end
+  svc.rung, svc.cause, svc.proc = 0, nil, true
+  state.enter(st, svc, "starting", details)
+  out.emit(st, { kind = "spawn", name = svc.name })
+  if svc.spec.start_timeout then
+    out.arm(st, svc, st.now + svc.spec.start_timeout)
   end
-  return names
 end
 
 local function wait(st, svc, details)
   if svc.state ~= "waiting" then
     details = details or {}
-    details.waits_for = unready_needs(svc)
-    enter(st, svc, "waiting", details)
+    details.waits_for = state.waits_for(svc, "waiting")
+    state.enter(st, svc, "waiting", details)
   end
 end
 
--- A service without a process goes where it is wanted.
-local function place(st, svc, details)
+--- A service without a process goes where it is wanted.
+---@param st table
+---@param svc table
+---@param details table|nil of the event
+function M.place(st, svc, details)
   if st.level > 0 or svc.desired == "down" then
-    enter(st, svc, "stopped", details)
-  elseif svc.unmet > 0 then
+    state.enter(st, svc, "stopped", details)
+  elseif svc.hold or svc.unmet > 0 or svc.pending > 0 then
     wait(st, svc, details)
   else
     launch(st, svc, details)
   end
 end
 
---- Starts by hand (or at boot): now, whatever happened before.
+--- What a start by hand does to the past.
+function M.clear(_, svc)
+  svc.restarts, svc.streak, svc.past, svc.cause = 0, 0, {}, nil
+end
+
+--- Starts by hand, or at boot, or because a dependent is started: now, whatever happened before.
 function M.begin(st, svc)
-  M.forget(st, svc)
-  disarm(st, svc)
-  place(st, svc)
+  if svc.up then
+    return -- a oneshot that is done
+  end
+  M.clear(st, svc)
+  svc.asking = nil
+  out.disarm(st, svc)
+  tree.by_hand(st, svc)
+  if svc.state ~= "waiting" or not svc.hold then
+    M.place(st, svc)
+  end
 end
 
---- All needs have become ready.
+--- Its supervisor is down for good, and so is it.
+function M.lay(st, svc, sup)
+  local failed <const> = sup.outcome == "failed"
+  local because <const> = ('supervisor "%s" %s'):format(sup.name or "", failed and "gave up" or "has shut down")
+  state.enter(st, svc, failed and "failed" or "stopped",
+    { reason = failed and "give_up" or "auto_shutdown", because = because })
+  if failed then
+    state.cascade(st, { svc }, { reason = "failed" })
+  end
+  state.answer_ready(st, svc, because)
+end
+
+--- All that it waits for is there.
 function M.go(st, svc)
-  place(st, svc)
+  M.place(st, svc)
 end
 
---- The program runs. A service is ready as soon as it has started.
-function M.up(st, svc, event)
+--- Its supervisor starts it again. One that is never restarted stays as it ended, unless its supervisor is new.
+function M.renew(st, svc, fresh)
+  local over = svc.state == "done" or svc.state == "failed"
+  if svc.desired == "down" and svc.state == "stopped" or over and not fresh and svc.spec.restart.on == "never" then
+    return
+  end
+  out.disarm(st, svc)
+  M.place(st, svc)
+end
+
+--- The program runs. Without a probe that is ready enough; a oneshot is ready when it is done.
+function M.started(st, svc, event)
+  assert(not svc.pid, "engine: started twice")
   svc.pid = event.pid
-  enter(st, svc, "ready")
+  if not svc.spec.ready and svc.spec.type ~= "oneshot" then
+    M.online(st, svc)
+  end
+end
+
+--- The program says that it is ready, or its probe does.
+function M.online(st, svc)
+  out.disarm(st, svc)
+  svc.up_since = st.now
+  state.enter(st, svc, "ready")
 end
 
 --- The program runs, but it is being stopped already.
@@ -245,145 +119,185 @@ end
 
 -- Exits -------------------------------------------------------------------------------------------------
 
-local function take_exit(svc, event, asked)
-  svc.last_exit = exits.judge(svc.spec.success, event.exit, asked)
-  svc.pid = nil
-  return svc.last_exit
+--- Takes in how it ended.
+---@return table exit
+function M.take_exit(st, svc, event, asked)
+  local exit <const> = exits.judge(svc.spec.success, event.exit, asked, svc.cause)
+  svc.last_exit, svc.pid, svc.proc = exit, nil, false
+  svc.ran = svc.up_since and st.now - svc.up_since or 0
+  svc.up_since = nil
+  if svc.spec.asks then
+    svc.exits = svc.exits or {}
+    table.insert(svc.exits, exit)
+    if #svc.exits > HISTORY then
+      table.remove(svc.exits, 1)
+    end
+  end
+  return exit
 end
 
-local function retry_later(st, svc, exit)
-  local policy = svc.spec.restart.backoff
-  if svc.state == "ready" and st.now - svc.since >= policy.reset then
+local function retry_later(st, svc, exit, delay)
+  local policy <const> = svc.spec.restart.backoff
+  if svc.ran >= policy.reset then
     svc.streak = 0
   end
   svc.streak = svc.streak + 1
   svc.restarts = svc.restarts + 1
-  local delay = backoff.delay(policy, svc.streak, backoff.random(st.rng))
-  enter(st, svc, "backoff", {
+  delay = delay or backoff.delay(policy, svc.streak, backoff.random(st.rng))
+  state.enter(st, svc, "backoff", {
     exit = exit, delay = delay, attempt = svc.streak, restarts = svc.restarts, next_at = st.now + delay,
   })
   -- Who started it by hand learns how that went; who waits for it goes on waiting.
-  reply.sweep(st, svc, function(waiter)
-    if waiter.goal == "ready" and waiter.op ~= "wait" then
-      return false, exits.describe(exit) .. "; it will be tried again", "failed"
-    end
-  end)
+  state.answer_failed_try(st, svc, exit)
+  tree.fell(st, svc)
   if delay > 0 then
-    arm(st, svc, st.now + delay)
+    out.arm(st, svc, st.now + delay)
   else
-    place(st, svc)
+    tree.back(st, svc)
+  end
+end
+
+local function give_up(st, svc, exit, details)
+  details = details or {}
+  details.exit = exit
+  local to <const> = exit.ok and "done" or "failed"
+  state.enter(st, svc, to, details)
+  if not svc.up then
+    state.cascade(st, { svc }, { reason = svc.state })
+  end
+  tree.over(st, svc)
+end
+
+-- Says which rule decided, for `why`.
+local function decided(st, svc, rule, outcome)
+  svc.decision = { rule = rule, outcome = outcome, at = st.now }
+end
+
+-- The rule of the spec.
+local function decide(st, svc, exit, delay)
+  local restart <const> = svc.spec.restart
+  local rule = ("restart.on is %q, and the cause is %q"):format(restart.on, exit.cause)
+  if exits.prevented(svc.spec.restart_prevent, exit) then
+    rule = "restart_prevent lists this exit"
+  elseif exits.followed(restart.on, exit) then
+    if not window.add(svc.past, restart.give_up, st.now) then
+      decided(st, svc, rule, "restart")
+      return retry_later(st, svc, exit, delay)
+    end
+    rule = ("restart.give_up: more than %d restarts within %gs"):format(restart.give_up.n, restart.give_up.within)
+    decided(st, svc, rule, "give_up")
+    return give_up(st, svc, exit, { reason = "give_up" })
+  end
+  decided(st, svc, rule, exit.ok and "done" or "failed")
+  give_up(st, svc, exit)
+end
+
+-- The script has a rule of its own: it is asked, and has some time.
+local function ask(st, svc, exit)
+  svc.asking = true
+  state.enter(st, svc, "backoff", { exit = exit, asking = true })
+  out.emit(st, { kind = "ask", name = svc.name, exit = exit,
+    history = { restarts = svc.restarts, streak = svc.streak, exits = table.move(svc.exits, 1, #svc.exits, 1, {}) } })
+  out.arm(st, svc, st.now + ASK_WITHIN)
+end
+
+-- What follows an end that no stop had asked for.
+local function settle(st, svc, exit)
+  out.disarm(st, svc)
+  if svc.paused then
+    decided(st, svc, "restarting is paused", "paused")
+    state.enter(st, svc, "backoff", { exit = exit, paused = true })
+    state.answer_failed_try(st, svc, exit)
+  elseif svc.spec.asks then
+    ask(st, svc, exit)
+  else
+    decide(st, svc, exit)
   end
 end
 
 --- An exit that nobody asked for. Dependents go on running over a restart, not over an end.
 function M.crash(st, svc, event)
-  local exit = take_exit(svc, event, false)
-  local on = svc.spec.restart.on
-  if on == "always" or on == "failure" and not exit.ok then
-    retry_later(st, svc, exit)
-  else
-    enter(st, svc, exit.ok and "done" or "failed", { exit = exit })
-    M.cascade(st, svc, { reason = svc.state }, false)
-  end
+  settle(st, svc, M.take_exit(st, svc, event, false))
 end
 
 --- The exit that was asked for, or at last that of a stuck one.
 function M.ended(st, svc, event)
-  disarm(st, svc)
-  place(st, svc, { exit = take_exit(svc, event, true) })
+  local exit <const> = M.take_exit(st, svc, event, true)
+  if svc.helper then
+    svc.untold = exit -- the command that stops it has to be done, too
+  else
+    M.finish(st, svc, exit)
+  end
+end
+
+--- A stop is over.
+---@param exit table|nil nil: there was no process
+function M.finish(st, svc, exit)
+  local hold <const> = svc.hold
+  out.disarm(st, svc)
+  if exit and svc.cause and st.level == 0 and svc.desired == "up" and not hold then
+    return settle(st, svc, exit)
+  end
+  -- Whom a group takes along and nothing restarts: that was its end.
+  if exit and hold and hold.kind == "group" and hold.sup == svc.parent and svc.desired == "up" and st.level == 0
+    and svc.spec.restart.on == "never" then
+    return state.enter(st, svc, exit.ok and "done" or "failed", { exit = exit })
+  end
+  M.place(st, svc, { exit = exit })
+end
+
+-- The script's rule ----------------------------------------------------------------------------------------
+
+local function follow(st, svc, verdict)
+  local exit <const> = svc.last_exit
+  if type(verdict) == "number" then
+    decided(st, svc, "the script's rule", "restart")
+    retry_later(st, svc, exit, verdict)
+  elseif verdict == "stop" then
+    decided(st, svc, "the script's rule", "stop")
+    give_up(st, svc, exit, { reason = "rule" })
+  elseif verdict == "escalate" then
+    decided(st, svc, "the script's rule", "escalate")
+    tree.escalate(st, svc.parent, svc)
+  else
+    decide(st, svc, exit)
+  end
+end
+
+--- The answer of the script's rule: seconds to wait, "stop", "escalate" or nil for the default rule. A rule that
+--- failed says so in `fault`, and the default rule applies.
+---@param event { verdict: number|string|nil, fault: string|nil }
+function M.verdict(st, svc, event)
+  if not svc.asking then
+    return
+  end
+  svc.asking = nil
+  out.disarm(st, svc)
+  if event.fault then
+    out.emit(st, { kind = "event", type = "rule_failed", name = svc.name, message = event.fault })
+  end
+  follow(st, svc, event.verdict)
 end
 
 --- The time in backoff is over.
 function M.retry(st, svc)
-  if st.now < svc.deadline then
-    return arm(st, svc, svc.deadline)
-  end
-  svc.deadline = nil
-  place(st, svc)
-end
-
--- Stopping ----------------------------------------------------------------------------------------------
-
--- Rung 0 is the ground: nothing is sent yet, because dependents are still busy.
-local function step_on(st, svc, rung)
-  local name, step = svc.spec.name, svc.spec.stop[rung]
-  local lethal = step.signal == "KILL"
-  local wait_for = lethal and STUCK_AFTER or step.wait
-  svc.rung = rung
-  emit(st, { kind = "event", type = "signal", name = name, pid = svc.pid, signal = step.signal,
-    rung = rung, wait = wait_for })
-  if lethal then
-    emit(st, { kind = "kill", name = name })
-  else
-    emit(st, { kind = "signal", name = name, signal = step.signal })
-  end
-  arm(st, svc, st.now + wait_for)
-end
-
---- Goes down the ladder as soon as no dependent is busy.
-function M.release(st, svc)
-  if svc.rung == 0 and svc.blockers == 0 then
-    step_on(st, svc, st.level >= 3 and #svc.spec.stop or 1)
-  end
-end
-
---- A live service has to stop.
-function M.stop(st, svc, why)
-  enter(st, svc, "stopping", { reason = why.reason, need = why.need })
-  M.release(st, svc)
-end
-
---- One without a process has to: it is down at once.
-function M.shelve(st, svc, why)
-  disarm(st, svc)
-  local details = { reason = why.reason, need = why.need }
-  if st.level > 0 or svc.desired == "down" then
-    enter(st, svc, "stopped", details)
-  else
-    wait(st, svc, details)
-  end
-end
-
---- A rung's time is over.
-function M.climb(st, svc)
   if not svc.deadline then
-    return -- a stale timer: on the ground there is none
+    return -- a stale timer
   elseif st.now < svc.deadline then
-    return arm(st, svc, svc.deadline)
+    return out.arm(st, svc, svc.deadline)
   end
   svc.deadline = nil
-  if svc.rung < #svc.spec.stop then
-    step_on(st, svc, svc.rung + 1)
-  else
-    enter(st, svc, "stuck")
-    M.cascade(st, svc, { reason = "stuck" }, false)
+  if svc.asking then
+    return M.verdict(st, svc, { fault = ("no answer within %d s"):format(ASK_WITHIN) })
   end
+  tree.back(st, svc)
 end
 
---- Shutdown was asked for again: the next rung now; the third time, the last.
-function M.hurry(st, svc)
-  local last = #svc.spec.stop
-  if svc.rung > 0 and svc.rung < last then
-    step_on(st, svc, st.level >= 3 and last or svc.rung + 1)
+--- Restarting is paused no longer: what is due is due now.
+function M.resume(st, svc)
+  if not svc.deadline and not svc.asking and not tree.is_awaited(svc) then
+    decide(st, svc, svc.last_exit, 0)
   end
-end
-
---- What the service waits for now: needs that are not ready, or dependents that must be gone first.
----@param svc table
----@return string[] names in declaration order
-function M.waits_for(svc)
-  if svc.state == "waiting" then
-    return unready_needs(svc)
-  end
-  local names = {}
-  if svc.state == "stopping" and svc.rung == 0 then
-    for _, each in ipairs(svc.dependents) do
-      if each.busy then
-        table.insert(names, 1, each.spec.name)
-      end
-    end
-  end
-  return names
 end
 
 return M

@@ -1,57 +1,81 @@
--- Every state and every input: what happens. A name is a function of life.lua; "-" is nothing to do;
+-- Every state and every input: what happens. A name is a function of life.lua or stop.lua; "-" is nothing to do;
 -- "!" cannot happen, and says so loudly when it does.
 --
 --   want      start, because a dependent is started (or at boot)
 --   start     start by command
---   halt      stop: by command, by a need that goes away, at shutdown
---   needs     the last need has become ready
---   free      the last busy dependent is gone
+--   renew     start by its supervisor
+--   halt      stop: by command, by a need that goes away, by its supervisor, at shutdown
+--   needs     all that it has to wait for is there
+--   free      all that had to be gone first is gone
 --   started   the program runs
+--   ready     it says that it is ready, or its probe does
 --   exit      the process is gone, or could not be started
+--   ran       the command of a rung is done
 --   timer     the deadline may have passed; where there is none, a timer that was disarmed too late
+--   fault     it is not well: "watchdog", "check"
+--   verdict   the script's rule has decided
+--   resume    restarting is paused no longer
+--   lay       its supervisor is down for good
 --   hurry     shutdown was asked for again
+--   slay      its supervisor's time to stop is over
 
 local life <const> = require "ward.engine.life"
+local order <const> = require "ward.engine.order"
+local stop <const> = require "ward.engine.stop"
+local tree <const> = require "ward.engine.tree"
 
 local M <const> = {}
 
-local INPUTS <const> = { "want", "start", "halt", "needs", "free", "started", "exit", "timer", "hurry" }
+local INPUTS <const> = {
+  "want", "start", "renew", "halt", "needs", "free", "started", "ready", "exit", "ran", "timer", "fault", "verdict",
+  "resume", "lay", "hurry", "slay",
+}
 
 local TABLE <const> = {
-  --           want      start     halt      needs     free       started   exit      timer     hurry
-  stopped  = { "begin",  "begin",  "-",      "-",      "-",       "!",      "!",      "-",      "-"     },
-  waiting  = { "-",      "begin",  "shelve", "go",     "-",       "!",      "!",      "-",      "-"     },
-  starting = { "-",      "-",      "stop",   "-",      "-",       "up",     "crash",  "-",      "-"     },
-  ready    = { "-",      "-",      "stop",   "-",      "-",       "!",      "crash",  "-",      "-"     },
-  stopping = { "forget", "forget", "-",      "-",      "release", "late",   "ended",  "climb",  "hurry" },
-  backoff  = { "-",      "begin",  "shelve", "-",      "-",       "!",      "!",      "retry",  "-"     },
-  failed   = { "begin",  "begin",  "-",      "-",      "-",       "!",      "!",      "-",      "-"     },
-  done     = { "begin",  "begin",  "-",      "-",      "-",       "!",      "!",      "-",      "-"     },
-  stuck    = { "forget", "forget", "-",      "-",      "-",       "late",   "ended",  "-",      "-"     },
+  --          want  start renew halt  needs free    started ready  exit  ran timer fault verdict resume lay hurry slay
+  stopped =  "begin begin renew -     -     -       !       -      !     -   -     -     -       -      -   -     -",
+  waiting =  "-     begin renew shelf go    -       !       -      !     -   -     -     -       -      lay -     -",
+  starting = "-     -     -     stop  -     -       started online crash -   lapse fault -       -      -   -     -",
+  ready =    "-     -     -     stop  -     -       !       -      crash -   -     fault -       -      -   -     -",
+  stopping = "clear clear -     -     -     release late    -      ended ran climb -     -       -      -   hurry slay",
+  backoff =  "-     begin renew shelf -     -       !       -      !     -   retry -     verdict resume -   -     -",
+  failed =   "begin begin renew -     -     -       !       -      !     -   -     -     -       -      -   -     -",
+  done =     "begin begin renew leave -     -       !       -      !     -   -     -     -       -      -   -     -",
+  stuck =    "clear clear -     -     -     -       late    -      ended ran -     -     -       -      -   -     -",
 }
+
+local STARTS <const> = { want = true, start = true, renew = true }
 
 local CELLS <const> = {}
 for state, row in pairs(TABLE) do
-  assert(#row == #INPUTS, state)
+  local at = 0
   CELLS[state] = {}
-  for at, input in ipairs(INPUTS) do
-    local cell = row[at]
-    assert(cell == "-" or cell == "!" or life[cell], cell)
-    CELLS[state][input] = cell
+  for cell in row:gmatch("%S+") do
+    at = at + 1
+    assert(cell == "-" or cell == "!" or life[cell] or stop[cell], cell)
+    CELLS[state][INPUTS[at]] = cell
   end
+  assert(at == #INPUTS, state)
 end
 
 --- Does what the table says. An input that cannot happen is a bug of the caller, and raises before it does harm.
 ---@param st table
----@param svc table
+---@param node table
 ---@param input string
 ---@param arg any
-function M.dispatch(st, svc, input, arg)
-  local cell = CELLS[svc.state][input]
+function M.dispatch(st, node, input, arg)
+  if node.kind == "supervisor" then
+    return tree.dispatch(st, node, input, arg)
+  end
+  local cell = CELLS[node.state][input]
   if cell == "!" then
-    error(('engine: "%s" cannot happen to service "%s" in state "%s"'):format(input, svc.spec.name, svc.state), 0)
+    error(('engine: "%s" cannot happen to service "%s" in state "%s"'):format(input, node.name, node.state), 0)
   elseif cell ~= "-" then
-    life[cell](st, svc, arg)
+    local act = life[cell] or stop[cell]
+    act(st, node, arg)
+  end
+  if node.expected and STARTS[input] then
+    order.expect(st, node, false)
   end
 end
 

@@ -50,7 +50,7 @@ describe("engine: what is seen", function()
       { kind = "event", type = "stopping", name = "web", from = "ready", pid = 42, reason = "restart", need = "db" },
       { kind = "event", type = "signal", name = "web", pid = 42, signal = "TERM", rung = 1, wait = 10 },
     }, events(kit.command "restart db", 3))
-    local exit = { kind = "signaled", signal = "TERM", pid = 1, uptime = 0, ok = true }
+    local exit = { kind = "signaled", signal = "TERM", pid = 1, uptime = 0, ok = true, cause = "clean" }
     assert.same({
       { kind = "event", type = "waiting", name = "web", from = "stopping", exit = exit, waits_for = { "db" } },
       { kind = "event", type = "signal", name = "db", pid = 41, signal = "TERM", rung = 1, wait = 10 },
@@ -63,7 +63,7 @@ describe("engine: what is seen", function()
 
   it("a retry tells when and which", function()
     run()
-    local exit = { kind = "exited", code = 1, pid = 1, uptime = 0, ok = false }
+    local exit = { kind = "exited", code = 1, pid = 1, uptime = 0, ok = false, cause = "code" }
     assert.same({ {
       kind = "event", type = "backoff", name = "web", from = "ready", exit = exit,
       delay = 1, attempt = 1, restarts = 1, next_at = 4,

@@ -1,0 +1,176 @@
+-- What a service is in, and who has to know: the one place where a state changes.
+
+local exits <const> = require "ward.engine.exit"
+local graph <const> = require "ward.engine.graph"
+local order <const> = require "ward.engine.order"
+local out <const> = require "ward.engine.out"
+local reply <const> = require "ward.engine.reply"
+
+local M <const> = {}
+
+-- States that a service does not leave for ready by itself, as its dependents' commands are told.
+local OVER <const> = { failed = "has failed", done = "is done", stuck = "is stuck" }
+
+local function is_over(svc)
+  return not svc.up and OVER[svc.state]
+end
+
+-- Why this service does not become ready by itself: text and code, or nil.
+local function over(svc)
+  if svc.state == "stuck" then
+    return ("stuck: pid %s outlived SIGKILL"):format(svc.pid or "?"), "stuck"
+  elseif is_over(svc) then
+    return ("%s: %s"):format(svc.state, svc.because or exits.describe(svc.last_exit)), svc.state
+  end
+end
+
+-- The same of a service that waits for one which does not.
+local function over_by(need)
+  return ('needs "%s", which %s'):format(need.name, OVER[need.state]), need.state
+end
+
+--- Why a wait for ready would be in vain: text and code, or nil while there is hope.
+---@param svc table
+---@return string|nil, string|nil
+function M.hopeless(svc)
+  if svc.unmet == 0 or svc.desired == "down" or is_over(svc) then
+    return over(svc)
+  end
+  for _, need in ipairs(graph.reach(svc, "needs")) do
+    if is_over(need) then
+      return over_by(need)
+    end
+  end
+end
+
+--- Has the service reached what a command waits for? nil: not yet.
+---@param svc table
+---@param goal "ready"|"stopped"
+---@return boolean|nil ok, string|nil message, string|nil code
+function M.reached(svc, goal)
+  if svc.state == "stuck" or goal == "ready" and is_over(svc) then
+    return false, over(svc)
+  elseif goal == "ready" and svc.up or goal == "stopped" and order.down(svc) then
+    return true
+  end
+end
+
+--- What a service in this state waits for: needs and wants on their way, or those that must be gone before it.
+---@param svc table
+---@param state string
+---@return string[] names in declaration order
+function M.waits_for(svc, state)
+  local names = {}
+  local function add(list, waits)
+    for at = #list, 1, -1 do -- kept later first, told in declaration order
+      if waits(list[at]) then
+        names[#names + 1] = list[at].name
+      end
+    end
+  end
+  if state == "waiting" then
+    add(svc.needs, function(need) return not need.up end)
+    add(svc.firsts, function(first) return first.coming end)
+  elseif state == "stopping" and svc.rung == 0 then
+    add(svc.dependents, function(each) return each.busy end)
+    add(svc.laters, function(each) return each.going end)
+  end
+  return names
+end
+
+local function count_live(st, svc, was, is)
+  local change <const> = (is and 1 or 0) - (was and 1 or 0)
+  st.live = st.live + change
+  local hold <const> = svc.hold
+  if hold and change ~= 0 then
+    hold.live = hold.live + change
+    if hold.live == 0 then
+      out.push(st, hold.sup, "ripe", hold)
+    end
+  end
+end
+
+--- Changes the state. `details` go into the event.
+---@param st table
+---@param svc table
+---@param to string
+---@param details table|nil
+function M.enter(st, svc, to, details)
+  local from <const>, was <const> = svc.state, order.live(svc)
+  svc.state, svc.since, svc.because = to, st.now, details and details.because
+  count_live(st, svc, was, order.live(svc))
+  order.update(st, svc)
+  if from == "stuck" or to == "stuck" then
+    st.stuck = st.stuck + (to == "stuck" and 1 or -1)
+  end
+  local event = { kind = "event", type = to, name = svc.name, from = from, pid = svc.pid }
+  for key, value in pairs(details or {}) do
+    event[key] = value
+  end
+  out.emit(st, event)
+  reply.sweep(st, svc, function(waiter)
+    return M.reached(svc, waiter.goal)
+  end)
+end
+
+--- Tells those who started it by hand that this try has failed.
+function M.answer_failed_try(st, svc, exit)
+  reply.sweep(st, svc, function(waiter)
+    if waiter.goal == "ready" and waiter.op ~= "wait" then
+      return false, exits.describe(exit) .. (svc.paused and "; restarting is paused" or "; it will be tried again"),
+        "failed"
+    end
+  end)
+end
+
+--- Tells all who wait for ready that it will not be.
+---@param because string
+function M.answer_ready(st, svc, because)
+  reply.sweep(st, svc, function(waiter)
+    if waiter.goal == "ready" then
+      return false, because, "stopped"
+    end
+  end)
+end
+
+--- Stops all that needs one of `origins`, directly or not, because these go away; each stays desired up and waits.
+--- Their commands are told when that is for good, or by somebody's command.
+---@param st table
+---@param origins table[] services that are halted themselves, later declared first
+---@param why { reason: string }
+---@param by_stop boolean|nil the origins were named in a stop command
+function M.cascade(st, origins, why, by_stop)
+  local seen <const> = {}
+  for _, origin in ipairs(origins) do
+    seen[origin] = true
+  end
+  for _, origin in ipairs(origins) do
+    local gone <const> = is_over(origin)
+    for _, each in ipairs(graph.reach(origin, "dependents", seen)) do
+      out.push(st, each, "halt", { reason = why.reason, need = origin.name })
+      reply.sweep(st, each, function(waiter)
+        if waiter.goal == "stopped" or each.desired == "down" then
+          return nil
+        elseif gone then
+          return false, over_by(origin)
+        elseif by_stop and waiter.op ~= "wait" then
+          return false, ('superseded by stop of "%s"'):format(origin.name), "superseded"
+        end
+      end)
+    end
+  end
+end
+
+--- Stops services together, with all that needs them.
+---@param st table
+---@param list table[] later declared first
+---@param why { reason: string }
+---@param by_stop boolean|nil they were named in a stop command
+function M.halt_all(st, list, why, by_stop)
+  for _, svc in ipairs(list) do
+    out.push(st, svc, "halt", why)
+  end
+  M.cascade(st, list, why, by_stop)
+end
+
+return M

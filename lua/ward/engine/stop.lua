@@ -1,0 +1,143 @@
+-- The end of a service: the cells of the table that bring it about.
+
+local life <const> = require "ward.engine.life"
+local out <const> = require "ward.engine.out"
+local state <const> = require "ward.engine.state"
+local tree <const> = require "ward.engine.tree"
+
+local M <const> = {}
+
+-- How long a tree may outlive SIGKILL (uninterruptible sleep, a frozen cgroup) before it is given up.
+local STUCK_AFTER <const> = 10
+
+-- Rung 0 is the ground: nothing is sent yet, because others have to be gone first.
+local function step_on(st, svc, rung)
+  local name <const>, step <const> = svc.name, svc.spec.stop[rung]
+  local lethal <const> = step.signal == "KILL"
+  local wait_for <const> = lethal and STUCK_AFTER or step.wait
+  svc.rung = rung
+  out.emit(st, { kind = "event", type = "signal", name = name, pid = svc.pid, signal = step.signal,
+    command = step.cmd and true or nil, rung = rung, wait = wait_for })
+  if lethal then
+    out.emit(st, { kind = "kill", name = name })
+  elseif step.cmd then
+    svc.helper = true
+    out.emit(st, { kind = "run", name = name, rung = rung })
+  else
+    out.emit(st, { kind = "signal", name = name, signal = step.signal })
+  end
+  out.arm(st, svc, st.now + wait_for)
+end
+
+-- Is there anything that the ladder could bring down?
+local function needs_ladder(svc)
+  return svc.proc or svc.spec.stop[1].cmd ~= nil
+end
+
+--- Goes down the ladder as soon as nobody has to be gone first.
+function M.release(st, svc)
+  if svc.rung ~= 0 or svc.blockers > 0 or svc.followers > 0 then
+    return
+  elseif needs_ladder(svc) then
+    step_on(st, svc, st.level >= 3 and #svc.spec.stop or 1)
+  else
+    life.finish(st, svc)
+  end
+end
+
+--- A service that runs has to stop. Whether others have to be gone first is known when all of this step are told.
+function M.stop(st, svc, why)
+  out.disarm(st, svc)
+  svc.rung = 0
+  state.enter(st, svc, "stopping", { reason = why.reason, need = why.need })
+  out.push(st, svc, "free")
+end
+
+--- A oneshot that is done has to go down; one of another type is.
+function M.leave(st, svc, why)
+  if svc.up then
+    M.stop(st, svc, why)
+  end
+end
+
+--- One without a process has to: it is down at once.
+function M.shelf(st, svc, why)
+  local awaited <const> = tree.is_awaited(svc)
+  svc.asking = nil
+  out.disarm(st, svc)
+  local details <const> = { reason = why.reason, need = why.need }
+  if st.level > 0 or svc.desired == "down" then
+    state.enter(st, svc, "stopped", details)
+  elseif svc.state ~= "waiting" then
+    details.waits_for = state.waits_for(svc, "waiting")
+    state.enter(st, svc, "waiting", details)
+  end
+  if awaited then
+    tree.missed(st, svc)
+  end
+end
+
+--- It does not become ready in time, or is not well any more: down the ladder, whoever needs it.
+---@param event { cause: string, message: string|nil }
+function M.fault(st, svc, event)
+  svc.cause = event.cause
+  out.disarm(st, svc)
+  state.enter(st, svc, "stopping", { reason = event.cause, message = event.message })
+  step_on(st, svc, 1)
+end
+
+--- The time for its start may be over.
+function M.lapse(st, svc)
+  if svc.deadline and st.now < svc.deadline then
+    out.arm(st, svc, svc.deadline)
+  elseif svc.deadline then
+    M.fault(st, svc, { cause = "timeout" })
+  end
+end
+
+--- A rung's time is over.
+function M.climb(st, svc)
+  if not svc.deadline then
+    return -- a stale timer: on the ground there is none
+  elseif st.now < svc.deadline then
+    return out.arm(st, svc, svc.deadline)
+  end
+  svc.deadline = nil
+  if svc.rung < #svc.spec.stop then
+    step_on(st, svc, svc.rung + 1)
+  else
+    state.enter(st, svc, "stuck")
+    state.cascade(st, { svc }, { reason = "stuck" })
+  end
+end
+
+--- The command of a rung is done. One that failed has not helped: the next rung is due.
+---@param event { exit: table }
+function M.ran(st, svc, event)
+  svc.helper = nil
+  if not svc.proc then
+    out.disarm(st, svc)
+    local exit <const> = svc.untold
+    svc.untold = nil
+    life.finish(st, svc, exit)
+  elseif not event.exit.ok and svc.spec.stop[svc.rung].cmd then
+    step_on(st, svc, svc.rung + 1)
+  end
+end
+
+--- Shutdown was asked for again: the next rung now; the third time, the last.
+function M.hurry(st, svc)
+  local last <const> = #svc.spec.stop
+  if svc.rung > 0 and svc.rung < last then
+    step_on(st, svc, st.level >= 3 and last or svc.rung + 1)
+  end
+end
+
+--- Its supervisor's time to stop is over.
+function M.slay(st, svc)
+  if svc.rung < #svc.spec.stop and needs_ladder(svc) then
+    step_on(st, svc, #svc.spec.stop)
+  end
+end
+
+return M

@@ -1,0 +1,394 @@
+-- Supervisors: what a restart takes along, how many are too many, and what then.
+--
+-- A node is a service or a supervisor; the services of a supervisor stand next to each other in st.services, from
+-- `first` to `last`. A supervisor is
+--   up        its children live their own lives
+--   stopping  all of them are being stopped, because it gives up ("failed") or shuts itself down ("done")
+--   backoff   down; its own supervisor starts it again in a while
+--   failed, done   down for good
+--
+-- What stops together is held together: a service with a hold does not start, whatever else would allow it.
+--   { kind = "group", sup =, trigger =, live =, due = }   restarted together with `trigger`, a child of sup
+--   { kind = "sup", sup =, live = }                       sup itself goes down
+-- `live` counts those held that are not down yet; at 0 sup is told ("ripe").
+
+local backoff <const> = require "ward.engine.backoff"
+local order <const> = require "ward.engine.order"
+local out <const> = require "ward.engine.out"
+local state <const> = require "ward.engine.state"
+local window <const> = require "ward.engine.window"
+
+local M <const> = {}
+
+-- Holds ---------------------------------------------------------------------------------------------------
+
+local function hold(st, svc, by)
+  local old <const>, live <const> = svc.hold, order.live(svc) and 1 or 0
+  if old == by then
+    return
+  end
+  svc.hold = by
+  if by then
+    by.live = by.live + live
+  end
+  if old and live > 0 then
+    old.live = old.live - live
+    if old.live == 0 then
+      out.push(st, old.sup, "ripe", old)
+    end
+  end
+end
+
+-- The services from index `first` to `last`, later ones first.
+local function backwards(st, first, last)
+  local list = {}
+  for index = last, first, -1 do
+    list[#list + 1] = st.services[index]
+  end
+  return list
+end
+
+local function each_supervisor(node, visit)
+  if node.kind == "supervisor" then
+    visit(node)
+    for _, child in ipairs(node.children) do
+      each_supervisor(child, visit)
+    end
+  end
+end
+
+-- The supervisors of a child are as new: what they were about to do is taken over by whoever stops their services.
+local function reset(st, child)
+  each_supervisor(child, function(sup)
+    out.disarm(st, sup)
+    sup.state, sup.past, sup.group, sup.grip, sup.wanted = "up", {}, nil, nil, nil
+    if sup.spec.shutdown then
+      out.arm(st, sup, st.now + sup.spec.shutdown)
+    end
+  end)
+end
+
+-- Down for good: so are its services.
+local function lay_down(st, sup, outcome)
+  sup.state, sup.since, sup.outcome = outcome, st.now, outcome
+  for _, svc in ipairs(backwards(st, sup.first, sup.last)) do
+    hold(st, svc, nil)
+    out.push(st, svc, "lay", sup)
+  end
+end
+
+-- Is the child one that a restart of its siblings takes along, but does not bring back?
+local function is_fleeting(child)
+  return child.kind == "supervisor" and child.spec.restart.on == "never"
+end
+
+-- Starts the services of a child that `by` has kept down; nil: all of them.
+local function release(st, child, by)
+  for index = child.first, child.last do
+    local svc = st.services[index]
+    if by == nil or svc.hold == by then
+      hold(st, svc, nil)
+      order.expect(st, svc, svc.desired == "up")
+      out.push(st, svc, "renew", child.kind == "supervisor")
+    end
+  end
+end
+
+-- Starts `node` again, and what a group has kept down for it.
+local function start(st, node, group)
+  for _, child in ipairs(group and group.sup.children or { node }) do
+    each_supervisor(child, function(sup)
+      out.disarm(st, sup) -- the time of its stop
+    end)
+    if child == node then
+      release(st, child)
+    elseif group and child.taken == group and is_fleeting(child) then
+      lay_down(st, child, "done")
+    else
+      release(st, child, group)
+    end
+    child.taken = nil
+  end
+  if node.kind == "supervisor" then
+    node.state, node.since, node.up_since, node.past, node.outcome = "up", st.now, st.now, {}, nil
+    out.emit(st, { kind = "event", type = "supervisor_up", name = node.name })
+  end
+end
+
+-- Giving up -----------------------------------------------------------------------------------------------
+
+-- All children go down, in reverse order; then it is told to its own supervisor.
+local function close(st, sup, outcome, culprit, reason)
+  if sup.state ~= "up" then
+    return
+  end
+  out.emit(st, { kind = "event", type = outcome == "failed" and "give_up" or "auto_shutdown", name = sup.name,
+    reason = reason, child = culprit.name })
+  sup.outcome = outcome
+  if not sup.parent and not (outcome == "failed" and sup.spec.stay) then
+    st.root_over = outcome
+    return
+  end
+  local grip <const> = { kind = "sup", sup = sup, live = 0 }
+  for _, child in ipairs(sup.children) do
+    reset(st, child)
+  end
+  out.disarm(st, sup)
+  sup.state, sup.since, sup.grip, sup.group = "stopping", st.now, grip, nil
+  local list <const> = backwards(st, sup.first, sup.last)
+  for _, svc in ipairs(list) do
+    hold(st, svc, grip)
+  end
+  state.halt_all(st, list, { reason = outcome == "failed" and "give_up" or "auto_shutdown" })
+  if sup.spec.shutdown then
+    out.arm(st, sup, st.now + sup.spec.shutdown)
+  end
+  if grip.live == 0 then
+    out.push(st, sup, "ripe", grip)
+  end
+end
+
+--- A supervisor gives up, because of a child.
+---@param st table
+---@param sup table
+---@param child table a node
+function M.escalate(st, sup, child, reason)
+  close(st, sup, "failed", child, reason or "escalate")
+end
+
+local ACTIVE <const> = {
+  waiting = true, starting = true, ready = true, stopping = true, backoff = true, up = true, -- "up": a supervisor
+}
+
+--- A child has ended by itself and is not started again: that may be the end of its supervisor.
+---@param st table
+---@param node table
+function M.over(st, node)
+  local sup <const> = node.parent
+  local auto <const> = sup and sup.spec.auto_shutdown
+  if not node.spec.significant or auto == nil or auto == "never" then
+    return
+  end
+  for _, child in ipairs(sup.children) do
+    if auto == "all_significant" and child ~= node and child.spec.significant and ACTIVE[child.state] then
+      return
+    end
+  end
+  close(st, sup, "done", node, auto)
+end
+
+-- All of it is down: its own supervisor restarts it, or does not.
+local function ended(st, sup)
+  out.disarm(st, sup)
+  sup.grip = nil
+  if sup.wanted then
+    sup.wanted = nil
+    return start(st, sup)
+  end
+  local on <const>, policy <const> = sup.spec.restart.on, sup.spec.restart.backoff
+  if not sup.parent or not (on == "always" or on == "failure" and sup.outcome == "failed") then
+    lay_down(st, sup, sup.outcome)
+    return sup.parent and M.over(st, sup)
+  end
+  if st.now - (sup.up_since or 0) >= policy.reset then
+    sup.streak = 0
+  end
+  sup.streak, sup.restarts = sup.streak + 1, sup.restarts + 1
+  local delay <const> = backoff.delay(policy, sup.streak, backoff.random(st.rng))
+  sup.state, sup.since = "backoff", st.now
+  out.emit(st, { kind = "event", type = "supervisor_backoff", name = sup.name, delay = delay,
+    restarts = sup.restarts })
+  M.fell(st, sup)
+  if delay > 0 then
+    out.arm(st, sup, st.now + delay)
+  else
+    M.back(st, sup)
+  end
+end
+
+-- Restarting ----------------------------------------------------------------------------------------------
+
+local function group_of(node)
+  local group <const> = node.parent and node.parent.group
+  return group and group.trigger == node and group or nil
+end
+
+--- Do others wait for the restart of this node?
+---@param node table
+---@return boolean
+function M.is_awaited(node)
+  return group_of(node) ~= nil
+end
+
+--- A child is to be started again: what its supervisor restarts along with it goes down now.
+---@param st table
+---@param node table
+function M.fell(st, node)
+  local sup <const> = node.parent
+  local strategy <const> = sup.spec.strategy
+  if strategy == "one_for_one" then
+    return M.shake(st, node)
+  end
+  local first <const> = strategy == "one_for_all" and sup.first or node.last + 1
+  local group <const> = { kind = "group", sup = sup, trigger = node, live = 0, due = false }
+  local former <const> = sup.group
+  sup.group = group
+  local list = {}
+  for at = #sup.children, 1, -1 do
+    local child = sup.children[at]
+    local out_of_it = is_fleeting(child) and child.state ~= "up"
+    if child ~= node and child.first >= first and not out_of_it then
+      reset(st, child)
+      child.taken = group
+      for _, svc in ipairs(backwards(st, child.first, child.last)) do
+        hold(st, svc, group)
+        list[#list + 1] = svc
+      end
+    end
+  end
+  assert(not former or former.trigger == node or former.trigger.first >= first, "engine: a group within a group")
+  state.halt_all(st, list, { reason = strategy })
+  M.shake(st, node)
+end
+
+--- Those that want to be restarted with what they need.
+---@param st table
+---@param node table
+function M.shake(st, node)
+  local list = {}
+  for index = node.first, node.last do
+    for _, each in ipairs(st.services[index].dependents) do
+      if each.spec.on_restart == "restart" and (each.index < node.first or each.index > node.last) then
+        list[#list + 1] = each
+      end
+    end
+  end
+  if #list > 0 then
+    state.halt_all(st, list, { reason = "need_restarts" })
+  end
+end
+
+--- The time for its restart has come: it counts, and happens, unless it is one too many. A group starts when all of
+--- it is down.
+---@param st table
+---@param node table
+function M.back(st, node)
+  local sup <const>, group <const> = node.parent, group_of(node)
+  if group and group.live > 0 then
+    group.due = true
+    return
+  end
+  sup.group = nil
+  if window.add(sup.past, sup.spec.intensity, st.now) then
+    return M.escalate(st, sup, node, "intensity")
+  end
+  start(st, node, group)
+end
+
+-- Who was held for a restart that does not come starts without it.
+local function abandon(st, group)
+  group.sup.group = nil
+  for _, child in ipairs(group.sup.children) do
+    if child ~= group.trigger then
+      release(st, child, group)
+    end
+  end
+end
+
+--- A node that others wait for is stopped before its restart: by somebody's command, or because what it needs went
+--- away. Then it is restarted as far as it goes, so that the restart counts.
+---@param st table
+---@param node table
+function M.missed(st, node)
+  local group <const> = group_of(node)
+  if not group then
+    return
+  elseif node.desired == "down" or st.level > 0 then
+    abandon(st, group)
+  else
+    M.back(st, node)
+  end
+end
+
+--- A service is started by hand: neither a group nor a supervisor that is down may keep it.
+---@param st table
+---@param svc table
+function M.by_hand(st, svc)
+  local own <const> = group_of(svc)
+  if own then
+    abandon(st, own)
+  elseif svc.hold and svc.hold.kind == "group" then
+    hold(st, svc, nil)
+  end
+  local sup = svc.parent
+  while sup do
+    if sup.state == "failed" or sup.state == "done" then
+      sup.state, sup.since, sup.up_since, sup.past, sup.outcome = "up", st.now, st.now, {}, nil
+    elseif sup.state == "stopping" then
+      sup.wanted = true
+    elseif sup.state == "backoff" then
+      local group = group_of(sup)
+      if group then
+        abandon(st, group)
+      end
+      start(st, sup)
+    end
+    sup = sup.parent
+  end
+end
+
+-- Inputs of supervisors -----------------------------------------------------------------------------------
+
+local INPUTS <const> = {}
+
+-- All that was held is down.
+function INPUTS.ripe(st, sup, by)
+  if by.live > 0 or st.level > 0 then
+    return
+  elseif sup.grip == by then
+    ended(st, sup)
+  elseif sup.group == by and by.due then
+    M.back(st, by.trigger)
+  end
+end
+
+function INPUTS.timer(st, sup)
+  if not sup.deadline then
+    return -- a stale one
+  elseif st.now < sup.deadline then
+    return out.arm(st, sup, sup.deadline)
+  end
+  sup.deadline = nil
+  if sup.state == "backoff" and st.level == 0 then
+    return M.back(st, sup)
+  end
+  for _, svc in ipairs(backwards(st, sup.first, sup.last)) do -- its time to stop is over
+    out.push(st, svc, "slay")
+  end
+end
+
+--- Ward goes down: supervisors do nothing of their own any more, but for the time that they may take.
+---@param st table
+function M.shut(st)
+  for _, sup in ipairs(st.supervisors) do
+    out.disarm(st, sup)
+    sup.group, sup.grip = nil, nil
+    if sup.spec.shutdown then
+      out.arm(st, sup, st.now + sup.spec.shutdown)
+    end
+  end
+  for _, svc in ipairs(st.services) do
+    svc.hold = nil
+  end
+end
+
+--- Does what an input asks of a supervisor.
+---@param st table
+---@param sup table
+---@param input "ripe"|"timer"
+---@param arg any
+function M.dispatch(st, sup, input, arg)
+  INPUTS[input](st, sup, arg)
+end
+
+return M

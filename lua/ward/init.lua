@@ -10,14 +10,13 @@ local keys <const> = require "ward.schema.keys"
 local runtime <const> = require "ward.script.runtime"
 local schema <const> = require "ward.schema"
 local suggest <const> = require "ward.suggest"
+local supervisors <const> = require "ward.schema.supervisor"
 local tree <const> = require "ward.script.tree"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
 local LATER <const> = { "oneshot", "cron", "on_signal", "watch", "command", "listen", "keep", "pool" }
 local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
-local STRATEGIES <const> = { "one_for_one" }
-local LATER_STRATEGIES <const> = { one_for_all = true, rest_for_one = true }
 
 local function got(given)
   return "got " .. value.describe(given)
@@ -48,6 +47,9 @@ local function children_of(generation, name, list)
     local node <const> = generation.nodes[list[i]]
     local path <const> = ("children[%d]"):format(i)
     if not node then value.must(path, "a service or a supervisor", list[i]) end
+    if node.spec and node.kind == "supervisor" and node.spec.stay then
+      value.fail(path, node.title .. " has stay = true, which only the outermost supervisor can have")
+    end
     if node.parent then
       value.fail(path, node.parent.name == name and ("%s is there twice"):format(node.title)
         or ("%s is already a child of %s (%s)"):format(node.title, node.parent.title, node.parent.source))
@@ -63,7 +65,7 @@ end
 --- Declares a supervisor: a group of services and supervisors.
 ---@param generation table
 ---@param at string file:line of the call
----@param spec { name: string, children: table[], strategy: string|nil }
+---@param spec table see ward.schema.keys
 ---@return table supervisor a read-only value: name
 local function supervisor(generation, at, spec)
   if type(spec) ~= "table" or getmetatable(spec) ~= nil then
@@ -71,17 +73,23 @@ local function supervisor(generation, at, spec)
       at, got(spec)), 0)
   end
   local name <const>, bad_name <const> = schema.name(spec.name)
-  local children <const>, message <const> = value.try(function()
+  local children
+  local canonical <const>, message <const> = value.try(function()
     value.known("", spec, keys.supervisor, nil, "; services go into children = { ... }")
     if not name then value.fail("", spec.name == nil and "name: is required" or bad_name) end
-    if spec.strategy ~= nil then value.choice("strategy", spec.strategy, STRATEGIES, LATER_STRATEGIES) end
+    local sup <const> = supervisors.normalise("", spec)
     if spec.children == nil then value.fail("children", "is required") end
-    return children_of(generation, name, spec.children)
+    children = children_of(generation, name, spec.children)
+    for i, node in ipairs(children) do
+      local why <const> = supervisors.significance(sup.auto_shutdown, node.spec.significant)
+      if why then value.fail("", ("children[%d] %s %s"):format(i, node.title, why)) end
+    end
+    return sup
   end)
-  if not children then
+  if not canonical then
     error(('%s: supervisor%s: %s'):format(at, name and (' "%s"'):format(name) or "", message), 0)
   end
-  return tree.add(generation, "supervisor", name, at, nil, children)
+  return tree.add(generation, "supervisor", name, at, canonical, children)
 end
 
 --- The `ward` table of one generation of a script, and that generation.
@@ -94,6 +102,7 @@ function M.open(host, guard)
   local generation <const> = tree.new(host)
   local api <const> = { version = host.version }
   generation.runtime = runtime.new(generation.host, guard)
+  generation.host.callback = generation.runtime.callback
 
   local function declare(name, fn)
     api[name] = host.located(function(at, ...)

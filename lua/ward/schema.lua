@@ -14,6 +14,7 @@ local restart <const> = require "ward.schema.restart"
 local sandbox <const> = require "ward.schema.sandbox"
 local stdio <const> = require "ward.schema.stdio"
 local suggest <const> = require "ward.suggest"
+local supervisor <const> = require "ward.schema.supervisor"
 local value <const> = require "ward.schema.value"
 
 local M <const> = {}
@@ -22,13 +23,20 @@ local M <const> = {}
 M.keys = keys
 
 local MAX_SERVICES <const> = 10000
+local MAX_CALLS <const> = 1 << 31
 local MAX_ENV <const> = 10000
 local MAX_ENV_FILES <const> = 64
 -- A path and a line number.
 local MAX_SOURCE <const> = value.MAX_PATH + 16
 
+-- Keys whose values may be functions of the script.
+local HOOKS <const> = {
+  restart = true, on_start = true, on_ready = true, on_exit = true, on_stop = true, on_fail = true,
+}
+
+local TYPES <const>, ON_RESTART <const> = { "simple", "oneshot" }, { "keep", "restart" }
+
 local POSITIONAL <const> = '; the command goes into cmd = { "program", "argument" }'
-local CMD <const> = 'a list of strings such as { "sleep", "10" }'
 
 -- Keys of a spec that has been normalised before: the declared ones and those normalise adds.
 local canonical_rows <const> = {}
@@ -37,6 +45,8 @@ local both <const> = {}
 for _, row in ipairs(keys.service) do both[#both + 1] = canonical_rows[row.key] or row end
 both[#both + 1] = canonical_rows.source
 both[#both + 1] = canonical_rows.ids
+both[#both + 1] = canonical_rows.calls
+both[#both + 1] = canonical_rows.asks
 
 --- Whether a name fits a service or a supervisor.
 ---@param name any
@@ -70,20 +80,6 @@ local function absolute(host)
     end
     return whole
   end
-end
-
-local function command(given)
-  if type(given) == "string" and not given:find("\0", 1, true) then
-    local words = {}
-    for word in given:sub(1, 60):gmatch("%S+") do words[#words + 1] = value.quote(word) end
-    value.fail("cmd", ("must be a list such as { %s }, got %s"):format(table.concat(words, ", "),
-      value.describe(given)))
-  end
-  local count <const> = value.list("cmd", given, CMD)
-  if count == 0 then value.fail("cmd", "must not be empty") end
-  local cmd = {}
-  for i = 1, count do cmd[i] = value.text(("cmd[%d]"):format(i), given[i], { min = i == 1 and 1 or 0 }) end
-  return cmd
 end
 
 local function umask(given)
@@ -148,26 +144,61 @@ local function environment(spec, host, resolve, again)
   return env
 end
 
-local function needs(spec, host)
+local VERBS <const> = { needs = "need", wants = "want", after = "start after" }
+
+-- The names in needs, wants or after.
+local function others(key, spec, host)
   local list, seen = {}, {}
-  if spec.needs == nil then return list end
-  for i = 1, value.list("needs", spec.needs, 'a list of services such as { db, "cache" }', MAX_SERVICES) do
-    local path <const>, given <const> = ("needs[%d]"):format(i), spec.needs[i]
+  if spec[key] == nil then return list end
+  for i = 1, value.list(key, spec[key], 'a list of services such as { db, "cache" }', MAX_SERVICES) do
+    local path <const>, given <const> = ("%s[%d]"):format(key, i), spec[key][i]
     local name = host.service_name and host.service_name(given) or given
     if type(name) ~= "string" then value.must(path, "a service or a service's name", given) end
     local _, message <const> = M.name(name)
     if message then value.fail(path, (message:gsub("^name: ", ""))) end
-    if name == spec.name then value.fail(path, "a service cannot need itself") end
+    if name == spec.name then value.fail(path, "a service cannot " .. VERBS[key] .. " itself") end
     if not seen[name] then list[#list + 1], seen[name] = name, true end
   end
   return list
+end
+
+-- Functions of the script: over there they have numbers.
+local function calls_of(spec, host, again)
+  local list = {}
+  if again then
+    for _, key in ipairs(spec.calls == nil and {} or value.keys("calls", spec.calls)) do
+      if not HOOKS[key] then value.fail("calls", "unknown key " .. value.quote(key)) end
+      list[key] = value.integer("calls." .. key, spec.calls[key], 1, MAX_CALLS)
+    end
+    return list
+  end
+  for key in next, HOOKS do
+    local fn <const> = spec[key]
+    if key ~= "restart" and fn ~= nil and type(fn) ~= "function" then value.must(key, "a function", fn) end
+    if type(fn) == "function" then
+      if not host.callback then value.fail(key, "must not be a function here") end
+      list[key] = host.callback(fn)
+    end
+  end
+  return list
+end
+
+-- What belongs together.
+local function consistent(spec)
+  local on <const> = spec.restart.on
+  if spec.type == "oneshot" and (on == "always" or on == "success") then
+    value.fail("restart.on", ('must not be "%s" for a oneshot: its success is its end'):format(on))
+  elseif spec.significant and on == "always" then
+    value.fail("significant", 'must not be true with restart.on = "always": such a service never ends by itself')
+  end
+  return spec
 end
 
 -- The spec of `given`, a plain table with known keys and a good name. A spawned child may have pipes.
 local function build(given, host, source, spawned)
   local again <const> = given.source ~= nil
   local resolve <const> = absolute(host)
-  local cmd <const> = command(given.cmd)
+  local cmd <const> = value.words("cmd", given.cmd)
   local user, ids
   if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
   local tty <const> = process.tty("tty", given.tty)
@@ -176,7 +207,8 @@ local function build(given, host, source, spawned)
     if given[key] == nil then return default end
     return value.boolean(key, given[key])
   end
-  return {
+  local calls <const> = calls_of(given, host, again)
+  return consistent {
     name = given.name,
     source = source or (again and value.string("source", given.source, { max = MAX_SOURCE })) or "?",
     cmd = cmd,
@@ -200,10 +232,17 @@ local function build(given, host, source, spawned)
     cgroup = cgroup.normalise("cgroup", given.cgroup, again),
     clone = process.clone("clone", given.clone),
     sandbox = sandbox.normalise("sandbox", given.sandbox, resolve, again),
-    restart = restart.restart("restart", given.restart),
-    success = restart.success("success", given.success),
+    type = given.type == nil and "simple" or value.choice("type", given.type, TYPES, { notify = true }),
+    restart = restart.restart("restart", given.restart, again),
+    restart_prevent = restart.prevent("restart_prevent", given.restart_prevent, again),
+    success = restart.success("success", given.success, again),
     stop = restart.stop("stop", given.stop, again),
-    needs = needs(given, host),
+    start_timeout = given.start_timeout ~= nil and value.duration("start_timeout", given.start_timeout) or nil,
+    needs = others("needs", given, host), wants = others("wants", given, host), after = others("after", given, host),
+    on_restart = given.on_restart == nil and "keep" or value.choice("on_restart", given.on_restart, ON_RESTART),
+    significant = flag("significant", false),
+    calls = next(calls) and calls or nil,
+    asks = (calls.restart or calls.on_exit) ~= nil or nil,
   }
 end
 
@@ -266,7 +305,16 @@ function M.child(spec, host, source)
   return value.try(build_child, spec, host, source)
 end
 
-local BUNDLE_KEYS <const> = { path = true, name = true, services = true, reacts = true }
+local BUNDLE_KEYS <const> = { path = true, name = true, services = true, tree = true, reacts = true }
+
+-- The tree over all services.
+local function tree_of(given, services)
+  local found <const> = { specs = {}, seen = {}, count = 0 }
+  for _, spec in ipairs(services) do found.specs[spec.name] = spec end
+  local tree <const> = supervisor.tree("bundle.tree", given, nil, found, 1)
+  if found.count ~= #services then value.fail("bundle.tree", "does not hold every service") end
+  return tree
+end
 
 local function check_bundle(bundle, host)
   for _, key in ipairs(value.keys("bundle", bundle)) do
@@ -293,14 +341,15 @@ local function check_bundle(bundle, host)
   local ok <const>, errors <const> = graph.check(services, suggest.nearest)
   if not ok then value.fail("", errors[1].message) end
   local reacts <const> = value.boolean("bundle.reacts", bundle.reacts or false)
-  return { path = bundle.path, name = name, services = services, reacts = reacts }
+  local tree <const> = tree_of(bundle.tree, services)
+  return { path = bundle.path, name = name, services = services, tree = tree, reacts = reacts }
 end
 
 --- Checks what a script state returned, trusting nothing: shape, unique names, each spec normalised
 --- again, every need satisfied and no cycle.
 ---@param bundle any
 ---@param host table as for normalise; canonical specs need none of its functions
----@return table|nil bundle { path=, name=, services = { spec, ... } }
+---@return table|nil bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts= }
 ---@return string|nil message
 function M.bundle(bundle, host)
   return value.try(check_bundle, bundle, host)

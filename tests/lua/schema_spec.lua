@@ -1,6 +1,8 @@
 local kit <const> = require "lua.schema.kit"
 local schema <const> = require "ward.schema"
 
+local CONDITIONS <const> = 'one of "always", "success", "failure", "abnormal", "abort", "watchdog", "never"'
+
 local files <const>, host <const>, good <const>, bad <const> = kit.files, kit.host, kit.good, kit.bad
 
 describe("schema.normalise", function()
@@ -14,7 +16,7 @@ describe("schema.normalise", function()
       restart = { on = "failure", backoff = { from = 0.1, factor = 2, max = 30, jitter = 0.1, reset = 10 } },
       success = { codes = { 0 }, signals = {} },
       stop = { { signal = "TERM", wait = 10 }, { signal = "KILL" } },
-      needs = {},
+      needs = {}, wants = {}, after = {}, type = "simple", on_restart = "keep", significant = false,
     }, good())
   end)
 
@@ -45,7 +47,7 @@ describe("schema.normalise", function()
           bad({ [row.key] = {} }, row.key .. ": not yet supported")
         end
       end
-      assert.equal(16, later)
+      assert.equal(5, later)
     end)
 
     it("refuses what only a canonical spec has", function()
@@ -277,11 +279,46 @@ describe("schema.normalise", function()
       bad({ restart = { backoff = "1s" } },
         'restart.backoff: must be a table such as { from = "100ms", factor = 2, max = "30s" }, got string "1s"')
       bad({ restart = "allways" },
-        'restart: must be one of "always", "failure", "never", got string "allways" (did you mean "always"?)')
-      bad({ restart = { on = 1 } }, 'restart.on: must be one of "always", "failure", "never", got number 1')
-      bad({ restart = true }, 'restart: must be "always", "failure", "never" or a table, got boolean true')
-      bad({ restart = { give_up = {} } }, "restart.give_up: not yet supported")
-      bad({ restart = print }, "restart: a function: not yet supported")
+        ("restart: must be %s, got string \"allways\" (did you mean \"always\"?)"):format(CONDITIONS))
+      bad({ restart = { on = 1 } }, ("restart.on: must be %s, got number 1"):format(CONDITIONS))
+      bad({ restart = true }, 'restart: must be "always", "failure", "never" (or another condition), a table or a '
+        .. "function, got boolean true")
+      bad({ restart = { give_up = {} } }, "restart.give_up[1]: is required: how many are not too many")
+      bad({ restart = { give_up = { 3 } } }, "restart.give_up.within: is required")
+      bad({ restart = { give_up = { 3, within = "1m", 4 } } },
+        'restart.give_up: must be like { 5, within = "1m" }, got the key number 2')
+      bad({ restart = { give_up = { -1, within = 1 } } },
+        "restart.give_up[1]: must be a whole number from 0 to 10000, got number -1")
+      bad({ restart = { give_up = { 1, within = "soon" } } },
+        'restart.give_up.within: bad duration "soon": a duration looks like "250ms", "10s" or "5m"')
+      bad({ restart = print }, "restart: must not be a function here")
+    end)
+
+    it("has limits, and exits that forbid it", function()
+      assert.same({ n = 3, within = 60 }, good({ restart = { give_up = { 3, within = "1m" } } }).restart.give_up)
+      assert.same({ codes = { 78 }, signals = { "KILL" } },
+        good({ restart_prevent = { 78, "sigkill" } }).restart_prevent)
+      assert.is_nil(good({}).restart_prevent)
+      bad({ restart_prevent = 3 },
+        'restart_prevent: must be a list of exit codes and signals such as { 0, 3, "TERM" }, got number 3')
+      bad({ restart_prevent = { 256 } }, "restart_prevent[1]: must be a whole number from 0 to 255, got number 256")
+    end)
+
+    it("and success are what a type allows", function()
+      assert.same({ codes = { 0, 3 }, signals = { "TERM" } }, good({ success = { 0, 3, "TERM" } }).success)
+      bad({ success = { "TREM" } }, 'success[1]: unknown signal "TREM" (did you mean "TERM"?)')
+      assert.equal("oneshot", good({ type = "oneshot" }).type)
+      bad({ type = "onshot" },
+        'type: must be one of "simple", "oneshot", got string "onshot" (did you mean "oneshot"?)')
+      bad({ type = "notify" }, 'type: "notify": not yet supported')
+      bad({ type = "oneshot", restart = "always" },
+        'restart.on: must not be "always" for a oneshot: its success is its end')
+      assert.is_true(good({ significant = true }).significant)
+      bad({ significant = true, restart = "always" },
+        'significant: must not be true with restart.on = "always": such a service never ends by itself')
+      assert.equal(5, good({ start_timeout = "5s" }).start_timeout)
+      assert.equal("restart", good({ on_restart = "restart" }).on_restart)
+      bad({ on_restart = 1 }, 'on_restart: must be one of "keep", "restart", got number 1')
     end)
   end)
 
@@ -294,6 +331,10 @@ describe("schema.normalise", function()
       assert.same({ { signal = "TERM", wait = 10 }, kill }, good { stop = { "TERM" } }.stop)
       assert.same({ { signal = "TERM", wait = 0.5 }, kill }, good { stop = { 15, 0.5, 9 } }.stop)
       assert.same({ kill }, good { stop = { "KILL" } }.stop)
+      assert.same({ { cmd = { "x", "1" }, wait = 10 }, { signal = "TERM", wait = 10 }, kill },
+        good { stop = { cmd = { "x", 1 } } }.stop)
+      assert.same({ { cmd = { "x" }, wait = 2 }, { signal = "INT", wait = 3 }, kill },
+        good { stop = { cmd = { "x" }, timeout = "2s", "INT", "3s", "KILL" } }.stop)
     end)
 
     it("refuses other orders", function()
@@ -311,9 +352,10 @@ describe("schema.normalise", function()
       bad({ stop = { "TERM", -1 } }, range .. "-1")
       bad({ stop = { "TERM", 1 / 0 } }, range .. "inf")
       bad({ stop = "TERM" },
-        'stop: must be a list of signals and waits such as { "TERM", "10s", "KILL" }, got string "TERM"')
-      bad({ stop = { cmd = { "x" } } }, "stop: a command: not yet supported")
-      bad({ stop = print }, "stop: a command: not yet supported")
+        'stop: must be a list of signals and waits such as { "TERM", "10s", "KILL" }, or { cmd = { ... } }, got string '
+          .. '"TERM"')
+      bad({ stop = { cmd = "x y" } }, 'stop.cmd: must be a list such as { "x", "y" }, got string "x y"')
+      bad({ stop = { cmd = { "x" }, timout = 1 } }, 'stop: unknown key string "timout"')
       bad({ stop = { { signal = "TERM", wait = 1 }, { signal = "KILL" } } },
         'stop[1]: must be a signal such as "TERM", got a table')
     end)
@@ -378,7 +420,21 @@ describe("schema.bundle", function()
   end
 
   local function bundle(services)
-    return { path = "scripts/x.lua", name = "app", services = services, reacts = false }
+    local children = {}
+    for i, each in ipairs(services) do children[i] = { service = each.name } end
+    local tree = {
+      strategy = "one_for_one", auto_shutdown = "never", significant = false, stay = false, children = children,
+      restart = { on = "always", backoff = { from = 0.1, factor = 2, max = 30, jitter = 0.1, reset = 10 } },
+    }
+    return { path = "scripts/x.lua", name = "app", services = services, tree = tree, reacts = false }
+  end
+
+  local function with_tree(change)
+    return function()
+      local given = bundle { spec "a", spec "b" }
+      given.tree = change(given.tree) or given.tree
+      return given
+    end
   end
 
   it("returns an equal, new bundle", function()
@@ -408,6 +464,20 @@ describe("schema.bundle", function()
       'scripts/x.lua:97: service "a": this name is taken by the service at scripts/x.lua:97' },
     ["unknown need"] = { function() return bundle { spec("cache"), spec("web", { "cahce" }) } end,
       'scripts/x.lua:119: service "web": needs unknown service "cahce" (did you mean "cache"?)' },
+    ["no tree"] = { with_tree(function() return 3 end), "bundle.tree: must be a table, got number 3" },
+    ["a service that is missing in the tree"] = { with_tree(function(t) t.children[2] = nil end),
+      "bundle.tree: does not hold every service" },
+    ["a service twice in the tree"] = { with_tree(function(t) t.children[3] = { service = "a" } end),
+      'bundle.tree.children[3].service: "a" is there twice' },
+    ["an unknown service in the tree"] = { with_tree(function(t) t.children[3] = { service = "c" } end),
+      'bundle.tree.children[3].service: is no service of the bundle: "c"' },
+    ["a supervisor without a name"] = { with_tree(function(t) t.children[3] = { children = {} } end),
+      "bundle.tree.children[3].name: is required" },
+    ["a supervisor in itself"] = { with_tree(function(t) t.name = "t"; t.children[3] = t end),
+      'bundle.tree.children[3].name: "t" is there twice' },
+    ["a supervisor with a service's name"] = {
+      with_tree(function(t) t.children[3] = { name = "a", children = {} } end),
+      'bundle.tree.children[3].name: "a" is there twice' },
     ["cycle"] = {
       function()
         return bundle { spec("x", { "a" }), spec("a", { "b" }), spec("b", { "c" }), spec("c", { "a" }) }

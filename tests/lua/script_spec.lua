@@ -84,7 +84,7 @@ return ward.supervisor {
       local more = DB .. 'local web = ward.service { name = "web", cmd = { "web" } }\n'
       assert.equal("web db", names(good(more .. "return { web, db }")))
       assert.equal("db web", names(good(more)))
-      assert.equal("db web", names(good(more .. 'ward.supervisor { name = "s", children = { web, db } }')))
+      assert.equal("web db", names(good(more .. 'ward.supervisor { name = "s", children = { web, db } }')))
       assert.equal("x", good(more).name)
     end)
 
@@ -136,8 +136,9 @@ return ward.supervisor {
       ['ward.service { name = "web", cmd = { "x" }, user = "nobdy" }'] =
         'service "web": user: no user is named "nobdy"',
       ['ward.service { name = "web", cmd = { "a\\0" } }'] = 'service "web": cmd[1]: contains a NUL byte',
-      ['ward.service { name = "web", cmd = { "x" }, on_exit = function() end }'] =
-        'service "web": on_exit: not yet supported',
+      ['ward.service { name = "web", cmd = { "x" }, on_exit = 3 }'] =
+        'service "web": on_exit: must be a function, got number 3',
+      ['ward.service { name = "web", cmd = { "x" }, calls = {} }'] = 'service "web": unknown key "calls"',
       ['ward.service { name = "web", cmd = { "x" }, restart = { backoff = { from = "1x" } } }'] =
         'service "web": restart.backoff.from: bad duration "1x": unknown unit "x"; units are ms, s, m, h and d',
       ['ward.service { name = "web", cmd = { "x" }, source = "y" }'] = 'service: unknown key "source"',
@@ -149,10 +150,19 @@ return ward.supervisor {
         'supervisor "s": unknown key "childern" (did you mean "children"?)',
       ['ward.supervisor { name = "s" }'] = 'supervisor "s": children: is required',
       ['ward.supervisor { children = {} }'] = "supervisor: name: is required",
-      ['ward.supervisor { name = "s", children = {}, strategy = "rest_for_one" }'] =
-        'supervisor "s": strategy: "rest_for_one": not yet supported',
+      ['ward.supervisor { name = "s", children = {}, strategy = "rest_for_all" }'] =
+        'supervisor "s": strategy: must be one of "one_for_one", "one_for_all", "rest_for_one", got string '
+          .. '"rest_for_all" (did you mean "rest_for_one"?)',
       ['ward.supervisor { name = "s", children = {}, intensity = { 5 } }'] =
-        'supervisor "s": intensity: not yet supported',
+        'supervisor "s": intensity.within: is required',
+      ['ward.supervisor { name = "s", children = {}, restart = function() end }'] =
+        'supervisor "s": restart: a supervisor has a condition and a backoff; its limit is intensity',
+      ['ward.supervisor { name = "s", children = {}, significant = true }'] =
+        'supervisor "s": significant: must not be true with restart = "always": such a supervisor never ends',
+      ['ward.supervisor { name = "s", children = { ward.service { name = "a", cmd = { 1 }, significant = true } } }'] =
+        'supervisor "s": children[1] service "a" is significant, but its supervisor has no auto_shutdown',
+      ['ward.supervisor { name = "s", children = { ward.supervisor { name = "t", children = {}, stay = true } } }'] =
+        'supervisor "s": children[1]: supervisor "t" has stay = true, which only the outermost supervisor can have',
       ['ward.supervisor()'] =
         'ward.supervisor: expected a plain table such as { name = "app", children = { db, web } }, got nothing',
     } do

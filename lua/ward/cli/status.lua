@@ -33,7 +33,9 @@ end
 
 -- What will happen to the service by itself.
 local function next_step(service)
-  if service.waits_for and #service.waits_for > 0 then
+  if service.paused and service.state == "backoff" then
+    return "paused"
+  elseif service.waits_for and #service.waits_for > 0 then
     return "after " .. table.concat(service.waits_for, ", ")
   elseif service.next_in and service.state == "backoff" then
     return "start in " .. duration.format(service.next_in)

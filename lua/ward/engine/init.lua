@@ -16,8 +16,8 @@
 --   { kind = "shutdown", token }
 --
 -- An event's type is the state that a service entered (then with `from` and `pid`, and where they apply `exit`,
--- `delay`, `attempt`, `restarts`, `next_at`, `reason`, `need`, `waits_for`, `because`), or "signal" (signal, rung, wait,
--- pid), "rule_failed" (message), "shutdown" (level, live, reason), or of a supervisor "give_up", "auto_shutdown"
+-- `delay`, `attempt`, `restarts`, `next_at`, `reason`, `need`, `waits_for`, `because`), or "signal" (signal, rung,
+-- wait, pid), "rule_failed" (message), "shutdown" (level, live, reason), or of a supervisor "give_up", "auto_shutdown"
 -- (reason, child), "supervisor_backoff" (delay, restarts), "supervisor_up".
 --
 -- A command is answered when its names have got there: start and restart when ready (or after one failed try),

@@ -145,7 +145,8 @@ local function retry_later(st, svc, exit, delay)
   svc.restarts = svc.restarts + 1
   delay = delay or backoff.delay(policy, svc.streak, backoff.random(st.rng))
   state.enter(st, svc, "backoff", {
-    exit = exit, delay = delay, attempt = svc.streak, restarts = svc.restarts, next_at = st.now + delay,
+    exit = exit, told = svc.state == "backoff" or nil,
+    delay = delay, attempt = svc.streak, restarts = svc.restarts, next_at = st.now + delay,
   })
   -- Who started it by hand learns how that went; who waits for it goes on waiting.
   state.answer_failed_try(st, svc, exit)
@@ -159,7 +160,7 @@ end
 
 local function give_up(st, svc, exit, details)
   details = details or {}
-  details.exit = exit
+  details.exit, details.told = exit, svc.state == "backoff" or nil
   local to <const> = exit.ok and "done" or "failed"
   state.enter(st, svc, to, details)
   if not svc.up then

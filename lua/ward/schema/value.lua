@@ -157,6 +157,20 @@ function M.list(path, value, what, max)
   return count
 end
 
+--- A program and its arguments: a list of strings and numbers, the first not empty.
+function M.words(path, given)
+  if type(given) == "string" and not given:find("\0", 1, true) then
+    local words = {}
+    for word in given:sub(1, 60):gmatch("%S+") do words[#words + 1] = M.quote(word) end
+    M.fail(path, ("must be a list such as { %s }, got %s"):format(table.concat(words, ", "), M.describe(given)))
+  end
+  local count <const> = M.list(path, given, 'a list of strings such as { "sleep", "10" }')
+  if count == 0 then M.fail(path, "must not be empty") end
+  local words = {}
+  for i = 1, count do words[i] = M.text(("%s[%d]"):format(path, i), given[i], { min = i == 1 and 1 or 0 }) end
+  return words
+end
+
 --- The values of a plain list, each once and sorted.
 ---@param path string
 ---@param value any

@@ -6,6 +6,7 @@
 local children <const> = require "ward.script.children"
 local coroutines <const> = require "ward.script.coroutines"
 local events <const> = require "ward.script.events"
+local hooks <const> = require "ward.script.hooks"
 local run <const> = require "ward.script.run"
 local scheduler <const> = require "ward.script.scheduler"
 local tasks <const> = require "ward.script.tasks"
@@ -27,7 +28,8 @@ end
 ---@param host table request, now, blocker, located, and what schema.normalise needs
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
 ---@return table runtime functions: name -> fn(at, ...), what `ward` offers; coroutine, print: the script's;
----  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
+---  callback: fn(fn) -> its number; entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was
+---  declared that runs later
 function M.new(host, guard)
   local meta <const> = {}
   local tell -- of events.lua
@@ -46,6 +48,7 @@ function M.new(host, guard)
   local kids <const>, launch <const> = children.new {
     scheduler = self, host = host, request = host.request, located = host.located,
   }
+  local hook <const> = hooks.new(self, host)
   local running, reacts = false, false
 
   for name, fn in next, listening do functions[name] = fn end
@@ -66,6 +69,8 @@ function M.new(host, guard)
     end,
     event = function(event) tell(event) end,
     told = function(...) children.told(kids, ...) end,
+    hook = hook.call,
+    ask = hook.ask,
     cut_off = function(message) self:cut_off(message) end,
     run = function() end,
     stop = function() self:stop() end,
@@ -74,7 +79,8 @@ function M.new(host, guard)
   return {
     functions = functions,
     coroutine = coroutines.new(self),
-    reacts = function() return reacts end,
+    callback = hook.add,
+    reacts = function() return reacts or hook.any() end,
     print = function(...)
       if not running then return print(...) end
       local words <const> = table.pack(...)

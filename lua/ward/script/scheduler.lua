@@ -28,6 +28,7 @@ local close <const>, status <const> = coroutine.close, coroutine.status
 ---@field waiters table<ward.script.Task, true>?
 ---@field owned table<table, fun(thing: table)>? what ends with it
 ---@field quiet boolean? its failure is no event
+---@field ended fun(how: string, result: table?)? called when it is done
 ---@field nested thread[]? coroutines of the script that wait for it, the innermost last
 
 ---@class ward.script.Scheduler
@@ -100,6 +101,7 @@ local function finish(self, task, how, result)
   self.timers:remove(task)
   self:disown(task.parent, task)
   release(task)
+  if task.ended then task.ended(how, result) end
   local waiters <const> = task.waiters
   task.waiters = nil
   if waiters and next(waiters) then

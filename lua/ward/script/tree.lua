@@ -1,17 +1,18 @@
 -- What one generation of a script declares, and the bundle that comes of it.
 --
 -- A node is a declared service or supervisor:
---   { kind, name, title = 'service "web"', source = "file:line", spec | children, parent, value }
+--   { kind, name, title = 'service "web"', source = "file:line", spec, children, parent, value }
 
 local graph <const> = require "ward.engine.graph"
 local schema <const> = require "ward.schema"
 local suggest <const> = require "ward.suggest"
+local supervisors <const> = require "ward.schema.supervisor"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
 local M <const> = {}
 
---- An empty generation. Its host is `host` with service_name added.
+--- An empty generation. Its host is `host` with service_name and node added.
 function M.new(host)
   local nodes <const> = {}
   local own <const> = {
@@ -20,8 +21,10 @@ function M.new(host)
       return node and node.kind == "service" and node.name or nil
     end,
   }
+  local by_name <const> = {}
+  function own.node(name) return by_name[name] end
   -- order: nodes as declared; nodes: by the value the script holds; by_name: services and supervisors.
-  return { host = setmetatable(own, { __index = host }), order = {}, nodes = nodes, by_name = {} }
+  return { host = setmetatable(own, { __index = host }), order = {}, nodes = nodes, by_name = by_name }
 end
 
 --- Adds a declaration and returns the value the script gets for it. Raises when the name is taken.
@@ -29,7 +32,7 @@ end
 ---@param kind "service"|"supervisor"
 ---@param name string
 ---@param at string file:line
----@param spec table|nil canonical spec of a service
+---@param spec table canonical
 ---@param children table[]|nil nodes of a supervisor
 function M.add(generation, kind, name, at, spec, children)
   local title <const> = ('%s "%s"'):format(kind, name)
@@ -51,9 +54,15 @@ end
 
 local EXPECTED <const> = "must return a supervisor, a service, a list of these, or nothing"
 
--- The nodes that the script returned, in order; without a returned value, nil.
+-- The nodes that the script returned, in order; without a returned value, those that are nobody's children.
 local function roots_of(generation, path, returned)
-  if returned == nil then return nil end
+  if returned == nil then
+    local list = {}
+    for _, node in ipairs(generation.order) do
+      if not node.parent then list[#list + 1] = node end
+    end
+    return list
+  end
   local node <const> = generation.nodes[returned]
   if node then return { node } end
   local roots <const>, message <const> = value.try(function()
@@ -73,13 +82,31 @@ local function roots_of(generation, path, returned)
   return roots
 end
 
+-- What the engine needs of a node and those below it; their specs go into the list.
 local function collect(node, seen, specs)
   if seen[node] then
     error(("%s: %s: is in two places of what the script returns"):format(node.source, node.title), 0)
   end
   seen[node] = true
-  if node.spec then specs[#specs + 1] = node.spec end
-  for _, child in ipairs(node.children or {}) do collect(child, seen, specs) end
+  if node.kind == "service" then
+    specs[#specs + 1] = node.spec
+    return { service = node.name }
+  end
+  local sup = { name = node.name, children = {} }
+  for key, item in next, node.spec do sup[key] = item end
+  for i, child in ipairs(node.children) do sup.children[i] = collect(child, seen, specs) end
+  return sup
+end
+
+-- A root that is no supervisor's child stands under one that has no rules.
+local function root_of(roots, trees, path)
+  if #roots == 1 and roots[1].kind == "supervisor" then return trees[1] end
+  for _, node in ipairs(roots) do
+    local why <const> = supervisors.significance(nil, node.spec.significant)
+      or node.spec.stay and "has stay = true, which only the outermost supervisor can have"
+    if why then error(("%s: %s: %s"):format(node.source or path, node.title, why), 0) end
+  end
+  return { strategy = "one_for_one", children = trees }
 end
 
 -- A name for a bundle without a supervisor: that of the script's file.
@@ -93,30 +120,27 @@ end
 ---@param generation table
 ---@param path string of the script
 ---@param returned any
----@return table bundle { path=, name=, services = { spec, ... }, reacts = whether something runs in it later }
+---@return table bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts = whether something
+---  runs in it later }
 function M.finish(generation, path, returned)
   local roots <const> = roots_of(generation, path, returned)
-  local specs, seen = {}, {}
-  if roots then
-    for _, node in ipairs(roots) do collect(node, seen, specs) end
-    for _, node in ipairs(generation.order) do
-      if not seen[node] then
-        error(("%s: %s: declared, but not in what the script returns"):format(node.source, node.title), 0)
-      end
-    end
-  else
-    for _, node in ipairs(generation.order) do
-      if node.spec then specs[#specs + 1] = node.spec end
+  local specs, seen, trees = {}, {}, {}
+  for i, node in ipairs(roots) do trees[i] = collect(node, seen, specs) end
+  for _, node in ipairs(generation.order) do
+    if not seen[node] then
+      error(("%s: %s: declared, but not in what the script returns"):format(node.source, node.title), 0)
     end
   end
   local reacts <const> = generation.runtime.reacts()
   if #specs == 0 and not reacts then error(path .. ": declares no service", 0) end
   local ok <const>, errors <const> = graph.check(specs, suggest.nearest)
   if not ok then error(errors[1].message, 0) end
-  local root <const> = roots and #roots == 1 and roots[1].kind == "supervisor" and roots[1]
-  local name <const> = root and root.name or name_of_file(path)
+  local root <const> = root_of(roots, trees, path)
   generation.finished = true
-  return { path = path, name = assert(schema.name(name)), services = specs, reacts = reacts }
+  return {
+    path = path, name = assert(schema.name(root.name or name_of_file(path))), services = specs, tree = root,
+    reacts = reacts,
+  }
 end
 
 return M

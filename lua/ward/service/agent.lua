@@ -159,6 +159,14 @@ function OPS.report(self, message)
   self.parts.report(message)
 end
 
+function OPS.answer(self, id, verdict, fault)
+  local told = self.asked[id]
+  self.asked[id] = nil
+  if told then
+    told(verdict, fault)
+  end
+end
+
 -- Entries --------------------------------------------------------------------------------------------------
 
 -- One entry. Returns whether a task is ready for the next one.
@@ -228,16 +236,44 @@ local EVENTS <const> = {
   starting = "start", ready = "ready", failed = "fail", stopping = "stop", stopped = "stopped",
 }
 
+-- The state that was entered -> the hook of the service.
+local HOOKS <const> = {
+  starting = "on_start", ready = "on_ready", stopping = "on_stop", failed = "on_fail",
+}
+
 --- Tells the script of an event of the engine.
 ---@param event table
-function Agent:tell(event)
+---@param calls table<string, integer>? numbers of the service's hooks
+function Agent:tell(event, calls)
   local at = core.time()
-  if event.exit then
+  local hook = calls and calls[HOOKS[event.type]]
+  if hook then
+    self:post("hook", hook, event.name, event.exit)
+  end
+  if calls and calls.on_exit and event.exit and not event.told and not event.asking then
+    self:post("hook", calls.on_exit, event.name, event.exit)
+  end
+  if event.exit and not event.told then
     self:post("event", { event = "exit", name = event.name, exit = event.exit, pid = event.exit.pid, at = at })
   end
   if EVENTS[event.type] then
     self:post("event", { event = EVENTS[event.type], name = event.name, pid = event.pid, exit = event.exit, at = at })
   end
+end
+
+--- Asks the script's own rules what follows an exit; told(verdict, fault) is called at once or later, or never.
+---@param name string
+---@param calls table<string, integer>
+---@param exit table
+---@param history table
+---@param told fun(verdict: any, fault: string?)
+function Agent:ask(name, calls, exit, history, told)
+  if not self.script then
+    return told(nil, "the script does not run")
+  end
+  self.serial = self.serial + 1
+  self.asked[self.serial] = told
+  self:post("ask", self.serial, name, calls, exit, history)
 end
 
 --- Ends every task and every child of one; done() is called when none is left, at the latest in a later turn.
@@ -264,6 +300,10 @@ function Agent:close()
   self.timer:close()
   self.script:close()
   self.script = nil
+  for id, told in pairs(self.asked) do
+    self.asked[id] = nil
+    told(nil, "the script does not run")
+  end
 end
 
 ---@class ward.service.AgentParts
@@ -280,7 +320,7 @@ end
 function M.new(script, parts)
   local self = setmetatable({
     script = script, parts = parts, children = {}, live = 0, queue = {}, first = 1, last = 0, failures = 0,
-    entering = false,
+    entering = false, asked = {}, serial = 0,
   }, Agent)
   script:serve(function(op, ...)
     return OPS[op](self, ...)

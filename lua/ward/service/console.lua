@@ -22,6 +22,20 @@ function M.exit(exit)
   return "ended with an unknown status" .. after
 end
 
+-- Why something stops that nobody has told to.
+local REASONS <const> = {
+  one_for_all = "its group restarts", rest_for_one = "its group restarts", need_restarts = "what it needs restarts",
+  give_up = "its supervisor gives up", auto_shutdown = "its supervisor shuts down",
+  timeout = "not ready in time", watchdog = "it missed its watchdog", check = "it failed its check",
+}
+
+--- Why ward itself stops when nobody has told it to: the reason of a shutdown, in words.
+---@param reason "give_up"|"auto_shutdown"
+---@return string
+function M.because(reason)
+  return reason == "give_up" and "the supervisor has given up" or "the supervisor is done"
+end
+
 -- Event type -> function(event) -> text, mood. No entry, or no text: nothing to say.
 local SAYS <const> = {}
 
@@ -49,7 +63,8 @@ function SAYS.stopping(event)
   if event.need then
     return ("stopping, because it needs %s"):format(event.need), "plain"
   end
-  return "stopping", "plain"
+  local why = REASONS[event.reason]
+  return why and ("stopping: %s"):format(why) or "stopping", "plain"
 end
 
 -- The first step of the ladder is what "stopping" means; only what comes after it is news.
@@ -60,6 +75,9 @@ function SAYS.signal(event)
 end
 
 function SAYS.stopped(event)
+  if event.because then
+    return "stopped: " .. event.because, "plain"
+  end
   return event.exit and ("stopped (%s)"):format(M.exit(event.exit)) or "stopped", "plain"
 end
 
@@ -68,13 +86,50 @@ function SAYS.done(event)
 end
 
 function SAYS.failed(event)
+  if event.because then
+    return event.because .. "; not tried again", "bad"
+  elseif event.exit and event.reason == "give_up" then
+    return M.exit(event.exit) .. "; too many restarts, not tried again", "bad"
+  end
   return event.exit and M.exit(event.exit) .. "; not tried again" or "failed", "bad"
 end
 
 function SAYS.backoff(event)
+  if event.asking then
+    return nil -- told when the script has decided
+  elseif event.paused then
+    return M.exit(event.exit) .. "; restarting is paused", "warn"
+  end
   local mood = event.exit.ok and "plain" or "bad"
   return ("%s; next try in %s (restart %d)"):format(M.exit(event.exit), duration.format(event.delay), event.restarts),
     mood
+end
+
+function SAYS.rule_failed(event)
+  return ("the default rule applies: %s"):format(event.message), "warn"
+end
+
+local TOO_MANY <const> = {
+  intensity = "too many restarts of %s: gives up, and stops its children",
+  escalate = "%s escalates: gives up, and stops its children",
+  any_significant = "%s has ended: shuts down",
+  all_significant = "%s was the last of the significant ones to end: shuts down",
+}
+
+function SAYS.give_up(event)
+  return TOO_MANY[event.reason]:format(event.child), "bad"
+end
+
+function SAYS.auto_shutdown(event)
+  return TOO_MANY[event.reason]:format(event.child), "plain"
+end
+
+function SAYS.supervisor_backoff(event)
+  return ("all down; starts again in %s (restart %d)"):format(duration.format(event.delay), event.restarts), "warn"
+end
+
+function SAYS.supervisor_up()
+  return "starts its children again", "plain"
 end
 
 function SAYS.stuck(event)

@@ -146,7 +146,10 @@ local function change(op)
   }
 end
 
-local METHODS <const> = { start = change("start"), stop = change("stop"), restart = change("restart") }
+local METHODS <const> = {}
+for _, op in ipairs({ "start", "stop", "restart", "pause", "resume" }) do
+  METHODS[op] = change(op)
+end
 
 METHODS.version = {
   params = {},
@@ -162,7 +165,7 @@ local function describe(control, name, now)
     uptime = view.uptime, restarts = view.restarts, last_exit = view.last_exit,
     next_in = view.next_at and math.max(0, view.next_at - now), in_state = view.since and now - view.since,
     degraded = view.degraded and json.list(view.degraded),
-    waits_for = json.list(view.waits_for or {}), log = control.info.log_files[name],
+    paused = view.paused, waits_for = json.list(view.waits_for or {}), log = control.info.log_files[name],
   }
 end
 
@@ -185,6 +188,44 @@ METHODS.status = {
       instance = control.info.instance, pid = core.pid, version = core.version, script = control.info.script,
       uptime = now - control.info.since, services = services,
     }
+  end,
+}
+
+METHODS.why = {
+  params = { names = required(NAMES) },
+  run = function(control, params)
+    local names, missing = glob.expand(params.names, control.driver:names())
+    if not names then
+      return unknown_service(missing)
+    end
+    local services = json.list({})
+    for i, name in ipairs(names) do
+      services[i] = control.driver:why(name)
+      services[i].log = control.info.log_files[name]
+      for _, key in ipairs({ "waits_for", "dead_needs", "supervisors" }) do
+        json.list(services[i][key])
+      end
+    end
+    return { now = core.now(), services = services }
+  end,
+}
+
+local function lists_of(node)
+  for _, key in ipairs({ "needs", "wants", "after", "children" }) do
+    if node[key] then
+      json.list(node[key])
+    end
+  end
+  for _, child in ipairs(node.children or {}) do
+    lists_of(child)
+  end
+  return node
+end
+
+METHODS.graph = {
+  params = {},
+  run = function(control)
+    return { root = lists_of(control.driver:graph()) }
   end,
 }
 

@@ -3,6 +3,7 @@
 
 local core <const> = require("ward.core")
 local engine <const> = require("ward.engine")
+local exits <const> = require("ward.engine.exit")
 
 local M <const> = {}
 
@@ -146,10 +147,36 @@ end
 
 function EFFECTS.kill(driver, effect)
   call_off(driver, effect.name)
-  local proc = driver.procs[effect.name]
-  if proc then
+  for _, proc in pairs({ driver.procs[effect.name], driver.helpers[effect.name] }) do
     proc:kill_tree()
   end
+end
+
+-- The command of a stop ladder: a child of its own, with all that the service has but its control group.
+function EFFECTS.run(driver, effect)
+  local name = effect.name
+  local function ran(exit)
+    driver.helpers[name] = nil
+    exit.ok = exit.kind == "exited" and exit.code == 0
+    if not exit.ok then
+      driver.hooks.note(name, "the stop command failed: " .. exits.describe(exit))
+    end
+    driver:post({ kind = "ran", name = name, exit = exit })
+  end
+  local proc, err = core.launch(driver.stops[name], { log = driver.logs[name], started = function() end, exit = ran })
+  if proc then
+    driver.helpers[name] = proc
+  else
+    ran(failed_launch(err))
+  end
+end
+
+-- What the script says about an exit. It may be slow, and may never answer: the engine waits only so long.
+function EFFECTS.ask(driver, effect)
+  local name = effect.name
+  driver.hooks.ask(name, driver.specs[name].calls, effect.exit, effect.history, function(verdict, fault)
+    driver:post({ kind = "verdict", name = name, verdict = verdict, fault = fault })
+  end)
 end
 
 function EFFECTS.arm(driver, effect)
@@ -257,6 +284,19 @@ function Driver:view(name)
   return view
 end
 
+--- Why a service is as it is: see ward.engine.why. Times are on the clock of core.now.
+---@param name string
+---@return table?
+function Driver:why(name)
+  return engine.why(self.state, name, core.now())
+end
+
+--- The tree of supervisors and services: see ward.engine.why.
+---@return table root
+function Driver:graph()
+  return engine.graph(self.state)
+end
+
 --- All names in declaration order.
 ---@return string[]
 function Driver:names()
@@ -288,12 +328,14 @@ end
 ---@field event fun(event: table) the engine has something to tell
 ---@field reply fun(token: any, reply: table) a command is answered
 ---@field quit fun(code: integer) the engine is done
+---@field ask fun(name: string, calls: table, exit: table, history: table, told: fun(verdict: any, fault: string?))
 ---@field note fun(name: string, text: string) something small went wrong with a service
 ---@field internal_error fun(what: string, trace: string)
 
 --- A driver over the specs; nothing runs until the boot event is posted.
 ---@param specs table[] canonical specs
----@param parts { plans: table<string, userdata>, logs: table<string, userdata>, seed: integer, cgroups: table? }
+---@param parts { plans: table<string, userdata>, stops: table<string, userdata>, logs: table<string, userdata>,
+---  seed: integer, cgroups: table?, tree: table? }
 ---@param hooks ward.service.Hooks
 ---@return ward.service.Driver
 function M.new(specs, parts, hooks)
@@ -304,8 +346,9 @@ function M.new(specs, parts, hooks)
     warns[spec.name] = spec.sandbox ~= nil and spec.sandbox.on_failure == "warn"
   end
   return setmetatable({
-    state = engine.new(specs, { seed = parts.seed }),
-    specs = by_name, cgroups = parts.cgroups, plans = parts.plans, logs = parts.logs, hooks = hooks,
+    state = engine.new(specs, { seed = parts.seed, tree = parts.tree }),
+    specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
+    hooks = hooks, helpers = {},
     order = order, warns = warns,
     procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
     under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,

@@ -131,6 +131,9 @@ local SHUTDOWN_LINES <const> = {
 
 function Supervisor:event(event)
   if event.type == "shutdown" then
+    if event.reason then
+      self.stopped_by = console.because(event.reason)
+    end
     if event.live == 0 then
       return self:say("ward", ("stopping (%s)"):format(self.stopped_by), "warn")
     end
@@ -215,9 +218,16 @@ local function hooks_of(self)
     internal_error = internal_error,
     event = function(event)
       self:event(event)
+      local spec = self.driver.specs[event.name]
       if self.agent then
-        self.agent:tell(event)
+        self.agent:tell(event, spec and spec.calls)
       end
+    end,
+    ask = function(name, calls, exit, history, told)
+      if not self.agent then
+        return told(nil, "the script does not run")
+      end
+      self.agent:ask(name, calls, exit, history, told)
     end,
     reply = function(token, reply)
       self.control:reply(token, reply)
@@ -264,7 +274,7 @@ local function supervise(self, bundle, place, options)
   local hooks = hooks_of(self)
   self.cgroups = cgroups.new(options.instance)
   self.driver = driver.new(bundle.services, {
-    plans = self.plans, logs = self.logs, seed = seed, cgroups = self.cgroups,
+    plans = self.plans, stops = self.stops, logs = self.logs, seed = seed, cgroups = self.cgroups, tree = bundle.tree,
   }, hooks)
   self.control = control.new({
     driver = self.driver,
@@ -320,10 +330,9 @@ function M.run(options)
   if not bundle then
     return refuse(errors)
   end
-  local plans
-  plans, errors = load.plans(bundle)
+  local plans, stops = load.plans(bundle)
   if not plans then
-    return refuse(errors)
+    return refuse(stops)
   end
   local place, message = claim(options.instance)
   if not place then
@@ -336,7 +345,8 @@ function M.run(options)
     return refuse({ files })
   end
   local self = setmetatable({
-    plans = plans, logs = logs, log_files = files, open_log = open_log, look = look, code = 1, stopped_by = "shutdown",
+    plans = plans, stops = stops, logs = logs, log_files = files, open_log = open_log, look = look, code = 1,
+    stopped_by = "shutdown",
   }, Supervisor)
   local code
   code, message = supervise(self, bundle, place, options)

@@ -33,15 +33,35 @@ function M.bundle(path)
   return bundle
 end
 
+-- The stop command runs as the service does, but for its control group and its terminal.
+local function stop_spec(spec)
+  local copy = {}
+  for key, value in pairs(spec) do
+    copy[key] = value
+  end
+  copy.cmd, copy.arg0, copy.cgroup = spec.stop[1].cmd, spec.stop[1].cmd[1], nil
+  copy.tty, copy.fds, copy.stdin = false, {}, { kind = "null" }
+  for _, side in ipairs({ "stdout", "stderr" }) do
+    if copy[side].kind == "tty" then
+      copy[side] = { kind = "log" }
+    end
+  end
+  return copy
+end
+
 --- Makes the plan of each spec. A plan owns bytes only; it needs no privilege and touches nothing.
 ---@param bundle table
 ---@return table<string, userdata>? plans by service name
----@return string[]? errors
+---@return table<string, userdata>|string[] stops plans of the stop commands by service name; or errors
 function M.plans(bundle)
-  local plans, errors = {}, {}
+  local plans, stops, errors = {}, {}, {}
   for _, spec in ipairs(bundle.services) do
     local plan, err = core.plan(spec)
     plans[spec.name] = plan
+    if plan and spec.stop[1].cmd then
+      stops[spec.name], err = core.plan(stop_spec(spec))
+      plan = stops[spec.name]
+    end
     local fault = not plan and message_of(err) or cgroups.fault(spec)
     if fault then
       errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, fault)
@@ -50,7 +70,7 @@ function M.plans(bundle)
   if #errors > 0 then
     return nil, errors
   end
-  return plans
+  return plans, stops
 end
 
 -- PATH as the child will have it.

@@ -267,7 +267,7 @@ describe("ward.cli", function()
 
   describe("check", function()
     local function bundle(...)
-      return { path = "x.lua", name = "x", services = { ... } }
+      return { path = "x.lua", name = "x", services = { ... }, tree = { children = { { service = (...).name } } } }
     end
 
     it("counts services and warns of missing executables", function()
@@ -292,7 +292,10 @@ describe("ward.cli", function()
     before_each(function()
       function core.script()
         local function spec(name, line) return { name = name, source = "x.lua:" .. line, cmd = { "x" }, cwd = "/" } end
-        return { path = "x.lua", name = "x", services = { spec("db", 2), spec("web-1", 3), spec("web-2", 4) } }
+        return {
+          path = "x.lua", name = "x", services = { spec("db", 2), spec("web-1", 3), spec("web-2", 4) },
+          tree = { children = { { service = "db" }, { service = "web-1" }, { service = "web-2" } } },
+        }
       end
       function core.plan(spec)
         local steps = {}

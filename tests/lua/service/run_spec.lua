@@ -21,7 +21,9 @@ describe("ward.service.run", function()
     for _, name in ipairs(MODULES) do package.loaded[name] = nil end
     package.loaded["ward.core"] = core
     core.files["/run"], core.files["/log"] = { type = "dir", mode = 493, uid = 0 }, { type = "dir", mode = 493 }
-    bundle = { path = "x.lua", name = "x", services = { spec("db"), spec("web", { "db" }) } }
+    bundle = { path = "x.lua", name = "x", services = { spec("db"), spec("web", { "db" }) }, tree = {
+      children = { { service = "db" }, { service = "web" } },
+    } }
     function core.script() return bundle end
     service = require("ward.service")
   end)
@@ -81,7 +83,7 @@ describe("ward.service.run", function()
   end)
 
   it("brings a crashed service back, and one that cannot be executed is tried again too", function()
-    bundle.services = { spec("db") }
+    bundle.services, bundle.tree = { spec("db") }, { children = { { service = "db" } } }
     core.refuse.db = fake.failure(2, "cannot exec /bin/db: No such file or directory (stage exec)")
     function core.play()
       assert.equal(0, #core.launched)
@@ -101,7 +103,7 @@ describe("ward.service.run", function()
   end)
 
   it("sweeps what the services left behind, and gives up on what cannot die", function()
-    bundle.services = { spec("db") }
+    bundle.services, bundle.tree = { spec("db") }, { children = { { service = "db" } } }
     core.orphan_count = 2
     function core.play()
       core.on_signal.TERM()

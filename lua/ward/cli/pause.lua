@@ -1,0 +1,1 @@
+return require("ward.cli.at_once").verb("pause", "Leave services down when they exit, until they are resumed.")

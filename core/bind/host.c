@@ -2,6 +2,7 @@
  * sentence. */
 #include "bind/bind.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -13,17 +14,40 @@
 
 #include "base/fd.h"
 
-#define FD_TYPE	 "ward.fd"
-#define MAX_FILE ((size_t)16 << 20)
+#define FD_TYPE	  "ward.fd"
+#define DIR_TYPE  "ward.dir"
+#define MAX_FILE  ((size_t)16 << 20)
+#define MAX_NAMES 100000
 
 extern char **environ;
 
+/* Pushes nil, the sentence, and errno and its name where there is one. */
 static int
-fail(lua_State *L, const char *verb, const char *path, const char *why)
+fail(lua_State *L, const char *verb, const char *path, int err, const char *why)
 {
 	lua_pushnil(L);
-	lua_pushfstring(L, "cannot %s %s: %s", verb, path, why);
-	return 2;
+	lua_pushfstring(L, "cannot %s %s: %s", verb, path, why ? why : strerror(err));
+	if (!err)
+		return 2;
+	lua_pushinteger(L, err);
+	lua_pushstring(L, strerrorname_np(err));
+	return 4;
+}
+
+/* A path for the kernel in argument 1; NULL when there is a NUL inside. */
+static const char *
+path_argument(lua_State *L)
+{
+	size_t length;
+	const char *path = luaL_checklstring(L, 1, &length);
+
+	return strlen(path) == length ? path : NULL;
+}
+
+static int
+fail_nul(lua_State *L, const char *verb)
+{
+	return fail(L, verb, lua_tostring(L, 1), 0, "a NUL in the file name");
 }
 
 static int
@@ -48,64 +72,146 @@ push_fd(lua_State *L)
 	return fd;
 }
 
-/* Opens a regular file. A FIFO or a device is refused without waiting for its other side. Returns 0
- * or why not. */
-static const char *
-open_file(const char *path, int *fd, size_t *size)
+/* Opens a regular file. A FIFO or a device is refused without waiting for its other side. Returns 0, or
+ * -errno; then *why may say it better. */
+static int
+open_file(const char *path, int *fd, size_t *size, const char **why)
 {
 	struct stat st;
 
 	*fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (*fd < 0 || fstat(*fd, &st) < 0)
-		return strerror(errno);
+		return -errno;
 	if (S_ISDIR(st.st_mode))
-		return strerror(EISDIR);
-	if (!S_ISREG(st.st_mode))
-		return "not a regular file";
+		return -EISDIR;
+	if (!S_ISREG(st.st_mode)) {
+		*why = "not a regular file";
+		return -EINVAL;
+	}
 	*size = (size_t)st.st_size;
-	return *size > MAX_FILE ? "larger than 16 MiB" : NULL;
+	*why = "larger than 16 MiB";
+	return *size > MAX_FILE ? -EFBIG : 0;
 }
 
 /* Appends what @fd still holds, first in a piece of @room bytes. The size that the file had is only a
- * hint: it may grow, and in /proc it is 0. Returns NULL or why not. */
-static const char *
+ * hint: it may grow, and in /proc it is 0. Returns 0 or -errno. */
+static int
 read_rest(luaL_Buffer *b, int fd, size_t room)
 {
 	while (luaL_bufflen(b) <= MAX_FILE) {
 		ssize_t n = read(fd, luaL_prepbuffsize(b, room), room);
 
 		if (n == 0)
-			return NULL;
+			return 0;
 		if (n < 0 && errno != EINTR)
-			return strerror(errno);
+			return -errno;
 		if (n < 0)
 			continue;
 		luaL_addsize(b, (size_t)n);
 		room = (size_t)n < room ? room - (size_t)n : 4096;
 	}
-	return "larger than 16 MiB";
+	return -EFBIG;
 }
 
-/* host.read(path) -> text | nil, message */
+/* host.read(path) -> text | nil, message [, errno, its name] */
 static int
 host_read(lua_State *L)
 {
-	size_t length, size = 0;
-	const char *path = luaL_checklstring(L, 1, &length), *why;
+	const char *path = path_argument(L), *why = NULL;
+	size_t size = 0;
 	luaL_Buffer b;
-	int *fd;
+	int *fd, r;
 
-	if (strlen(path) != length)
-		return fail(L, "read", path, "a NUL in the file name");
+	if (!path)
+		return fail_nul(L, "read");
 	fd = push_fd(L);
-	why = open_file(path, fd, &size);
+	r = open_file(path, fd, &size, &why);
 	luaL_buffinit(L, &b);
-	if (!why)
-		why = read_rest(&b, *fd, size + 1);
+	if (r == 0)
+		r = read_rest(&b, *fd, size + 1);
 	ward_fd_close(fd);
-	if (why)
-		return fail(L, "read", path, why);
+	if (r < 0)
+		return fail(L, "read", path, -r, r == -EFBIG || r == -EINVAL ? why : NULL);
 	luaL_pushresult(&b);
+	return 1;
+}
+
+static int
+close_dir(lua_State *L)
+{
+	DIR **dir = luaL_checkudata(L, 1, DIR_TYPE);
+
+	if (*dir)
+		(void)closedir(*dir);
+	*dir = NULL;
+	return 0;
+}
+
+/* Pushes a directory stream that is closed when nothing refers to it any more. */
+static DIR **
+push_dir(lua_State *L)
+{
+	DIR **dir = lua_newuserdatauv(L, sizeof(*dir), 0);
+
+	*dir = NULL;
+	if (luaL_newmetatable(L, DIR_TYPE)) {
+		lua_pushcfunction(L, close_dir);
+		lua_setfield(L, -2, "__gc");
+	}
+	lua_setmetatable(L, -2);
+	return dir;
+}
+
+/* host.list(path) -> names in no order, without "." and ".." | nil, message [, errno, its name] */
+static int
+host_list(lua_State *L)
+{
+	const char *path = path_argument(L);
+	lua_Integer n = 0;
+	DIR **dir;
+
+	if (!path)
+		return fail_nul(L, "list");
+	dir = push_dir(L);
+	*dir = opendir(path);
+	if (!*dir)
+		return fail(L, "list", path, errno, NULL);
+	lua_newtable(L);
+	for (;;) {
+		const struct dirent *entry;
+
+		errno = 0;
+		entry = readdir(*dir);
+		if (!entry)
+			break;
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (n == MAX_NAMES)
+			return fail(L, "list", path, EFBIG, "more than 100000 names");
+		lua_pushstring(L, entry->d_name);
+		lua_rawseti(L, -2, ++n);
+	}
+	if (errno)
+		return fail(L, "list", path, errno, NULL);
+	(void)closedir(*dir);
+	*dir = NULL;
+	return 1;
+}
+
+/* host.kind(path) -> "file", "directory" or "other", links followed | nil, message [, errno, its name] */
+static int
+host_kind(lua_State *L)
+{
+	const char *path = path_argument(L);
+	struct stat st;
+
+	if (!path)
+		return fail_nul(L, "look at");
+	if (stat(path, &st) < 0)
+		return fail(L, "look at", path, errno, NULL);
+	lua_pushstring(L, S_ISREG(st.st_mode)	? "file"
+			  : S_ISDIR(st.st_mode) ? "directory"
+						: "other");
 	return 1;
 }
 
@@ -117,7 +223,7 @@ host_realpath(lua_State *L)
 	char resolved[PATH_MAX];
 
 	if (!realpath(path, resolved))
-		return fail(L, "resolve", path, strerror(errno));
+		return fail(L, "resolve", path, errno, NULL);
 	lua_pushstring(L, resolved);
 	return 1;
 }
@@ -129,7 +235,7 @@ host_cwd(lua_State *L)
 	char path[PATH_MAX];
 
 	if (!getcwd(path, sizeof(path)))
-		return fail(L, "find", "the working directory", strerror(errno));
+		return fail(L, "find", "the working directory", errno, NULL);
 	lua_pushstring(L, path);
 	return 1;
 }
@@ -256,6 +362,8 @@ ward_bind_host(lua_State *L, const char *share)
 {
 	static const luaL_Reg functions[] = {
 		{ "read", host_read },
+		{ "list", host_list },
+		{ "kind", host_kind },
 		{ "realpath", host_realpath },
 		{ "cwd", host_cwd },
 		{ "environ", host_environ },

@@ -15,7 +15,7 @@ local tree <const> = require "ward.script.tree"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
-local LATER <const> = { "oneshot", "cron", "on_signal", "watch", "command", "listen", "keep", "pool" }
+local LATER <const> = { "oneshot", "cron", "watch", "command", "listen", "pool" }
 local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
 
 local function got(given)
@@ -118,18 +118,27 @@ function M.open(host, guard)
     end
   end
 
+  local function closed(values, name)
+    return view.readonly(values, name, function(key, names)
+      return ("%s has no field %s%s"):format(name, view.key(key), suggest.hint(key, names))
+    end)
+  end
+
   declare("service", service)
   declare("supervisor", supervisor)
-  for name, fn in next, generation.runtime.functions do api[name] = host.located(fn) end
+  local runtime_ <const> = generation.runtime
+  for name, fn in next, runtime_.functions do api[name] = host.located(fn) end
+  for name, functions in next, runtime_.groups do
+    local group <const> = {}
+    for key, fn in next, functions do group[key] = host.located(fn) end
+    api[name] = closed(group, "ward." .. name)
+  end
+  for name, values in next, runtime_.values do api[name] = values end
   refuse(api, "ward.", LATER, "not yet supported")
   local ready <const> = {}
   refuse(ready, "ward.ready.", PROBES, "not yet supported")
-  api.ready = view.readonly(ready, "ward.ready", function(key, names)
-    return ("ward.ready has no field %s%s"):format(view.key(key), suggest.hint(key, names))
-  end)
-  return view.readonly(api, "ward", function(key, names)
-    return ("ward has no field %s%s"):format(view.key(key), suggest.hint(key, names))
-  end), generation
+  api.ready = closed(ready, "ward.ready")
+  return closed(api, "ward"), generation
 end
 
 return M

@@ -32,6 +32,7 @@ end
 
 local host <const> = {
   share = share, version = "0.1.0", read = read, realpath = realpath,
+  list = function() return {} end, kind = function() return nil end, environ = function() return { LANG = "C" } end,
   user = function(key)
     return (key == "www" or key == 33) and { name = "www", uid = 33, gid = 33 } or nil
   end,

@@ -15,6 +15,13 @@ local ALIASES <const> = { IOT = "ABRT", CLD = "CHLD", POLL = "IO" }
 local numbers <const> = {}
 for number, name in ipairs(NAMES) do numbers[name] = number end
 
+--- Those of ward's own process that a script may have, and why it cannot have the others that it may want.
+M.free, M.free_text = {}, "USR1, USR2, ALRM, CONT, IO, PROF, PWR, STKFLT, URG, VTALRM and WINCH"
+for name in M.free_text:gmatch("%u%u[%u%d]*") do M.free[name] = true end
+M.taken = {
+  TERM = "stops ward", INT = "stops ward", QUIT = "stops ward", HUP = "makes ward reload", CHLD = "is ward's own",
+}
+
 --- The canonical name ("TERM") of a signal: a name with or without SIG in any case, or a number.
 ---@param given any
 ---@return string|nil name

@@ -6,7 +6,8 @@
 -- line runs. An error leaves as one string, "file:line: text".
 --
 -- host: user, group, groups, read as for schema.normalise; share: directory of ward/init.lua;
--- realpath: fn(path) -> absolute path | nil, message; version: string;
+-- realpath: fn(path) -> absolute path | nil, message; version: string; list, kind: as for ward.script.fs;
+-- environ: fn() -> name -> value;
 -- request, now, blocker: as for ward.script.runtime; where: fn(co) -> "file:line: " of the innermost line of a file
 -- on a coroutine's stack, or nil;
 -- located: fn(fn) -> a C function that calls fn(at, ...), where `at` is "file:line" of the innermost Lua
@@ -114,6 +115,7 @@ return function(host, path)
   local script_host <const> = {
     user = host.user, group = host.group, groups = host.groups, read = host.read, version = host.version,
     located = located, request = host.request, now = host.now, blocker = host.blocker,
+    list = host.list, kind = host.kind, environ = host.environ,
   }
   local loader
   local function guard(raised, co)

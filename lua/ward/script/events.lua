@@ -8,7 +8,7 @@ local value <const> = require "ward.schema.value"
 local M <const> = {}
 
 --- What ward itself tells. Other names are the script's own.
-M.names = { "start", "ready", "exit", "fail", "stop", "stopped", "script_error" }
+M.names = { "start", "ready", "exit", "fail", "stop", "stopped", "signal", "script_error" }
 
 local known <const> = {}
 for _, name in ipairs(M.names) do known[name] = true end
@@ -38,6 +38,7 @@ end
 ---@param service_name fun(value: any): string?
 ---@return table<string, function> functions
 ---@return fun(event: table) tell
+---@return fun(event: string, filter: string|nil, fn: function): table listen
 function M.new(scheduler, service_name)
   local listeners <const> = {} -- name -> list
   local Listener <const> = { __metatable = "listener", __name = "listener" }
@@ -60,19 +61,21 @@ function M.new(scheduler, service_name)
     listeners[event.event] = kept
   end
 
+  local function listen(name, filter, fn)
+    local listener <const> = setmetatable({ fn = fn, owner = scheduler.current, filter = filter }, Listener)
+    listeners[name] = listeners[name] or {}
+    table.insert(listeners[name], listener)
+    if listener.owner then scheduler:own(listener.owner, listener, Listener.__index.cancel) end
+    return listener
+  end
+
   function functions.on(at, name, filter, fn)
     if fn == nil then filter, fn = nil, filter end
     tasks.argument(at, "ward.on", event_name, "the event", name)
     if type(fn) ~= "function" then
       tasks.argument(at, "ward.on", value.must, "the last argument", "a function", fn)
     end
-    local listener <const> = setmetatable({
-      fn = fn, owner = scheduler.current, filter = tasks.argument(at, "ward.on", filter_of, filter, service_name),
-    }, Listener)
-    listeners[name] = listeners[name] or {}
-    table.insert(listeners[name], listener)
-    if listener.owner then scheduler:own(listener.owner, listener, Listener.__index.cancel) end
-    return listener
+    return listen(name, tasks.argument(at, "ward.on", filter_of, filter, service_name), fn)
   end
 
   function functions.emit(at, name, data)
@@ -88,7 +91,7 @@ function M.new(scheduler, service_name)
     tell(event)
   end
 
-  return functions, tell
+  return functions, tell, listen
 end
 
 return M

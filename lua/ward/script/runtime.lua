@@ -6,9 +6,13 @@
 local children <const> = require "ward.script.children"
 local coroutines <const> = require "ward.script.coroutines"
 local events <const> = require "ward.script.events"
+local fs <const> = require "ward.script.fs"
 local hooks <const> = require "ward.script.hooks"
+local keep <const> = require "ward.script.keep"
+local log <const> = require "ward.script.log"
 local run <const> = require "ward.script.run"
 local scheduler <const> = require "ward.script.scheduler"
+local signals <const> = require "ward.script.signals"
 local tasks <const> = require "ward.script.tasks"
 
 local M <const> = {}
@@ -25,11 +29,11 @@ local function stuck(blocker)
 end
 
 --- The running side of one generation.
----@param host table request, now, blocker, located, and what schema.normalise needs
+---@param host table request, now, blocker, located, environ, what schema.normalise needs, and what ward.fs needs
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
----@return table runtime functions: name -> fn(at, ...), what `ward` offers; coroutine, print: the script's;
----  callback: fn(fn) -> its number; entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was
----  declared that runs later
+---@return table runtime functions: name -> fn(at, ...), what `ward` offers; groups: name -> functions, such as
+---  those of ward.fs; values: name -> table; coroutine, print: the script's; callback: fn(fn) -> its number;
+---  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
 function M.new(host, guard)
   local meta <const> = {}
   local tell -- of events.lua
@@ -41,20 +45,26 @@ function M.new(host, guard)
     end,
   }
   local functions <const>, arm <const> = tasks.new(self, host.located, meta)
-  local listening
-  listening, tell = events.new(self, function(given)
+  local listening, listen
+  listening, tell, listen = events.new(self, function(given)
     return host.service_name and host.service_name(given)
   end)
   local kids <const>, launch <const> = children.new {
     scheduler = self, host = host, request = host.request, located = host.located,
   }
   local hook <const> = hooks.new(self, host)
-  local running, reacts = false, false
+  local running, over, reacts = false, false, false
+  local keeping <const>, keep_start <const> = keep.new {
+    located = host.located, request = host.request, report = self.report,
+  }
+  local on_signal <const>, signals_start <const> = signals.new(self, listen, host.request)
 
   for name, fn in next, listening do functions[name] = fn end
   function functions.spawn(at, spec) return launch(at, "ward.spawn", spec) end
   functions.run = run.new(self, launch)
-  for _, name in ipairs { "after", "every", "on" } do
+  functions.keep, functions.on_signal = keeping, on_signal
+  functions.log = log.new(self, function(level, text) host.request("log", level, text) end)
+  for _, name in ipairs { "after", "every", "on", "on_signal" } do
     local fn <const> = functions[name]
     functions[name] = function(...)
       reacts = true
@@ -63,8 +73,10 @@ function M.new(host, guard)
   end
 
   local ops <const> = {
-    start = function()
+    start = function(kept)
       running = true
+      keep_start(kept)
+      signals_start()
       arm()
     end,
     event = function(event) tell(event) end,
@@ -73,11 +85,16 @@ function M.new(host, guard)
     ask = hook.ask,
     cut_off = function(message) self:cut_off(message) end,
     run = function() end,
-    stop = function() self:stop() end,
+    stop = function()
+      self:stop()
+      over = true
+    end,
   }
 
   return {
     functions = functions,
+    groups = { fs = fs.functions(host) },
+    values = { env = fs.env(host.environ()) },
     coroutine = coroutines.new(self),
     callback = hook.add,
     reacts = function() return reacts or hook.any() end,
@@ -90,6 +107,7 @@ function M.new(host, guard)
     entry = function(op, ...)
       ops[op](...)
       self:reap()
+      if over then return false end -- nothing begins any more
       self:tick(self.clock())
       local more <const> = self:step()
       self:reap()

@@ -6,6 +6,7 @@
 -- script's good will to be found again.
 
 local core <const> = require("ward.core")
+local own_signals <const> = require("ward.service.agent.signals")
 local schema <const> = require("ward.schema")
 
 local M <const> = {}
@@ -152,7 +153,23 @@ function OPS.forget(self, id)
 end
 
 function OPS.print(self, text)
-  self.parts.print(text)
+  self.parts.say(text)
+end
+
+-- Levels of ward.log -> how a line of it looks.
+local LEVELS <const> = {
+  debug = { "debug: " }, info = { "" }, warn = { "warning: ", "warn" }, error = { "error: ", "bad" },
+}
+
+function OPS.log(self, level, text)
+  local look = LEVELS[level] or LEVELS.info
+  self.parts.say(look[1] .. text, look[2])
+end
+
+-- A keep is written; see lua/ward/service/keep.lua.
+function OPS.keep_set(self, name, path, value)
+  local ok, message = self.parts.keep:set(name, path, value)
+  return ok, message and { code = "keep", message = message }
 end
 
 function OPS.report(self, message)
@@ -164,6 +181,12 @@ function OPS.answer(self, id, verdict, fault)
   self.asked[id] = nil
   if told then
     told(verdict, fault)
+  end
+end
+
+for _, more in ipairs({ own_signals.ops }) do
+  for op, fn in pairs(more) do
+    OPS[op] = fn
   end
 end
 
@@ -276,6 +299,17 @@ function Agent:ask(name, calls, exit, history, told)
   self:post("ask", self.serial, name, calls, exit, history)
 end
 
+--- Starts the script: what it declared to run runs from here on.
+function Agent:start()
+  self:post("start", self.parts.keep.data)
+end
+
+--- A signal has come to ward.
+---@param name string "USR1"
+function Agent:signalled(name)
+  self:post("event", { event = "signal", name = name, at = core.time() })
+end
+
 --- Ends every task and every child of one; done() is called when none is left, at the latest in a later turn.
 ---@param done fun()
 function Agent:stop(done)
@@ -297,6 +331,7 @@ function Agent:close()
   for id in pairs(self.children) do
     OPS.forget(self, id)
   end
+  own_signals.close(self)
   self.timer:close()
   self.script:close()
   self.script = nil
@@ -309,17 +344,18 @@ end
 ---@class ward.service.AgentParts
 ---@field cgroups ward.service.Cgroups
 ---@field log fun(): userdata?, string? the log for what tasks' children say
----@field print fun(text: string) a line of the script
+---@field say fun(text: string, mood: string?) something that the script has to say
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"
+---@field keep ward.service.Keep
 ---@field internal_error fun(what: string, trace: string)
 
---- The agent of a script that was loaded; nothing in it runs before post("start").
+--- The agent of a script that was loaded; nothing in it runs before it is started.
 ---@param script userdata of core.script; moved
 ---@param parts ward.service.AgentParts
 ---@return ward.service.Agent
 function M.new(script, parts)
   local self = setmetatable({
-    script = script, parts = parts, children = {}, live = 0, queue = {}, first = 1, last = 0, failures = 0,
+    script = script, parts = parts, children = {}, signals = {}, live = 0, queue = {}, first = 1, last = 0, failures = 0,
     entering = false, asked = {}, serial = 0,
   }, Agent)
   script:serve(function(op, ...)

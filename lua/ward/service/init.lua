@@ -6,6 +6,7 @@ local cgroups <const> = require("ward.service.cgroups")
 local console <const> = require("ward.service.console")
 local control <const> = require("ward.service.control")
 local driver <const> = require("ward.service.driver")
+local keep <const> = require("ward.service.keep")
 local load <const> = require("ward.service.load")
 local paths <const> = require("ward.service.paths")
 
@@ -178,11 +179,18 @@ function Supervisor:sweep()
   sweep:arm(core.now())
 end
 
+function Supervisor:tell_signal(name)
+  if self.agent then
+    self.agent:signalled(name)
+  end
+end
+
 -- Signals of the supervisor itself.
 function Supervisor:watch_signals()
   local function stop(name)
     return core.signal(name, function()
       self.stopped_by = "SIG" .. name
+      self:tell_signal(name)
       self.driver:post({ kind = "shutdown" })
     end)
   end
@@ -190,6 +198,7 @@ function Supervisor:watch_signals()
     stop("TERM"), stop("INT"), stop("QUIT"),
     core.signal("HUP", function()
       self:say("ward", "SIGHUP: reload is not yet supported; ignored", "warn")
+      self:tell_signal("HUP")
     end),
   }
 end
@@ -249,9 +258,10 @@ local function start_agent(self, script)
   local log
   self.agent = agent.new(script, {
     cgroups = self.cgroups,
-    print = function(text)
+    keep = self.keep,
+    say = function(text, mood)
       for line in (text .. "\n"):gmatch("(.-)\n") do
-        self:say("script", (line:gsub("\t", "    ")))
+        self:say("script", (line:gsub("\t", "    ")), mood)
       end
     end,
     report = function(message)
@@ -266,7 +276,7 @@ local function start_agent(self, script)
       return log, not log and err or nil
     end,
   })
-  self.agent:post("start")
+  self.agent:start()
 end
 
 local function supervise(self, bundle, place, options)
@@ -289,10 +299,8 @@ local function supervise(self, bundle, place, options)
     return nil, err.message
   end
   self:watch_signals()
-  if bundle.reacts then
+  if bundle.script then
     start_agent(self, bundle.script)
-  elseif bundle.script then
-    bundle.script:close()
   end
   self.driver:post({ kind = "boot" })
   core.run()
@@ -346,7 +354,7 @@ function M.run(options)
   end
   local self = setmetatable({
     plans = plans, stops = stops, logs = logs, log_files = files, open_log = open_log, look = look, code = 1,
-    stopped_by = "shutdown",
+    stopped_by = "shutdown", keep = keep.new(),
   }, Supervisor)
   local code
   code, message = supervise(self, bundle, place, options)

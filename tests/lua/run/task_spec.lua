@@ -3,38 +3,9 @@
 local harness <const> = require "helpers.harness"
 local lfs <const> = require "lfs"
 local sys <const> = require "wardtest"
+local task <const> = require "helpers.task"
 
--- A script whose one task runs `body`; what it prints is what `said` returns.
-local function start(body, before)
-  return harness.start(([[
-    local ward = require "ward"
-    %s
-    ward.after(0, function()
-      %s
-      print "the end"
-    end)
-    ward.service { name = "a", cmd = { "sleep", "1000" } }
-  ]]):format(before or "", body))
-end
-
--- The lines of the script so far, one to a line.
-local function said(w)
-  local lines = {}
-  for line in w:err():gmatch("[^\n]+") do
-    lines[#lines + 1] = line:match("^%S+ script%s+%* (.*)$")
-  end
-  return lines
-end
-
--- Runs a body to its end and returns what it said before that.
-local function run(body, before)
-  local w <const> = start(body, before)
-  w:until_says("the end")
-  w:stop()
-  local lines <const> = said(w)
-  assert.equal("the end", table.remove(lines))
-  return lines
-end
+local start <const>, said <const>, run <const> = task.start, task.said, task.run
 
 describe("ward.spawn", function()
   after_each(harness.cleanup)

@@ -1,0 +1,35 @@
+-- Signals that come to ward and that a script asked for (ward.on_signal).
+
+local core <const> = require("ward.core")
+local signals <const> = require("ward.schema.signals")
+
+local M <const> = { ops = {} }
+
+function M.ops.signal(self, name, wanted)
+  if not signals.free[name] then
+    return nil, { code = "EINVAL", message = "is not a signal that a script may have" }
+  end
+  local handle, err = self.signals[name], nil
+  if wanted and not handle then
+    handle, err = core.signal(name, function()
+      self:signalled(name)
+    end)
+    self.signals[name] = handle
+    return handle ~= nil, err and { code = err.code, errno = err.errno, message = err.message }
+  elseif not wanted and handle then
+    handle:close()
+    self.signals[name] = nil
+  end
+  return true
+end
+
+--- Gives back what the script had.
+---@param self ward.service.Agent
+function M.close(self)
+  for _, handle in pairs(self.signals) do
+    handle:close()
+  end
+  self.signals = {}
+end
+
+return M

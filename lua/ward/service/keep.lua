@@ -1,0 +1,68 @@
+-- What scripts keep (ward.keep): plain data by name. It belongs to the supervisor, so that the next generation of
+-- the script finds it, whatever became of the one before.
+
+local M <const> = {}
+
+-- Bytes of one keep, counted as below; and how many there may be.
+local MAX_BYTES <const>, MAX_KEEPS <const> = 1 << 20, 256
+local EACH <const> = 16
+
+---@class ward.service.Keep
+---@field data table<string, table>
+local Keep <const> = {}
+Keep.__index = Keep
+
+local function size(value)
+  if type(value) == "string" then
+    return EACH + #value
+  elseif type(value) ~= "table" then
+    return value == nil and 0 or EACH
+  end
+  local sum = EACH
+  for key, item in next, value do
+    sum = sum + size(key) + size(item)
+  end
+  return sum
+end
+
+--- Writes a value. A path of no keys is the whole of it.
+---@param name string
+---@param path (string|number)[]
+---@param value any plain data; moved
+---@return boolean? ok
+---@return string? message
+function Keep:set(name, path, value)
+  local count, at = #path, self.data[name]
+  for i = 1, count - 1 do
+    at = type(at) == "table" and at[path[i]] or nil
+  end
+  if count == 0 and type(value) ~= "table" or count > 0 and type(at) ~= "table" then
+    return nil, "has no such place"
+  end
+  local old = self.data[name]
+  if count > 0 then
+    old = at[path[count]]
+  elseif old == nil and self.count == MAX_KEEPS then
+    return nil, ("there are %d keeps already"):format(MAX_KEEPS)
+  end
+  local bytes = (self.sizes[name] or 0) - size(old) + size(value)
+  if bytes > MAX_BYTES then
+    return nil, ("would be larger than %d bytes"):format(MAX_BYTES)
+  end
+  if count > 0 then
+    at[path[count]] = value
+  else
+    self.count = old == nil and self.count + 1 or self.count
+    self.data[name] = value
+  end
+  self.sizes[name] = bytes
+  return true
+end
+
+--- An empty store.
+---@return ward.service.Keep
+function M.new()
+  return setmetatable({ data = {}, sizes = {}, count = 0 }, Keep)
+end
+
+return M

@@ -323,7 +323,7 @@ launch(lua_State *L)
 	luaL_argcheck(L, log || !(wants(plan, WARD_SLOT_LOG) || wants(plan, WARD_SLOT_TTY)), 2,
 		      "the plan needs a log");
 	for (int i = 0; i < 3; i++) {
-		if (wants(plan, WARD_SLOT_STDIN + i)) {
+		if (wants(plan, (enum ward_slot)(WARD_SLOT_STDIN + i))) {
 			streams[i] = ward_bind_stream_push(L);
 		} else {
 			streams[i] = NULL;

@@ -355,8 +355,8 @@ end
 ---@return ward.service.Agent
 function M.new(script, parts)
   local self = setmetatable({
-    script = script, parts = parts, children = {}, signals = {}, live = 0, queue = {}, first = 1, last = 0, failures = 0,
-    entering = false, asked = {}, serial = 0,
+    script = script, parts = parts, children = {}, signals = {}, live = 0,
+    queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
   }, Agent)
   script:serve(function(op, ...)
     return OPS[op](self, ...)

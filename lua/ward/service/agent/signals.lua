@@ -9,16 +9,16 @@ function M.ops.signal(self, name, wanted)
   if not signals.free[name] then
     return nil, { code = "EINVAL", message = "is not a signal that a script may have" }
   end
-  local handle, err = self.signals[name], nil
-  if wanted and not handle then
-    handle, err = core.signal(name, function()
-      self:signalled(name)
-    end)
-    self.signals[name] = handle
-    return handle ~= nil, err and { code = err.code, errno = err.errno, message = err.message }
-  elseif not wanted and handle then
+  local handle = self.signals[name]
+  if not wanted and handle then
     handle:close()
     self.signals[name] = nil
+  elseif wanted and not handle then
+    local made, err = core.signal(name, function()
+      self:signalled(name)
+    end)
+    self.signals[name] = made
+    return made ~= nil, err and { code = err.code, errno = err.errno, message = err.message }
   end
   return true
 end

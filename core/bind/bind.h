@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "loop/loop.h"
 
+struct ward_dirwatches;
 struct ward_procs;
 struct ward_signals;
 
@@ -20,9 +21,10 @@ struct ward_core {
 	struct ward_loop *loop; /* this and the next two: NULL until ward_core_start */
 	struct ward_signals *signals;
 	struct ward_procs *procs;
-	lua_State *lua;		     /* the trusted state */
-	const char *share;	     /* directory that holds ward/init.lua */
-	struct ward_fdset inherited; /* descriptors that ward was started with */
+	struct ward_dirwatches *watches; /* NULL until something is watched */
+	lua_State *lua;			 /* the trusted state */
+	const char *share;		 /* directory that holds ward/init.lua */
+	struct ward_fdset inherited;	 /* descriptors that ward was started with */
 };
 
 /* Makes loop, signals and process table if they are not there yet. Raises a Lua error when that
@@ -81,6 +83,7 @@ void ward_bind_log(lua_State *L);     /* service logs and console writers: log.c
 void ward_bind_stream(lua_State *L);  /* pipes to and from children: stream.c */
 void ward_bind_loop(lua_State *L);    /* run, stop, timers, signals: loopfn.c */
 void ward_bind_cgroup(lua_State *L);  /* control groups: cgroup.c */
+void ward_bind_watch(lua_State *L);   /* changes in directories: watch.c */
 void ward_bind_control(lua_State *L); /* the control socket's server: control.c */
 void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "loop/dirwatch.h"
 #include "loop/proc.h"
 #include "loop/signals.h"
 
@@ -34,9 +35,11 @@ ward_core_end(struct ward_core *core)
 	if (core->procs && ward_procs_count(core->procs) > 0)
 		return;
 	ward_state_close(core); /* first: its userdata own watches, timers and processes */
+	ward_dirwatches_free(core->watches);
 	ward_procs_free(core->procs);
 	ward_signals_free(core->signals);
 	ward_loop_free(core->loop);
+	core->watches = NULL;
 	core->procs = NULL;
 	core->signals = NULL;
 	core->loop = NULL;

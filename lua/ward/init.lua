@@ -15,7 +15,7 @@ local tree <const> = require "ward.script.tree"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
-local LATER <const> = { "oneshot", "cron", "watch", "command", "listen", "pool" }
+local LATER <const> = { "oneshot", "cron", "command", "listen", "pool" }
 local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
 
 local function got(given)

@@ -14,6 +14,7 @@ local run <const> = require "ward.script.run"
 local scheduler <const> = require "ward.script.scheduler"
 local signals <const> = require "ward.script.signals"
 local tasks <const> = require "ward.script.tasks"
+local watches <const> = require "ward.script.watches"
 
 local M <const> = {}
 
@@ -58,13 +59,14 @@ function M.new(host, guard)
     located = host.located, request = host.request, report = self.report,
   }
   local on_signal <const>, signals_start <const> = signals.new(self, listen, host.request)
+  local watch <const>, watches_start <const>, watches_tell <const> = watches.new(self, host)
 
   for name, fn in next, listening do functions[name] = fn end
   function functions.spawn(at, spec) return launch(at, "ward.spawn", spec) end
   functions.run = run.new(self, launch)
-  functions.keep, functions.on_signal = keeping, on_signal
+  functions.keep, functions.on_signal, functions.watch = keeping, on_signal, watch
   functions.log = log.new(self, function(level, text) host.request("log", level, text) end)
-  for _, name in ipairs { "after", "every", "on", "on_signal" } do
+  for _, name in ipairs { "after", "every", "on", "on_signal", "watch" } do
     local fn <const> = functions[name]
     functions[name] = function(...)
       reacts = true
@@ -77,12 +79,14 @@ function M.new(host, guard)
       running = true
       keep_start(kept)
       signals_start()
+      watches_start()
       arm()
     end,
     event = function(event) tell(event) end,
     told = function(...) children.told(kids, ...) end,
     hook = hook.call,
     ask = hook.ask,
+    watch = watches_tell,
     cut_off = function(message) self:cut_off(message) end,
     run = function() end,
     stop = function()

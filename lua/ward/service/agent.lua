@@ -6,8 +6,9 @@
 -- script's good will to be found again.
 
 local core <const> = require("ward.core")
-local own_signals <const> = require("ward.service.agent.signals")
 local schema <const> = require("ward.schema")
+local signals <const> = require("ward.service.agent.signals")
+local watches <const> = require("ward.service.agent.watches")
 
 local M <const> = {}
 
@@ -184,7 +185,7 @@ function OPS.answer(self, id, verdict, fault)
   end
 end
 
-for _, more in ipairs({ own_signals.ops }) do
+for _, more in ipairs({ signals.ops, watches.ops }) do
   for op, fn in pairs(more) do
     OPS[op] = fn
   end
@@ -331,7 +332,8 @@ function Agent:close()
   for id in pairs(self.children) do
     OPS.forget(self, id)
   end
-  own_signals.close(self)
+  signals.close(self)
+  watches.close(self)
   self.timer:close()
   self.script:close()
   self.script = nil
@@ -355,7 +357,7 @@ end
 ---@return ward.service.Agent
 function M.new(script, parts)
   local self = setmetatable({
-    script = script, parts = parts, children = {}, signals = {}, live = 0,
+    script = script, parts = parts, children = {}, signals = {}, watches = {}, live = 0,
     queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
   }, Agent)
   script:serve(function(op, ...)

@@ -76,9 +76,10 @@ end
 --- Replaces patterns by the names they match; each name once, in the order asked for.
 ---@param wanted string[] names and patterns
 ---@param known string[] every service name, in declaration order
+---@param offered string[]? those that patterns match; all when it is missing
 ---@return string[]? names
 ---@return string? missing the first word that names nothing
-function M.expand(wanted, known)
+function M.expand(wanted, known, offered)
   local exists, seen, names = {}, {}, {}
   for _, name in ipairs(known) do
     exists[name] = true
@@ -96,7 +97,7 @@ function M.expand(wanted, known)
       return nil, word
     else
       local any = false
-      for _, name in ipairs(known) do
+      for _, name in ipairs(offered or known) do
         if M.match(word, name) then
           any = true
           add(name)

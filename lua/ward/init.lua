@@ -7,6 +7,7 @@
 local M <const> = {}
 
 local keys <const> = require "ward.schema.keys"
+local pool <const> = require "ward.script.pool"
 local runtime <const> = require "ward.script.runtime"
 local schema <const> = require "ward.schema"
 local suggest <const> = require "ward.suggest"
@@ -15,7 +16,7 @@ local tree <const> = require "ward.script.tree"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
-local LATER <const> = { "oneshot", "cron", "command", "listen", "pool" }
+local LATER <const> = { "oneshot", "cron", "command", "listen" }
 local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
 
 local function got(given)
@@ -38,7 +39,7 @@ local function service(generation, at, spec)
   end
   local canonical <const>, message <const> = schema.normalise(spec, generation.host, at)
   if not canonical then error(at .. ": " .. message, 0) end
-  return tree.add(generation, "service", canonical.name, at, canonical)
+  return tree.add(generation, "service", canonical.name, at, canonical, nil, generation.runtime.services.service)
 end
 
 local function children_of(generation, name, list)
@@ -126,6 +127,7 @@ function M.open(host, guard)
 
   declare("service", service)
   declare("supervisor", supervisor)
+  declare("pool", pool.declare)
   local runtime_ <const> = generation.runtime
   for name, fn in next, runtime_.functions do api[name] = host.located(fn) end
   for name, functions in next, runtime_.groups do

@@ -47,6 +47,7 @@ both[#both + 1] = canonical_rows.source
 both[#both + 1] = canonical_rows.ids
 both[#both + 1] = canonical_rows.calls
 both[#both + 1] = canonical_rows.asks
+both[#both + 1] = canonical_rows.dormant
 
 --- Whether a name fits a service or a supervisor.
 ---@param name any
@@ -242,6 +243,7 @@ local function build(given, host, source, spawned)
     on_restart = given.on_restart == nil and "keep" or value.choice("on_restart", given.on_restart, ON_RESTART),
     significant = flag("significant", false),
     calls = next(calls) and calls or nil,
+    dormant = again and flag("dormant", false) or nil,
     asks = (calls.restart or calls.on_exit) ~= nil or nil,
   }
 end

@@ -43,7 +43,7 @@ local function new_service(spec, parent)
   assert(spec.stop[#spec.stop].signal == "KILL", "engine: a stop ladder ends in KILL")
   return {
     kind = "service", name = spec.name, spec = spec, parent = parent,
-    state = "stopped", since = nil, pid = nil, desired = "up",
+    state = "stopped", since = nil, pid = nil, desired = spec.dormant and "down" or "up",
     restarts = 0, streak = 0, past = {}, last_exit = nil,
     rung = 0, deadline = nil, proc = false,
     waiters = {},
@@ -87,7 +87,7 @@ local function flat(specs)
   return children
 end
 
---- A new engine: every service stopped and desired up, until the boot event.
+--- A new engine: every service stopped, and all but dormant ones desired up, until the boot event.
 ---@param specs table[] canonical specs in declaration order, which M.check accepts
 ---@param options? { seed: integer, tree: table|nil } tree: the root supervisor as in a bundle, over all of specs
 ---@return table state
@@ -209,6 +209,7 @@ local function view(svc)
     name = svc.name, state = svc.state, ready = svc.up, pid = svc.pid, since = svc.since,
     restarts = svc.restarts, last_exit = svc.last_exit, next_at = svc.deadline, desired = svc.desired,
     paused = svc.paused, waits_for = state.waits_for(svc, svc.state),
+    dormant = svc.spec.dormant and svc.desired == "down" and svc.state == "stopped" or nil,
   }
 end
 

@@ -82,8 +82,10 @@ local function draw(node)
       after = node.spec.after or {} }
   end
   local children = {}
-  for index, child in ipairs(node.children) do
-    children[index] = draw(child)
+  for _, child in ipairs(node.children) do
+    if not (child.spec.dormant and child.desired == "down" and child.state == "stopped") then
+      children[#children + 1] = draw(child)
+    end
   end
   return { name = node.name, state = node.state, strategy = node.spec.strategy, children = children }
 end

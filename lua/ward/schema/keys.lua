@@ -112,6 +112,7 @@ M.canonical = {
   { key = "ids", type = "table", since = "0.1.0", doc = "uid, gid and groups by number; nil: unchanged." },
   { key = "success", type = "table", since = "0.1.0", doc = "codes and signals." },
   { key = "calls", type = "table", since = "0.1.0", doc = "Numbers of the script's functions by key." },
+  { key = "dormant", type = "boolean", since = "0.1.0", doc = "Whether it is not started at boot." },
   { key = "asks", type = "boolean", since = "0.1.0", doc = "Whether the script has a say after an exit." },
 }
 
@@ -238,6 +239,17 @@ M.seccomp = {
   { key = "log", type = "boolean", default = "false", doc = "Whether denied calls are logged." },
   { key = "oci", type = "path", default = "none", doc = "A profile as of Docker." },
   { key = "learn", type = "path", default = "none", doc = "Writes down what is called." },
+}
+
+M.pool = {
+  { key = "name", type = "string", since = "0.1.0", doc = "Its members are NAME-1, NAME-2 ..." },
+  { key = "size", type = "number", default = "1", since = "0.1.0", doc = "How many members run at first." },
+  { key = "min", type = "number", default = "0", since = "0.1.0", doc = "The least that resize takes." },
+  { key = "max", type = "number", default = "size", since = "0.1.0", doc = "The most that resize takes." },
+  { key = "each", type = "function", default = "none", since = "0.1.0",
+    doc = "Called with a member's number; returns keys in which it differs from the template." },
+  { key = "intensity", type = "table { n, within = }", default = "unlimited", since = "0.1.0",
+    doc = "As a supervisor's, over all members." },
 }
 
 M.supervisor = {

@@ -12,6 +12,7 @@ local keep <const> = require "ward.script.keep"
 local log <const> = require "ward.script.log"
 local run <const> = require "ward.script.run"
 local scheduler <const> = require "ward.script.scheduler"
+local services <const> = require "ward.script.services"
 local signals <const> = require "ward.script.signals"
 local tasks <const> = require "ward.script.tasks"
 local watches <const> = require "ward.script.watches"
@@ -34,7 +35,8 @@ end
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
 ---@return table runtime functions: name -> fn(at, ...), what `ward` offers; groups: name -> functions, such as
 ---  those of ward.fs; values: name -> table; coroutine, print: the script's; callback: fn(fn) -> its number;
----  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
+---  services: methods of services and pools; entry: fn(op, ...) -> more, next_time;
+---  reacts: fn() -> whether something was declared that runs later
 function M.new(host, guard)
   local meta <const> = {}
   local tell -- of events.lua
@@ -61,6 +63,8 @@ function M.new(host, guard)
   local on_signal <const>, signals_start <const> = signals.new(self, listen, host.request)
   local watch <const>, watches_start <const>, watches_tell <const> = watches.new(self, host)
 
+  local service <const> = services.new(self, host)
+
   for name, fn in next, listening do functions[name] = fn end
   function functions.spawn(at, spec) return launch(at, "ward.spawn", spec) end
   functions.run = run.new(self, launch)
@@ -86,6 +90,7 @@ function M.new(host, guard)
     told = function(...) children.told(kids, ...) end,
     hook = hook.call,
     ask = hook.ask,
+    commanded = service.commanded,
     watch = watches_tell,
     cut_off = function(message) self:cut_off(message) end,
     run = function() end,
@@ -101,6 +106,7 @@ function M.new(host, guard)
     values = { env = fs.env(host.environ()) },
     coroutine = coroutines.new(self),
     callback = hook.add,
+    services = service,
     reacts = function() return reacts or hook.any() end,
     print = function(...)
       if not running then return print(...) end

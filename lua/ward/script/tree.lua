@@ -34,13 +34,16 @@ end
 ---@param at string file:line
 ---@param spec table canonical
 ---@param children table[]|nil nodes of a supervisor
-function M.add(generation, kind, name, at, spec, children)
-  local title <const> = ('%s "%s"'):format(kind, name)
+---@param methods table<string, function>|nil what else the value has
+---@param title string|nil
+function M.add(generation, kind, name, at, spec, children, methods, title)
+  title = title or ('%s "%s"'):format(kind, name)
   local taken <const> = generation.by_name[name]
   if taken then
     error(("%s: %s: this name is taken by the %s at %s"):format(at, title, taken.kind, taken.source), 0)
   end
   local fields <const> = { name = name }
+  for key, method in next, methods or {} do fields[key] = method end
   local node <const> = { kind = kind, name = name, title = title, source = at, spec = spec, children = children }
   for _, child in ipairs(children or {}) do child.parent = node end
   node.value = view.readonly(fields, title, function(key, names)

@@ -7,6 +7,7 @@
 
 local core <const> = require("ward.core")
 local schema <const> = require("ward.schema")
+local services <const> = require("ward.service.agent.services")
 local signals <const> = require("ward.service.agent.signals")
 local watches <const> = require("ward.service.agent.watches")
 
@@ -185,7 +186,7 @@ function OPS.answer(self, id, verdict, fault)
   end
 end
 
-for _, more in ipairs({ signals.ops, watches.ops }) do
+for _, more in ipairs({ services.ops, signals.ops, watches.ops }) do
   for op, fn in pairs(more) do
     OPS[op] = fn
   end
@@ -267,10 +268,14 @@ local HOOKS <const> = {
 
 --- Tells the script of an event of the engine.
 ---@param event table
----@param calls table<string, integer>? numbers of the service's hooks
-function Agent:tell(event, calls)
-  local at = core.time()
-  local hook = calls and calls[HOOKS[event.type]]
+---@param spec table? of the service
+function Agent:tell(event, spec)
+  local at, calls = core.time(), spec and spec.calls
+  local type = event.type
+  if type == "done" and spec and spec.type == "oneshot" then
+    type = "ready"
+  end
+  local hook = calls and calls[HOOKS[type]]
   if hook then
     self:post("hook", hook, event.name, event.exit)
   end
@@ -280,8 +285,8 @@ function Agent:tell(event, calls)
   if event.exit and not event.told then
     self:post("event", { event = "exit", name = event.name, exit = event.exit, pid = event.exit.pid, at = at })
   end
-  if EVENTS[event.type] then
-    self:post("event", { event = EVENTS[event.type], name = event.name, pid = event.pid, exit = event.exit, at = at })
+  if EVENTS[type] then
+    self:post("event", { event = EVENTS[type], name = event.name, pid = event.pid, exit = event.exit, at = at })
   end
 end
 
@@ -299,6 +304,9 @@ function Agent:ask(name, calls, exit, history, told)
   self.asked[self.serial] = told
   self:post("ask", self.serial, name, calls, exit, history)
 end
+
+--- The engine has answered a command; true when it was the script's.
+Agent.reply = services.reply
 
 --- Starts the script: what it declared to run runs from here on.
 function Agent:start()
@@ -345,6 +353,7 @@ end
 
 ---@class ward.service.AgentParts
 ---@field cgroups ward.service.Cgroups
+---@field driver ward.service.Driver
 ---@field log fun(): userdata?, string? the log for what tasks' children say
 ---@field say fun(text: string, mood: string?) something that the script has to say
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"
@@ -359,6 +368,7 @@ function M.new(script, parts)
   local self = setmetatable({
     script = script, parts = parts, children = {}, signals = {}, watches = {}, live = 0,
     queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
+    commands = {},
   }, Agent)
   script:serve(function(op, ...)
     return OPS[op](self, ...)

@@ -102,6 +102,11 @@ local function unknown_service(word)
   return fail("unknown_service", ("no such service: %s"):format(json.encode(word)), { name = word })
 end
 
+-- Members of a pool that are not wanted answer to their names only.
+local function expand(control, words)
+  return glob.expand(words, control.driver:names(), control.driver:shown())
+end
+
 local function failure_text(results)
   local texts = {}
   for _, result in ipairs(results) do
@@ -137,7 +142,7 @@ local function change(op)
   return {
     params = { names = required(NAMES), wait = FLAG },
     run = function(control, params, call)
-      local names, missing = glob.expand(params.names, control.driver:names())
+      local names, missing = expand(control, params.names)
       if not names then
         return unknown_service(missing)
       end
@@ -172,10 +177,10 @@ end
 METHODS.status = {
   params = { names = NAMES },
   run = function(control, params)
-    local names = control.driver:names()
+    local names = control.driver:shown()
     if params.names then
       local missing
-      names, missing = glob.expand(params.names, names)
+      names, missing = expand(control, params.names)
       if not names then
         return unknown_service(missing)
       end
@@ -194,7 +199,7 @@ METHODS.status = {
 METHODS.why = {
   params = { names = required(NAMES) },
   run = function(control, params)
-    local names, missing = glob.expand(params.names, control.driver:names())
+    local names, missing = expand(control, params.names)
     if not names then
       return unknown_service(missing)
     end
@@ -232,7 +237,7 @@ METHODS.graph = {
 METHODS.signal = {
   params = { names = required(NAMES), signal = required(SIGNAL) },
   run = function(control, params)
-    local names, missing = glob.expand(params.names, control.driver:names())
+    local names, missing = expand(control, params.names)
     if not names then
       return unknown_service(missing)
     end
@@ -255,7 +260,7 @@ METHODS.signal = {
 METHODS.wait = {
   params = { names = required(NAMES), ["for"] = required(GOAL) },
   run = function(control, params, call)
-    local names, missing = glob.expand(params.names, control.driver:names())
+    local names, missing = expand(control, params.names)
     if not names then
       return unknown_service(missing)
     end

@@ -303,6 +303,18 @@ function Driver:names()
   return self.order
 end
 
+--- The names without members of pools that are not wanted.
+---@return string[]
+function Driver:shown()
+  local names = {}
+  for _, name in ipairs(self.order) do
+    if not (self.specs[name].dormant and engine.service(self.state, name).dormant) then
+      names[#names + 1] = name
+    end
+  end
+  return names
+end
+
 --- How many services have a process.
 ---@return integer
 function Driver:alive()

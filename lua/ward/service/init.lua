@@ -227,9 +227,8 @@ local function hooks_of(self)
     internal_error = internal_error,
     event = function(event)
       self:event(event)
-      local spec = self.driver.specs[event.name]
       if self.agent then
-        self.agent:tell(event, spec and spec.calls)
+        self.agent:tell(event, self.driver.specs[event.name])
       end
     end,
     ask = function(name, calls, exit, history, told)
@@ -239,7 +238,9 @@ local function hooks_of(self)
       self.agent:ask(name, calls, exit, history, told)
     end,
     reply = function(token, reply)
-      self.control:reply(token, reply)
+      if not (self.agent and self.agent:reply(token, reply)) then
+        self.control:reply(token, reply)
+      end
     end,
     quit = function(code)
       self:quit(code)
@@ -257,7 +258,7 @@ local SCRIPT <const> = "@script"
 local function start_agent(self, script)
   local log
   self.agent = agent.new(script, {
-    cgroups = self.cgroups,
+    cgroups = self.cgroups, driver = self.driver,
     keep = self.keep,
     say = function(text, mood)
       for line in (text .. "\n"):gmatch("(.-)\n") do

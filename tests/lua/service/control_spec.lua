@@ -253,7 +253,7 @@ describe("ward.service.control", function()
   end)
 
   it("answers an internal error instead of raising it", function()
-    function driver.names() error("broken") end
+    function driver.shown() error("broken") end
     assert.equal(-32603, code_of(call("status")))
     assert.equal(1, #errors)
   end)

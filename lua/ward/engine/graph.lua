@@ -139,9 +139,12 @@ function M.check(specs, nearest)
   return true
 end
 
-local function later_first(a, b)
+--- The order in which services stop.
+function M.later_first(a, b)
   return a.index > b.index
 end
+
+local later_first <const> = M.later_first
 
 --- Sets the neighbours of each service, later declared first: the order in which things stop.
 ---   needs, dependents   hard: ready before it starts, gone before what it needs is signalled

@@ -136,18 +136,20 @@ end
 --- Stops all that needs one of `origins`, directly or not, because these go away; each stays desired up and waits.
 --- Their commands are told when that is for good, or by somebody's command.
 ---@param st table
----@param origins table[] services that are halted themselves, later declared first
+---@param origins table[] services
 ---@param why { reason: string }
 ---@param by_stop boolean|nil the origins were named in a stop command
-function M.cascade(st, origins, why, by_stop)
-  local seen <const> = {}
+---@param halted boolean|nil the origins are stopped as well
+function M.cascade(st, origins, why, by_stop, halted)
+  local seen <const>, list <const>, because <const> = {}, {}, {}
   for _, origin in ipairs(origins) do
     seen[origin] = true
+    list[#list + 1] = halted and origin or nil
   end
   for _, origin in ipairs(origins) do
     local gone <const> = is_over(origin)
     for _, each in ipairs(graph.reach(origin, "dependents", seen)) do
-      out.push(st, each, "halt", { reason = why.reason, need = origin.name })
+      list[#list + 1], because[each] = each, { reason = why.reason, need = origin.name }
       reply.sweep(st, each, function(waiter)
         if waiter.goal == "stopped" or each.desired == "down" then
           return nil
@@ -159,18 +161,19 @@ function M.cascade(st, origins, why, by_stop)
       end)
     end
   end
+  table.sort(list, graph.later_first)
+  for _, svc in ipairs(list) do
+    out.push(st, svc, "halt", because[svc] or why)
+  end
 end
 
 --- Stops services together, with all that needs them.
 ---@param st table
----@param list table[] later declared first
+---@param list table[]
 ---@param why { reason: string }
 ---@param by_stop boolean|nil they were named in a stop command
 function M.halt_all(st, list, why, by_stop)
-  for _, svc in ipairs(list) do
-    out.push(st, svc, "halt", why)
-  end
-  M.cascade(st, list, why, by_stop)
+  M.cascade(st, list, why, by_stop, true)
 end
 
 return M

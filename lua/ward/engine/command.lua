@@ -81,7 +81,7 @@ function OPS.restart(st, names)
   for at = #list, 1, -1 do
     local svc = list[at]
     if order.live(svc) or svc.up then
-      life.clear(st, svc)
+      life.again(st, svc)
       stops[#stops + 1] = svc
     else
       table.insert(starts, 1, svc)

@@ -19,7 +19,7 @@ local HISTORY <const> = 10
 -- Starting ----------------------------------------------------------------------------------------------
 
 local function launch(st, svc, details)
-  svc.rung, svc.cause, svc.proc = 0, nil, true
+  svc.rung, svc.cause, svc.leaving, svc.proc = 0, nil, nil, true
   state.enter(st, svc, "starting", details)
   out.emit(st, { kind = "spawn", name = svc.name })
   if svc.spec.start_timeout then
@@ -54,6 +54,21 @@ function M.clear(_, svc)
   svc.restarts, svc.streak, svc.past, svc.cause = 0, 0, {}, nil
 end
 
+--- By hand while it goes down: it starts again as soon as it is down.
+function M.again(st, svc)
+  M.clear(st, svc)
+  svc.leaving = nil
+  tree.by_hand(st, svc)
+end
+
+--- A dependent is started while it waits or goes down: what comes by itself is waited for.
+function M.wish(st, svc)
+  if svc.state ~= "waiting" then
+    M.clear(st, svc)
+  end
+  tree.wish(svc)
+end
+
 --- Starts by hand, or at boot, or because a dependent is started: now, whatever happened before.
 function M.begin(st, svc)
   if svc.up then
@@ -62,18 +77,18 @@ function M.begin(st, svc)
   M.clear(st, svc)
   svc.asking = nil
   out.disarm(st, svc)
-  tree.by_hand(st, svc)
-  if svc.state ~= "waiting" or not svc.hold then
+  if not tree.by_hand(st, svc) and (svc.state ~= "waiting" or not svc.hold) then
     M.place(st, svc)
   end
 end
 
 --- Its supervisor is down for good, and so is it.
-function M.lay(st, svc, sup)
+---@param exit table|nil of one that was stuck until now
+function M.lay(st, svc, sup, exit)
   local failed <const> = sup.outcome == "failed"
   local because <const> = ('supervisor "%s" %s'):format(sup.name or "", failed and "gave up" or "has shut down")
   state.enter(st, svc, failed and "failed" or "stopped",
-    { reason = failed and "give_up" or "auto_shutdown", because = because })
+    { reason = failed and "give_up" or "auto_shutdown", because = because, exit = exit })
   if failed then
     state.cascade(st, { svc }, { reason = "failed" })
   end
@@ -150,8 +165,9 @@ local function retry_later(st, svc, exit, delay)
   })
   -- Who started it by hand learns how that went; who waits for it goes on waiting.
   state.answer_failed_try(st, svc, exit)
-  tree.fell(st, svc)
-  if delay > 0 then
+  if tree.fell(st, svc) then
+    return
+  elseif delay > 0 then
     out.arm(st, svc, st.now + delay)
   else
     tree.back(st, svc)
@@ -234,15 +250,16 @@ end
 --- A stop is over.
 ---@param exit table|nil nil: there was no process
 function M.finish(st, svc, exit)
-  local hold <const> = svc.hold
   out.disarm(st, svc)
-  if exit and svc.cause and st.level == 0 and svc.desired == "up" and not hold then
-    return settle(st, svc, exit)
-  end
-  -- Whom a group takes along and nothing restarts: that was its end.
-  if exit and hold and hold.kind == "group" and hold.sup == svc.parent and svc.desired == "up" and st.level == 0
-    and svc.spec.restart.on == "never" then
-    return state.enter(st, svc, exit.ok and "done" or "failed", { exit = exit })
+  if exit and st.level == 0 and svc.desired == "up" then
+    local down <const> = tree.over_for(svc)
+    if down then
+      return M.lay(st, svc, down, exit)
+    elseif svc.leaving then -- whom a group took along and nothing restarts: that was its end
+      return state.enter(st, svc, exit.ok and "done" or "failed", { exit = exit })
+    elseif svc.cause and not svc.hold then
+      return settle(st, svc, exit)
+    end
   end
   M.place(st, svc, { exit = exit })
 end

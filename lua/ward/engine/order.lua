@@ -151,12 +151,13 @@ function M.update(st, svc)
   update_dead(st, svc)
 end
 
---- A start of it is queued, or has been dispatched: those that start after it must not think it is down for good.
+--- One more start of it is queued, or one less: those that start after it must not think it is down for good.
 ---@param st table
 ---@param svc table
----@param expected boolean
-function M.expect(st, svc, expected)
-  svc.expected = expected or nil
+---@param more boolean
+function M.expect(st, svc, more)
+  local count <const> = (svc.expected or 0) + (more and 1 or -1)
+  svc.expected = count > 0 and count or nil
   update_dead(st, svc)
 end
 

@@ -34,14 +34,14 @@ local INPUTS <const> = {
 local TABLE <const> = {
   --          want  start renew halt  needs free    started ready  exit  ran timer fault verdict resume lay hurry slay
   stopped =  "begin begin renew -     -     -       !       -      !     -   -     -     -       -      -   -     -",
-  waiting =  "-     begin renew shelf go    -       !       -      !     -   -     -     -       -      lay -     -",
+  waiting =  "wish  begin renew shelf go    -       !       -      !     -   -     -     -       -      lay -     -",
   starting = "-     -     -     stop  -     -       started online crash -   lapse fault -       -      -   -     -",
   ready =    "-     -     -     stop  -     -       !       -      crash -   -     fault -       -      -   -     -",
-  stopping = "clear clear -     -     -     release late    -      ended ran climb -     -       -      -   hurry slay",
+  stopping = "wish  again -     -     -     release late    -      ended ran climb -     -       -      -   hurry slay",
   backoff =  "-     begin renew shelf -     -       !       -      !     -   retry -     verdict resume -   -     -",
   failed =   "begin begin renew -     -     -       !       -      !     -   -     -     -       -      -   -     -",
   done =     "begin begin renew leave -     -       !       -      !     -   -     -     -       -      -   -     -",
-  stuck =    "clear clear -     -     -     -       late    -      ended ran -     -     -       -      -   -     -",
+  stuck =    "wish  again -     -     -     -       late    -      ended ran -     -     -       -      -   -     -",
 }
 
 local STARTS <const> = { want = true, start = true, renew = true }

@@ -82,32 +82,56 @@ local function is_fleeting(child)
   return child.kind == "supervisor" and child.spec.restart.on == "never"
 end
 
+-- Will its own supervisor start it again, when it is down?
+local function comes_back(sup)
+  local on <const> = sup.spec.restart.on
+  return sup.parent and (on == "always" or on == "failure" and sup.outcome == "failed")
+end
+
 -- Starts the services of a child that `by` has kept down; nil: all of them.
 local function release(st, child, by)
   for index = child.first, child.last do
     local svc = st.services[index]
     if by == nil or svc.hold == by then
       hold(st, svc, nil)
-      order.expect(st, svc, svc.desired == "up")
+      order.expect(st, svc, true)
       out.push(st, svc, "renew", child.kind == "supervisor")
     end
   end
 end
 
--- Starts `node` again, and what a group has kept down for it.
-local function start(st, node, group)
-  for _, child in ipairs(group and group.sup.children or { node }) do
-    each_supervisor(child, function(sup)
-      out.disarm(st, sup) -- the time of its stop
-    end)
-    if child == node then
-      release(st, child)
-    elseif group and child.taken == group and is_fleeting(child) then
+-- The time of its stop is over: that of a child, or of those below it.
+local function calm(st, child)
+  each_supervisor(child, function(sup)
+    if sup.state == "up" then
+      out.disarm(st, sup)
+    end
+  end)
+end
+
+-- What a group has kept down starts, without the one that it was kept down for.
+local function let_go(st, group, child)
+  if child.taken == group then
+    child.taken = nil
+    calm(st, child)
+    if is_fleeting(child) then
       lay_down(st, child, "done")
     else
       release(st, child, group)
     end
-    child.taken = nil
+  end
+end
+
+-- Starts `node` again, and what a group has kept down for it, in their order.
+local function start(st, node, group)
+  for _, child in ipairs(group and group.sup.children or { node }) do
+    if child ~= node then
+      let_go(st, group, child)
+    else
+      out.disarm(st, node)
+      calm(st, node)
+      release(st, node)
+    end
   end
   if node.kind == "supervisor" then
     node.state, node.since, node.up_since, node.past, node.outcome = "up", st.now, st.now, {}, nil
@@ -185,11 +209,11 @@ local function ended(st, sup)
     sup.wanted = nil
     return start(st, sup)
   end
-  local on <const>, policy <const> = sup.spec.restart.on, sup.spec.restart.backoff
-  if not sup.parent or not (on == "always" or on == "failure" and sup.outcome == "failed") then
+  if not comes_back(sup) then
     lay_down(st, sup, sup.outcome)
     return sup.parent and M.over(st, sup)
   end
+  local policy <const> = sup.spec.restart.backoff
   if st.now - (sup.up_since or 0) >= policy.reset then
     sup.streak = 0
   end
@@ -198,8 +222,9 @@ local function ended(st, sup)
   sup.state, sup.since = "backoff", st.now
   out.emit(st, { kind = "event", type = "supervisor_backoff", name = sup.name, delay = delay,
     restarts = sup.restarts })
-  M.fell(st, sup)
-  if delay > 0 then
+  if M.fell(st, sup) then
+    return
+  elseif delay > 0 then
     out.arm(st, sup, st.now + delay)
   else
     M.back(st, sup)
@@ -220,35 +245,49 @@ function M.is_awaited(node)
   return group_of(node) ~= nil
 end
 
---- A child is to be started again: what its supervisor restarts along with it goes down now.
+-- A group takes a child along; its services are added to `list`, later ones first.
+local function take(st, group, child, list)
+  reset(st, child)
+  child.taken = group
+  for _, svc in ipairs(backwards(st, child.first, child.last)) do
+    hold(st, svc, group)
+    list[#list + 1] = svc
+  end
+  if child.kind == "service" and child.spec.restart.on == "never" then
+    child.leaving = order.live(child) and (child.state ~= "stopping" or child.cause ~= nil)
+  end
+end
+
+--- A child is to be started again: what its supervisor restarts along with it goes down now. One that a group under
+--- way would have taken along, had it not been started by hand, goes down with that one.
 ---@param st table
 ---@param node table
+---@return boolean joined its restart is that of the group
 function M.fell(st, node)
   local sup <const> = node.parent
-  local strategy <const> = sup.spec.strategy
-  if strategy == "one_for_one" then
-    return M.shake(st, node)
-  end
-  local first <const> = strategy == "one_for_all" and sup.first or node.last + 1
-  local group <const> = { kind = "group", sup = sup, trigger = node, live = 0, due = false }
-  local former <const> = sup.group
-  sup.group = group
+  local strategy <const>, former <const> = sup.spec.strategy, sup.group
   local list = {}
-  for at = #sup.children, 1, -1 do
-    local child = sup.children[at]
-    local out_of_it = is_fleeting(child) and child.state ~= "up"
-    if child ~= node and child.first >= first and not out_of_it then
-      reset(st, child)
-      child.taken = group
-      for _, svc in ipairs(backwards(st, child.first, child.last)) do
-        hold(st, svc, group)
-        list[#list + 1] = svc
+  local joined = false
+  if strategy ~= "one_for_one" then
+    local first <const> = strategy == "one_for_all" and sup.first or node.last + 1
+    joined = former ~= nil and former.trigger ~= node and former.trigger.first < first
+    if joined then
+      take(st, former, node, list)
+    else
+      local group <const> = { kind = "group", sup = sup, trigger = node, live = 0, due = false }
+      sup.group = group
+      for at = #sup.children, 1, -1 do
+        local child = sup.children[at]
+        local out_of_it = is_fleeting(child) and child.state ~= "up"
+        if child ~= node and child.first >= first and not out_of_it then
+          take(st, group, child, list)
+        end
       end
     end
   end
-  assert(not former or former.trigger == node or former.trigger.first >= first, "engine: a group within a group")
   state.halt_all(st, list, { reason = strategy })
   M.shake(st, node)
+  return joined
 end
 
 --- Those that want to be restarted with what they need.
@@ -289,10 +328,17 @@ end
 local function abandon(st, group)
   group.sup.group = nil
   for _, child in ipairs(group.sup.children) do
-    if child ~= group.trigger then
-      release(st, child, group)
-    end
+    let_go(st, group, child)
   end
+end
+
+-- Its restart happens now, by hand.
+local function hasten(st, node)
+  local group <const> = group_of(node)
+  if group then
+    group.sup.group = nil
+  end
+  start(st, node, group)
 end
 
 --- A node that others wait for is stopped before its restart: by somebody's command, or because what it needs went
@@ -313,10 +359,11 @@ end
 --- A service is started by hand: neither a group nor a supervisor that is down may keep it.
 ---@param st table
 ---@param svc table
+---@return boolean hastened it starts in its turn, with others
 function M.by_hand(st, svc)
-  local own <const> = group_of(svc)
-  if own then
-    abandon(st, own)
+  local hastened = M.is_awaited(svc)
+  if hastened then
+    hasten(st, svc)
   elseif svc.hold and svc.hold.kind == "group" then
     hold(st, svc, nil)
   end
@@ -327,14 +374,35 @@ function M.by_hand(st, svc)
     elseif sup.state == "stopping" then
       sup.wanted = true
     elseif sup.state == "backoff" then
-      local group = group_of(sup)
-      if group then
-        abandon(st, group)
-      end
-      start(st, sup)
+      hasten(st, sup)
+      hastened = true
     end
     sup = sup.parent
   end
+  return hastened
+end
+
+--- What needs the service is started by hand: a supervisor on its way down for good comes back.
+---@param svc table
+function M.wish(svc)
+  local sup = svc.parent
+  while sup do
+    if sup.state == "stopping" and not comes_back(sup) then
+      sup.wanted = true
+    end
+    sup = sup.parent
+  end
+end
+
+--- The supervisor above a service that is down for good, if there is one.
+---@param svc table
+---@return table|nil
+function M.over_for(svc)
+  local sup = svc.parent
+  while sup and sup.state ~= "failed" and sup.state ~= "done" do
+    sup = sup.parent
+  end
+  return sup
 end
 
 -- Inputs of supervisors -----------------------------------------------------------------------------------
@@ -363,7 +431,9 @@ function INPUTS.timer(st, sup)
     return M.back(st, sup)
   end
   for _, svc in ipairs(backwards(st, sup.first, sup.last)) do -- its time to stop is over
-    out.push(st, svc, "slay")
+    if svc.hold or st.level > 0 then
+      out.push(st, svc, "slay")
+    end
   end
 end
 

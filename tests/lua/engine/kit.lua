@@ -4,7 +4,7 @@ local M <const> = {}
 
 --- A canonical spec: TERM, 10 s, KILL; restart on failure after exactly 1, 2, 4 ... 30 s.
 ---@param name string
----@param more? table needs, on, backoff, stop, success, source
+---@param more? table on, backoff, give_up of restart, and any other key of a spec
 ---@return table spec
 function M.spec(name, more)
   more = more or {}
@@ -12,12 +12,80 @@ function M.spec(name, more)
   for key, value in pairs(more.backoff or {}) do
     backoff[key] = value
   end
-  return {
-    name = name, source = more.source, cmd = { name }, needs = more.needs or {},
-    restart = { on = more.on or "failure", backoff = backoff },
-    success = more.success or { codes = { 0 }, signals = {} },
-    stop = more.stop or { { signal = "TERM", wait = 10 }, { signal = "KILL" } },
+  local spec = {
+    needs = {}, success = { codes = { 0 }, signals = {} },
+    stop = { { signal = "TERM", wait = 10 }, { signal = "KILL" } },
   }
+  for key, value in pairs(more) do
+    spec[key] = value
+  end
+  spec.on, spec.backoff, spec.give_up = nil, nil, nil
+  spec.name, spec.cmd = name, { name }
+  spec.restart = { on = more.on or "failure", backoff = backoff, give_up = more.give_up }
+  return spec
+end
+
+-- "1/5", and the words of a supervisor.
+local function supervise(sup, word)
+  local n, within = word:match("^(%d+)/(%d+)$")
+  local key, seconds = word:match("^(%a+):([%d.]+)$")
+  if n then
+    sup.intensity = { n = tonumber(n), within = tonumber(within) }
+  elseif key == "delay" then
+    sup.restart.backoff.from = tonumber(seconds)
+  elseif key == "shutdown" then
+    sup.shutdown = tonumber(seconds)
+  elseif word == "any" or word == "every" then
+    sup.auto_shutdown = word == "any" and "any_significant" or "all_significant"
+  else
+    sup.stay = assert(word == "stay", word)
+  end
+end
+
+local STRATEGIES <const> = { one = "one_for_one", all = "one_for_all", rest = "rest_for_one" }
+
+--- A tree in one line. A service is NAME[:ON][*], a supervisor NAME[:ON][*]=STRATEGY WORD... ( CHILD... ): ON is
+--- restart.on ("always"), * means significant, STRATEGY is one, all or rest, and the words are N/WITHIN (intensity),
+--- any or every (auto_shutdown), delay:N, shutdown:N and stay. Restarts have no delay.
+---   app=all 1/5 (db web:failure* fleet:never=one any (a* b))
+---@param text string
+---@param more? table<string, table> what else is in the specs of services, as M.spec takes it
+---@return table[] specs
+---@return table root
+function M.tree(text, more)
+  local words, at, specs = {}, 0, {}
+  for word in text:gsub("[()]", " %0 "):gmatch("%S+") do
+    words[#words + 1] = word
+  end
+  local function read()
+    at = at + 1
+    local name, on, star, strategy = words[at]:match("^([%w_-]+):?(%a*)(%*?)=?(%a*)$")
+    on = on ~= "" and on or "always"
+    local significant = star == "*" or nil
+    if strategy == "" then
+      local keys = { on = on, backoff = { from = 0 }, significant = significant }
+      for key, value in pairs(more and more[name] or {}) do
+        keys[key] = value
+      end
+      specs[#specs + 1] = M.spec(name, keys)
+      return { service = name }
+    end
+    local sup = { name = name, strategy = assert(STRATEGIES[strategy], strategy), significant = significant,
+      restart = { on = on, backoff = { from = 0, factor = 2, max = 30, jitter = 0, reset = 10 } }, children = {} }
+    at = at + 1
+    while words[at] ~= "(" do
+      supervise(sup, words[at])
+      at = at + 1
+    end
+    while words[at + 1] ~= ")" do
+      sup.children[#sup.children + 1] = read()
+    end
+    at = at + 1
+    return sup
+  end
+  local root = read()
+  assert(at == #words, "a tree has one root")
+  return specs, root
 end
 
 M.boot = { kind = "boot" }

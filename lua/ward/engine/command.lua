@@ -110,10 +110,7 @@ end
 --- What ends from now on stays down until restarting is resumed.
 function OPS.pause(st, names)
   for _, svc in ipairs((targets(st, names))) do
-    svc.paused = true
-    if svc.state == "backoff" and not svc.asking then
-      out.disarm(st, svc)
-    end
+    life.pause(st, svc)
   end
 end
 

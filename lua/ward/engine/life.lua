@@ -13,6 +13,8 @@ local M <const> = {}
 -- How long a rule of the script's may think.
 local ASK_WITHIN <const> = 10
 
+local PAUSED <const> = "restarting is paused"
+
 -- How many exits a rule is told of.
 local HISTORY <const> = 10
 
@@ -218,17 +220,17 @@ local function ask(st, svc, exit)
   out.arm(st, svc, st.now + ASK_WITHIN)
 end
 
--- What follows an end that no stop had asked for.
-local function settle(st, svc, exit)
+-- What follows an end that no stop had asked for. `delay` takes the place of the default rule's.
+local function settle(st, svc, exit, delay)
   out.disarm(st, svc)
   if svc.paused then
-    decided(st, svc, "restarting is paused", "paused")
+    decided(st, svc, PAUSED, "paused")
     state.enter(st, svc, "backoff", { exit = exit, paused = true })
     state.answer_failed_try(st, svc, exit)
   elseif svc.spec.asks then
     ask(st, svc, exit)
   else
-    decide(st, svc, exit)
+    decide(st, svc, exit, delay)
   end
 end
 
@@ -311,10 +313,26 @@ function M.retry(st, svc)
   tree.back(st, svc)
 end
 
+--- Restarting is paused: nothing is decided any more, and what was decided does not happen yet.
+function M.pause(st, svc)
+  svc.paused = true
+  if svc.state ~= "backoff" then
+    return
+  end
+  out.disarm(st, svc)
+  tree.put_off(svc)
+  if svc.asking then
+    svc.asking = nil
+    decided(st, svc, PAUSED, "paused")
+  end
+end
+
 --- Restarting is paused no longer: what is due is due now.
 function M.resume(st, svc)
-  if not svc.deadline and not svc.asking and not tree.is_awaited(svc) then
-    decide(st, svc, svc.last_exit, 0)
+  if svc.decision.outcome == "paused" then
+    settle(st, svc, svc.last_exit, 0)
+  else
+    tree.back(st, svc)
   end
 end
 

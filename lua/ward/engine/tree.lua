@@ -245,6 +245,15 @@ function M.is_awaited(node)
   return group_of(node) ~= nil
 end
 
+--- The restart of this node is not to happen before it is asked for again.
+---@param node table
+function M.put_off(node)
+  local group <const> = group_of(node)
+  if group then
+    group.due = false
+  end
+end
+
 -- A group takes a child along; its services are added to `list`, later ones first.
 local function take(st, group, child, list)
   reset(st, child)

@@ -106,6 +106,46 @@ local GROUPS <const> = {
     { 4, exit("b", 1), "TERM a", "f gives up: b intensity", "f is back", "start a", "start b" } },
 }
 
+local PAUSED <const> = { kind = "command", op = "pause", names = { "b" } }
+local RESUMED <const> = { kind = "command", op = "resume", names = { "b" } }
+
+local PAUSES <const> = {
+  { "a group waits while the restart of the one that failed is paused", "app=all 1/99 (a b c)", specs = DELAY, FELLED,
+    { 2, PAUSED },
+    { 9, pass },
+    { 10, RESUMED, "start a", "start b", "start c" },
+    { 20, pass } },
+  { "also one that was due", "app=all 1/99 (a b c)", slow = "c",
+    { 1, exit("b", 1), "TERM c", "TERM a" },
+    { 2, PAUSED },
+    { 3, exit("c", 0) },
+    { 9, RESUMED, "start a", "start b", "start c" } },
+  { "or is to be", "app=all 1/99 (a b c)", slow = "c", specs = DELAY, FELLED,
+    { 2, PAUSED },
+    { 3, RESUMED },
+    { 4, exit("c", 0), "start a", "start b", "start c" } },
+  { "a restart that was paused is decided once", "app=one 1/99 (b)",
+    specs = { b = { backoff = { from = 5 }, give_up = { n = 1, within = 99 } } },
+    { 1, exit("b", 1), "b in 5" },
+    { 2, PAUSED },
+    { 3, RESUMED, "start b" },
+    { 4, is, "b ready", "app up" } },
+  { "a failure under a pause stops no siblings before it is resumed", "app=all 1/99 (a b c)",
+    { 1, PAUSED },
+    { 2, exit("b", 1), "b is paused" },
+    { 2, is, "a ready", "c ready" },
+    { 3, RESUMED, "TERM c", "TERM a", "start a", "start b", "start c" } },
+  { "a paused service that is started by hand starts", "app=all 0/99 (a b)", specs = DELAY,
+    { 1, PAUSED },
+    { 2, exit("b", 1), "b is paused" },
+    { 3, command("start b", "T"), "start b", "reply T ok" },
+    { 4, exit("b", 1), "b is paused" } },
+  { "a paused service goes down with its supervisor and comes back with it", "app=one (f=one 0/9 (a b))",
+    { 1, PAUSED },
+    { 2, exit("b", 1), "b is paused" },
+    { 3, exit("a", 1), "f gives up: a intensity", "f is back", "start a", "start b" } },
+}
+
 local SUPERVISORS <const> = {
   { "in backoff: it restarts now, uncounted", "app=one 0/99 (f=one 0/9 delay:5 (a b) c)",
     { 1, exit("a", 1), "f gives up: a intensity", "TERM b", "f in 5" },
@@ -204,5 +244,5 @@ local SUPERVISORS <const> = {
 }
 
 return {
-  { "by hand, in a group", GROUPS }, { "by hand, below a supervisor that is down", SUPERVISORS },
+  { "by hand, in a group", GROUPS }, { "paused", PAUSES }, { "by hand, below a supervisor that is down", SUPERVISORS },
 }

@@ -1,8 +1,11 @@
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 #include <uv.h>
@@ -13,9 +16,14 @@
 #define BATCH 16
 
 struct ward_loop {
-	uv_loop_t uv;
-	uv_poll_t inner; /* tells when the epoll set has something */
+	uv_loop_t uv; /* timers only: it is given its turns by hand, and never waits */
 	int epfd;
+	bool stopped;
+	/* Wakes epoll_wait for libuv's timers. A timeout of epoll_wait would do, but start and end with each wait:
+	 * on a virtual machine to program the clock can cost more than all other calls of a turn. */
+	struct ward_watch clock;
+	int clockfd;
+	uint64_t wake_at; /* when it will, in ms of uv_now; UINT64_MAX: never */
 	/* What epoll_wait returned and is being worked off: a watch that is deleted meanwhile is
 	 * taken out of it here. */
 	struct epoll_event batch[BATCH];
@@ -39,22 +47,16 @@ ward_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* The turn has begun with the timers, and will again. */
 static void
-on_inner(uv_poll_t *handle, int status, int events)
+on_clock(struct ward_watch *w, uint32_t events)
 {
-	struct ward_loop *loop = handle->data;
+	struct ward_loop *loop = ward_container_of(w, struct ward_loop, clock);
+	uint64_t times;
 
-	(void)status;
 	(void)events;
-	loop->batch_n = epoll_wait(loop->epfd, loop->batch, BATCH, 0);
-	for (loop->batch_at = 0; loop->batch_at < loop->batch_n; loop->batch_at++) {
-		struct epoll_event *e = &loop->batch[loop->batch_at];
-		struct ward_watch *w = e->data.ptr;
-
-		if (w)
-			w->ready(w, e->events);
-	}
-	loop->batch_at = loop->batch_n = 0;
+	(void)!read(loop->clockfd, &times, sizeof(times));
+	loop->wake_at = UINT64_MAX;
 }
 
 int
@@ -70,24 +72,23 @@ ward_loop_new(struct ward_loop **out)
 		r = -errno;
 		goto fail_alloc;
 	}
+	loop->wake_at = UINT64_MAX;
+	loop->clockfd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (loop->clockfd < 0) {
+		r = -errno;
+		goto fail_epfd;
+	}
+	r = ward_watch_add(loop, &loop->clock, loop->clockfd, EPOLLIN, on_clock);
+	if (r < 0)
+		goto fail_clock;
 	r = uv_loop_init(&loop->uv);
 	if (r < 0)
-		goto fail_epfd;
-	r = uv_poll_init(&loop->uv, &loop->inner, loop->epfd);
-	if (r < 0)
-		goto fail_loop;
-	loop->inner.data = loop;
-	r = uv_poll_start(&loop->inner, UV_READABLE, on_inner);
-	if (r < 0)
-		goto fail_poll;
+		goto fail_clock;
 	*out = loop;
 	return 0;
 
-fail_poll:
-	uv_close((uv_handle_t *)&loop->inner, NULL);
-	(void)uv_run(&loop->uv, UV_RUN_NOWAIT);
-fail_loop:
-	(void)uv_loop_close(&loop->uv);
+fail_clock:
+	ward_fd_close(&loop->clockfd);
 fail_epfd:
 	ward_fd_close(&loop->epfd);
 fail_alloc:
@@ -100,24 +101,66 @@ ward_loop_free(struct ward_loop *loop)
 {
 	if (!loop)
 		return;
-	uv_close((uv_handle_t *)&loop->inner, NULL);
-	/* Runs the close callbacks of this and of every timer freed before. */
+	/* Runs the close callbacks of all timers freed before. */
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
 	(void)uv_loop_close(&loop->uv);
+	ward_fd_close(&loop->clockfd);
 	ward_fd_close(&loop->epfd);
 	free(loop);
+}
+
+/* Runs the timers that are due, and has epoll_wait woken for the next. */
+static void
+run_timers(struct ward_loop *loop)
+{
+	struct itimerspec in = { 0 };
+	uint64_t ms;
+
+	if (!uv_loop_alive(&loop->uv)) /* nothing is armed, and nothing waits to be freed */
+		return;
+	uv_update_time(&loop->uv);
+	if (uv_backend_timeout(&loop->uv) == 0)
+		(void)uv_run(&loop->uv, UV_RUN_NOWAIT);
+	if (!uv_loop_alive(&loop->uv))
+		return;
+	ms = (uint64_t)uv_backend_timeout(&loop->uv);
+	/* Woken early is woken for nothing; that is cheaper than to put it off each time. */
+	if (uv_now(&loop->uv) + ms >= loop->wake_at)
+		return;
+	loop->wake_at = uv_now(&loop->uv) + ms;
+	in.it_value.tv_sec = (time_t)(ms / 1000);
+	in.it_value.tv_nsec = ms ? (long)(ms % 1000) * 1000000 : 1; /* 0 would disarm it */
+	(void)timerfd_settime(loop->clockfd, 0, &in, NULL);
+}
+
+static void
+run_watches(struct ward_loop *loop)
+{
+	loop->batch_n = epoll_wait(loop->epfd, loop->batch, BATCH, loop->stopped ? 0 : -1);
+	for (loop->batch_at = 0; loop->batch_at < loop->batch_n; loop->batch_at++) {
+		struct epoll_event *e = &loop->batch[loop->batch_at];
+		struct ward_watch *w = e->data.ptr;
+
+		if (w)
+			w->ready(w, e->events);
+	}
+	loop->batch_at = loop->batch_n = 0;
 }
 
 void
 ward_loop_run(struct ward_loop *loop)
 {
-	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+	while (!loop->stopped) {
+		run_timers(loop);
+		run_watches(loop);
+	}
+	loop->stopped = false;
 }
 
 void
 ward_loop_stop(struct ward_loop *loop)
 {
-	uv_stop(&loop->uv);
+	loop->stopped = true;
 }
 
 int

@@ -1,4 +1,4 @@
-/* The one loop: libuv for time, and one epoll set inside it for every descriptor that ward watches.
+/* The one loop: libuv for time, and one epoll set around it for every descriptor that ward watches.
  *
  * Descriptors do not go through uv_poll: libuv 1.44 aborts the process when an epoll_ctl fails
  * inside uv_run, takes five system calls to watch a descriptor where one does, and frees handles

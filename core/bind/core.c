@@ -20,7 +20,7 @@ ward_core_need(lua_State *L)
 	if (r == 0 && !core->signals)
 		r = ward_signals_new(core->loop, &core->signals);
 	if (r == 0 && !core->procs)
-		r = ward_procs_new(core->loop, core->signals, &core->procs);
+		r = ward_procs_new(core->loop, &core->procs);
 	if (r == -ENOTSUP)
 		luaL_error(L, "/proc is not mounted, or not for this pid namespace");
 	if (r < 0)

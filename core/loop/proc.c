@@ -7,48 +7,42 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "linux/cgroup.h"
 #include "linux/procfs.h"
 #include "linux/tree.h"
 #include "linux/uapi.h"
+#include "loop/orphans.h"
 #include "spawn/stage.h"
-
-/* Sessions whose leader ended and whose strays are to be swept, soon and together: looking for
- * strays reads /proc, which must not be paid for with each exit. */
-#define SIDS_MAX       32
-#define SWEEP_DELAY_NS UINT64_C(20000000)
 
 /* How long after its start the end of a program by a signal may still turn out to have come before
  * exec: a dying process closes its descriptors a moment before its pidfd says so. */
 #define DOUBT_NS UINT64_C(100000000)
 
-/* More of them wait for the next turn of the loop. */
-#define REAPED_A_TURN 8
-
 struct ward_procs {
 	struct ward_loop *loop;
-	struct ward_signals *signals;
 	struct ward_launcher *launcher;
+	struct ward_orphans *orphans;
 	struct ward_map by_pid;
-	struct ward_timer *sweep;
-	pid_t sids[SIDS_MAX];
-	size_t nsids;
-	struct ward_map foreign; /* children from before: pid -> itself */
+	struct ward_link launching; /* who has a launch, in the order of their starts */
+	struct ward_link untold;    /* whose programs run, which nobody was told yet */
+	struct ward_timer *timeout; /* of the launches */
+	uint64_t timeout_at;	    /* when it fires; UINT64_MAX: not armed */
+	struct ward_timer *tell;
 };
 
 struct ward_proc {
 	struct ward_procs *table;
 	const struct ward_proc_fns *fns;
 	void *arg;
+	struct ward_link link;	    /* in launching or untold */
 	struct ward_launch *launch; /* until the program runs */
-	struct ward_timer *timeout; /* as long as the launch */
+	uint64_t deadline;	    /* of the launch */
 	bool timed_out;
+	bool untold; /* the launch is over, and `started` has not been called */
 	int oom_err; /* of writing oom_score_adj: then the program must not run */
 	pid_t pid;
 	int pidfd;
@@ -64,8 +58,7 @@ static void
 end_launch(struct ward_proc *p)
 {
 	ward_watch_del(p->table->loop, &p->report_watch);
-	ward_timer_free(p->timeout);
-	p->timeout = NULL;
+	ward_list_leave(&p->link);
 	if (p->launch)
 		ward_launch_free(p->table->launcher, p->launch);
 	p->launch = NULL;
@@ -91,7 +84,7 @@ ended_before_exec(const struct ward_proc *p)
 
 	if (p->launch && ward_launch_stage(p->launch) != WARD_STAGE_EXEC)
 		return true;
-	if (!p->launch && ward_now_ns() - p->ran_ns > DOUBT_NS)
+	if (!p->launch && !p->untold && ward_now_ns() - p->ran_ns > DOUBT_NS)
 		return false;
 	if (ward_pidfd_ended(p->pidfd, &by_signal) != 1 || !by_signal)
 		return false;
@@ -102,6 +95,7 @@ static void
 report_started(struct ward_proc *p)
 {
 	p->ran_ns = ward_now_ns();
+	p->untold = false;
 	p->fns->started(p->arg, p); /* may ask for soft errors, which the launch holds */
 	end_launch(p);
 }
@@ -139,72 +133,6 @@ launch_failed(struct ward_proc *p, const struct ward_exit *e, bool before_exec,
 	return before_exec;
 }
 
-/* Calls @visit for each child of ward that is not in the table; returns how many there are. */
-static int
-each_orphan(struct ward_procs *t, void (*visit)(struct ward_procs *, pid_t))
-{
-	int n = ward_procfs_children(getpid(), NULL, 0), found = 0;
-	pid_t *pids;
-
-	if (n <= 0)
-		return 0;
-	pids = calloc((size_t)n, sizeof(*pids));
-	if (!pids)
-		return 0;
-	(void)ward_procfs_children(getpid(), pids, (size_t)n);
-	for (int i = 0; i < n; i++) {
-		if (pids[i] == 0 || ward_map_get(&t->by_pid, (uint64_t)pids[i]) ||
-		    ward_map_get(&t->foreign, (uint64_t)pids[i]))
-			continue;
-		found++;
-		if (visit)
-			visit(t, pids[i]);
-	}
-	free(pids);
-	return found;
-}
-
-static void
-kill_orphan(struct ward_procs *t, pid_t pid)
-{
-	(void)t;
-	ward_tree_kill(pid, getpid());
-}
-
-static void
-kill_if_stray(struct ward_procs *t, pid_t pid)
-{
-	struct ward_procstat st, leader;
-
-	if (ward_procfs_stat(pid, &st) < 0)
-		return;
-	for (size_t i = 0; i < t->nsids; i++) {
-		/* A leader that lives has come to the number since: a session of somebody else. */
-		if (st.session == t->sids[i] && ward_procfs_stat(st.session, &leader) < 0)
-			kill_orphan(t, pid);
-	}
-}
-
-/* What a dead service left in its session but outside its process group has fallen to us. */
-static void
-on_sweep(void *arg)
-{
-	struct ward_procs *t = arg;
-
-	(void)each_orphan(t, kill_if_stray);
-	t->nsids = 0;
-}
-
-static void
-note_dead_session(struct ward_procs *t, pid_t sid)
-{
-	if (t->nsids == SIDS_MAX)
-		on_sweep(t);
-	if (t->nsids == 0)
-		ward_timer_arm(t->sweep, ward_now_ns() + SWEEP_DELAY_NS);
-	t->sids[t->nsids++] = sid;
-}
-
 /* The child has ended: settle the launch, kill what it left behind in its group, reap it, tell.
  * Returns false when it has not ended after all. */
 static bool
@@ -228,9 +156,9 @@ proc_ended(struct ward_proc *p)
 	}
 	(void)ward_map_del(&t->by_pid, (uint64_t)p->pid);
 	how.spawn_failed = launch_failed(p, &how.exit, before_exec, &how.err);
-	if (p->launch && !how.spawn_failed)
+	if ((p->launch || p->untold) && !how.spawn_failed)
 		report_started(p);
-	note_dead_session(t, p->pid);
+	ward_orphans_note_session(t->orphans, p->pid);
 	ward_tree_hold_end(&p->held, true);
 	p->fns->ended(p->arg, p, &how);
 	proc_free(p);
@@ -280,53 +208,83 @@ on_report(struct ward_watch *w, uint32_t events)
 }
 
 static void
+arm_timeout(struct ward_procs *t, uint64_t deadline)
+{
+	if (deadline >= t->timeout_at)
+		return;
+	t->timeout_at = deadline;
+	ward_timer_arm(t->timeout, deadline);
+}
+
+/* One timer for all: it looks through the launches and is set to the next of them. */
+static void
 on_timeout(void *arg)
 {
-	struct ward_proc *p = arg;
+	struct ward_procs *t = arg;
+	uint64_t now = ward_now_ns(), next = UINT64_MAX;
 
-	p->timed_out = true;
-	(void)ward_pidfd_signal(p->pidfd, SIGKILL);
+	for (struct ward_link *l = t->launching.next; l != &t->launching; l = l->next) {
+		struct ward_proc *p = ward_container_of(l, struct ward_proc, link);
+
+		if (!p->timed_out && p->deadline <= now) {
+			p->timed_out = true;
+			(void)ward_pidfd_signal(p->pidfd, SIGKILL);
+		} else if (!p->timed_out && p->deadline < next) {
+			next = p->deadline;
+		}
+	}
+	t->timeout_at = UINT64_MAX;
+	arm_timeout(t, next);
 }
 
-/* Reaps orphans. A child of our own that shows up here is handed to its owner, so that its status
- * is never lost: WNOWAIT only looks. Owners start others, which end: so a few a turn. */
+/* Ends, before more is launched, the launches whose children have left our memory since: no turn of the loop may
+ * have come between, and each that is open has a stack, a pipe, and a descriptor that every further child is
+ * given a copy of. Their owners are told in the next turn: they do not expect it within a start. */
 static void
-on_sigchld(void *arg, int sig)
+settle_launches(struct ward_procs *t)
+{
+	while (!ward_list_empty(&t->launching)) {
+		struct ward_proc *p = ward_container_of(t->launching.next, struct ward_proc, link);
+
+		/* What else is to be done when the program runs is left to the loop. */
+		if (p->timed_out || p->plan->set_oom || p->plan->on_failure != WARD_FAIL_ERROR ||
+		    !ward_launch_execed(p->launch))
+			break;
+		end_launch(p);
+		p->untold = true;
+		if (ward_list_empty(&t->untold))
+			ward_timer_arm(t->tell, ward_now_ns());
+		ward_list_append(&t->untold, &p->link);
+	}
+}
+
+static void
+on_tell(void *arg)
 {
 	struct ward_procs *t = arg;
+	struct ward_link *last = t->untold.prev;
+	bool more = !ward_list_empty(&t->untold);
 
-	for (int i = 0; i < REAPED_A_TURN; i++) {
-		siginfo_t info = { 0 };
-		struct ward_proc *own;
+	while (more) {
+		struct ward_proc *p = ward_container_of(t->untold.next, struct ward_proc, link);
+		int by_signal;
 
-		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
-			return;
-		own = ward_map_get(&t->by_pid, (uint64_t)info.si_pid);
-		if (own) {
-			if (!proc_ended(own))
-				return;
-			continue;
-		}
-		(void)ward_map_del(&t->foreign, (uint64_t)info.si_pid);
-		(void)waitid(P_PID, (id_t)info.si_pid, &info, WEXITED | WNOHANG);
+		more = &p->link != last;
+		ward_list_leave(&p->link);
+		/* Of one that has ended, the end is told next, and whether it ran. */
+		if (ward_pidfd_ended(p->pidfd, &by_signal) == 0)
+			report_started(p);
 	}
-	(void)raise(sig); /* the rest in the next turn */
 }
 
-/* Whoever exec'd ward may have left it children (a pager, a log reader): they are not ours to kill. */
-static int
-note_foreign(struct ward_procs *t)
+static bool
+own_ended(void *p)
 {
-	pid_t pids[WARD_TREE_MAX];
-	int n = ward_procfs_children(getpid(), pids, WARD_TREE_MAX), r = 0;
-
-	for (int i = 0; i < n && i < WARD_TREE_MAX && r == 0; i++)
-		r = ward_map_set(&t->foreign, (uint64_t)pids[i], t);
-	return n < 0 ? n : r;
+	return proc_ended(p);
 }
 
 int
-ward_procs_new(struct ward_loop *loop, struct ward_signals *signals, struct ward_procs **out)
+ward_procs_new(struct ward_loop *loop, struct ward_procs **out)
 {
 	struct ward_procs *t = calloc(1, sizeof(*t));
 	int r;
@@ -334,30 +292,20 @@ ward_procs_new(struct ward_loop *loop, struct ward_signals *signals, struct ward
 	if (!t)
 		return -ENOMEM;
 	t->loop = loop;
-	t->signals = signals;
-	if (!ward_procfs_is_own()) {
-		r = -ENOTSUP;
-		goto fail;
-	}
-	r = note_foreign(t);
-	if (r < 0)
-		goto fail;
-	/* Ignored, as it may be inherited, the kernel would reap our children itself. */
-	(void)signal(SIGCHLD, SIG_DFL);
+	t->timeout_at = UINT64_MAX;
+	ward_list_init(&t->launching);
+	ward_list_init(&t->untold);
 	r = -ENOMEM;
-	t->sweep = ward_timer_new(loop, on_sweep, t);
-	if (!t->sweep)
+	t->timeout = ward_timer_new(loop, on_timeout, t);
+	t->tell = ward_timer_new(loop, on_tell, t);
+	if (!t->timeout || !t->tell)
+		goto fail;
+	r = ward_orphans_new(loop, &t->by_pid, own_ended, &t->orphans);
+	if (r < 0)
 		goto fail;
 	r = ward_launcher_new(&t->launcher);
 	if (r < 0)
 		goto fail;
-	r = ward_signals_set(signals, SIGCHLD, on_sigchld, t);
-	if (r < 0)
-		goto fail;
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
-		r = -errno;
-		goto fail;
-	}
 	*out = t;
 	return 0;
 
@@ -383,11 +331,11 @@ ward_procs_free(struct ward_procs *t)
 {
 	if (!t)
 		return;
-	(void)ward_signals_set(t->signals, SIGCHLD, NULL, NULL);
-	ward_timer_free(t->sweep);
+	ward_orphans_free(t->orphans);
+	ward_timer_free(t->timeout);
+	ward_timer_free(t->tell);
 	ward_launcher_free(t->launcher);
 	ward_map_free(&t->by_pid);
-	ward_map_free(&t->foreign);
 	free(t);
 }
 
@@ -398,11 +346,6 @@ proc_new(struct ward_procs *t, const struct ward_proc_fns *fns, void *arg)
 	struct ward_proc *p = calloc(1, sizeof(*p));
 
 	if (!p || ward_map_reserve(&t->by_pid) < 0) {
-		free(p);
-		return NULL;
-	}
-	p->timeout = ward_timer_new(t->loop, on_timeout, p);
-	if (!p->timeout) {
 		free(p);
 		return NULL;
 	}
@@ -421,6 +364,7 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 	struct ward_proc *p = proc_new(t, fns, arg);
 	int r;
 
+	settle_launches(t);
 	if (!p)
 		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory to launch");
 	p->plan = plan;
@@ -449,7 +393,9 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 				    strerror(-r));
 	}
 	(void)ward_map_set(&t->by_pid, (uint64_t)p->pid, p); /* reserved above */
-	ward_timer_arm(p->timeout, p->started_ns + timeout_ns);
+	p->deadline = p->started_ns + timeout_ns;
+	ward_list_append(&t->launching, &p->link);
+	arm_timeout(t, p->deadline);
 	*out = p;
 	return 0;
 }
@@ -494,5 +440,5 @@ ward_proc_kill_tree(struct ward_proc *p)
 int
 ward_procs_orphans(struct ward_procs *t, bool kill)
 {
-	return each_orphan(t, kill ? kill_orphan : NULL);
+	return ward_orphans_count(t->orphans, kill);
 }

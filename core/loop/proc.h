@@ -9,7 +9,6 @@
 #include "base/err.h"
 #include "linux/pidfd.h"
 #include "loop/loop.h"
-#include "loop/signals.h"
 #include "spawn/launch.h"
 
 struct ward_procs;
@@ -36,7 +35,7 @@ struct ward_proc_fns {
  * are there already are not ward's: they are reaped, and otherwise left alone. *out is owned; loop and
  * signals are borrowed as long as it lives. Returns 0 or -errno: ENOTSUP when /proc is not that of
  * this pid namespace. */
-int ward_procs_new(struct ward_loop *loop, struct ward_signals *signals, struct ward_procs **out);
+int ward_procs_new(struct ward_loop *loop, struct ward_procs **out);
 
 /* The errno with which a soft sandbox step of @p failed, or 0. Only within `started`. */
 int ward_proc_soft_error(const struct ward_proc *p, int stage);

@@ -85,6 +85,8 @@ struct ward_record {
 	volatile uint32_t step;	  /* its index in the plan */
 	volatile int32_t operand; /* which of its operands: work slot, descriptor, candidate */
 	volatile int32_t soft_err[WARD_STAGE_COUNT]; /* errno of soft steps that failed */
+	/* Set to 0 by the kernel when the child leaves shared memory (CLONE_CHILD_CLEARTID). */
+	uint32_t here;
 };
 
 /* All that the child may touch besides its stack. Lives until the report pipe's end-of-file. */

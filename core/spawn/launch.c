@@ -179,8 +179,9 @@ clone_child(struct ward_launcher *l, struct ward_launch *launch)
 	char *stack = launch->area->base + launch->area->page;
 	uint64_t flags = mode_flags(launch->plan->clone) | launch->plan->clone_flags;
 	struct ward_clone_args args = {
-		.flags = flags | WARD_CLONE_CLEAR_SIGHAND,
+		.flags = flags | WARD_CLONE_CLEAR_SIGHAND | WARD_CLONE_CHILD_CLEARTID,
 		.pidfd = (uint64_t)(uintptr_t)&launch->pidfd,
+		.child_tid = (uint64_t)(uintptr_t)&launch->child.record->here,
 		.exit_signal = SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)stack,
 		.stack_size = STACK_SIZE,
@@ -251,6 +252,7 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 	};
 	memset((void *)launch->child.record, 0, sizeof(*launch->child.record));
 	launch->child.record->stage = WARD_STAGE_CLONE;
+	launch->child.record->here = 1;
 	return launch;
 }
 
@@ -309,6 +311,15 @@ int
 ward_launch_report_fd(const struct ward_launch *launch)
 {
 	return launch->report;
+}
+
+bool
+ward_launch_execed(const struct ward_launch *launch)
+{
+	const struct ward_record *rec = launch->child.record;
+
+	return __atomic_load_n(&rec->here, __ATOMIC_ACQUIRE) == 0 &&
+	       rec->stage == WARD_STAGE_EXEC && rec->err == 0;
 }
 
 int

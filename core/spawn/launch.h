@@ -40,6 +40,10 @@ int ward_launch_take_pidfd(struct ward_launch *launch);
  * died. No byte is ever written to it. */
 int ward_launch_report_fd(const struct ward_launch *launch);
 
+/* Has the child left our memory in execve, or by a signal that ended it there? Costs no system call; false may also mean that
+ * this is not known. From true on the launch may be freed; end-of-file comes a moment later. */
+bool ward_launch_execed(const struct ward_launch *launch);
+
 /* The stage that the child is in or ended in. */
 int ward_launch_stage(const struct ward_launch *launch);
 
@@ -54,8 +58,8 @@ int ward_launch_soft_error(const struct ward_launch *launch, int stage);
 void ward_launch_blame(const struct ward_launch *launch, int err, const char *why,
 		       struct ward_err *out);
 
-/* Ends the launch. Only after end-of-file on the report pipe or after the child's end: until then the child
- * runs on this memory. */
+/* Ends the launch. Only after end-of-file on the report pipe, after ward_launch_execed or after the child's end: until
+ * then the child runs on this memory. */
 void ward_launch_free(struct ward_launcher *l, struct ward_launch *launch);
 
 #endif

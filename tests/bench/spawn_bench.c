@@ -257,7 +257,7 @@ ward_prepare(const struct ward_draft *d)
 	struct ward_err err;
 
 	if (ward_loop_new(&ward.loop) < 0 || ward_signals_new(ward.loop, &ward.signals) < 0 ||
-	    ward_procs_new(ward.loop, ward.signals, &ward.procs) < 0)
+	    ward_procs_new(ward.loop, &ward.procs) < 0)
 		die("cannot make the loop");
 	if (ward_plan_new(d, &ward.plan, &err) < 0)
 		die(err.detail);

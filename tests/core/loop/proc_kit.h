@@ -156,7 +156,7 @@ TAP_UNUSED void
 kit_begin(void)
 {
 	if (ward_loop_new(&loop) == 0 && ward_signals_new(loop, &signals) == 0 &&
-	    ward_procs_new(loop, signals, &procs) == 0)
+	    ward_procs_new(loop, &procs) == 0)
 		return;
 	printf("Bail out! cannot make the loop\n");
 	exit(1);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "proc_kit.h"
@@ -231,6 +232,90 @@ test_hanging_open(void)
 	ok(ward_now_ns() - from >= SECOND / 10, "and not before its time");
 }
 
+/* Does process @pid run the program at @path? */
+static bool
+runs(pid_t pid, const char *path)
+{
+	char link[64], now[4096] = "", want[4096];
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	return readlink(link, now, sizeof(now) - 1) > 0 && realpath(path, want) &&
+	       strcmp(now, want) == 0;
+}
+
+/* Launches that hang, each with its own time: the later one's is over first. */
+static void
+test_hanging_together(void)
+{
+	static const uint64_t limits[3] = { SECOND / 2, SECOND / 10, SECOND / 4 };
+	char fifo[4200];
+	struct ward_fd_rule fds[3];
+	struct ward_draft d = reporting();
+	struct outcome o[3] = { 0 };
+	struct ward_plan *plan;
+	int wrong = 0;
+
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", dir);
+	memcpy(fds, null_fds, sizeof(fds));
+	fds[1].path = fifo;
+	fds[1].flags = O_WRONLY;
+	d.fds = fds;
+	plan = plan_of(&d);
+	for (int i = 0; i < 3; i++) {
+		struct ward_proc *p;
+		struct ward_err err;
+
+		(void)ward_proc_start(procs, plan, no_slots, limits[i], &fns, &o[i], &p, &err);
+	}
+	while (ward_procs_count(procs) > 0)
+		turn(10);
+	for (int i = 0; i < 3; i++)
+		wrong += o[i].ended != 1 || o[i].how.err.err != ETIMEDOUT ||
+			 o[i].how.uptime_ns < limits[i];
+	ok(wrong == 0 && o[1].how.uptime_ns < o[2].how.uptime_ns &&
+		   o[2].how.uptime_ns < o[0].how.uptime_ns,
+	   "three launches that hang end each at its own time");
+	ward_plan_free(plan);
+}
+
+/* Starts without a turn of the loop between them. */
+static void
+test_burst(void)
+{
+	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "1000", NULL));
+	struct ward_plan *plan = plan_of(&d);
+	struct outcome o[2] = { 0 };
+	struct ward_proc *p[2];
+	struct ward_err err;
+	size_t before = open_fds(), after;
+
+	if (syscall(SYS_clone3, NULL, 0) == 0 || errno != EINVAL) {
+		skip("only clone3 tells of the end of a launch without a turn of the loop");
+		ward_plan_free(plan);
+		return;
+	}
+	(void)ward_proc_start(procs, plan, no_slots, 10 * SECOND, &fns, &o[0], &p[0], &err);
+	for (uint64_t from = ward_now_ns(); !runs(ward_proc_pid(p[0]), d.file);) {
+		if (ward_now_ns() - from > 20 * SECOND)
+			give_up(NULL);
+	}
+	(void)ward_proc_start(procs, plan, no_slots, 10 * SECOND, &fns, &o[1], &p[1], &err);
+	after = open_fds();
+	ok(after == before + 3, "a launch ends in the next start: two pidfds and one pipe (%zu)",
+	   after - before);
+	ok(o[0].started == 0, "and is told of only in the loop");
+	for (int turns = 0; turns < 2000 && (o[0].started == 0 || o[1].started == 0); turns++)
+		turn(10);
+	for (int i = 0; i < 2; i++)
+		(void)ward_proc_signal(p[i], SIGKILL);
+	while (ward_procs_count(procs) > 0)
+		turn(10);
+	ok(o[0].started == 1 && o[1].started == 1 && o[0].ended == 1 && o[1].ended == 1 &&
+		   !o[0].how.spawn_failed && o[0].how.exit.signal == SIGKILL,
+	   "both are told once each");
+	ward_plan_free(plan);
+}
+
 static void
 kill_pending(void *arg)
 {
@@ -377,7 +462,9 @@ main(int argc, char **argv)
 	test_failures();
 	test_ids();
 	test_hanging_open();
+	test_hanging_together();
 	test_killed_before_exec();
+	test_burst();
 	test_statuses();
 	test_group_dies_with_leader();
 	test_kill_tree();

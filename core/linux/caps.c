@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/capability.h>
+#include <sys/prctl.h>
 
 /* By number; include/uapi/linux/capability.h, 5.9. */
 static const char *const caps[] = {
@@ -130,6 +131,18 @@ ward_caps_read(struct ward_capsets *out)
 		return -EIO;
 	*out = got;
 	return 0;
+}
+
+uint64_t
+ward_cap_bounding(int last)
+{
+	uint64_t set = 0;
+
+	for (int cap = 0; cap <= last && cap <= 63; cap++) {
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			set |= UINT64_C(1) << cap;
+	}
+	return set;
 }
 
 int

@@ -29,6 +29,9 @@ int ward_cap_number(const char *name);
  * /proc/thread-self/status lacks one of them. */
 int ward_caps_read(struct ward_capsets *out);
 
+/* The bounding set of the calling thread up to @last; only prctl(2) is used. */
+uint64_t ward_cap_bounding(int last);
+
 /* Fills the permitted, inheritable and effective sets from a text as cap_from_text(3) takes it
  * ("cap_net_bind_service,cap_chown=ep"), with nothing above @last; the other two sets are left alone.
  * Returns 0, or -errno and *out untouched: EINVAL (no such text), ENOMEM. */

@@ -109,10 +109,18 @@ ward_procfs_set_oom_score_adj(pid_t pid, int value)
 }
 
 int
-ward_procfs_suid_dumpable(void)
+ward_procfs_open_suid_dumpable(void)
 {
-	char buf[16];
-	ssize_t n = read_some("/proc/sys/fs/suid_dumpable", buf, sizeof(buf));
+	int fd = open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC);
 
-	return n < 0 ? (int)n : atoi(buf) == 1;
+	return fd < 0 ? -errno : fd;
+}
+
+int
+ward_procfs_suid_dumpable(int fd)
+{
+	char buf[16] = "";
+	ssize_t n = pread(fd, buf, sizeof(buf) - 1, 0);
+
+	return n < 0 ? -errno : atoi(buf) == 1;
 }

@@ -32,7 +32,10 @@ bool ward_procfs_is_own(void);
  * ENOENT, ESRCH: gone). */
 int ward_procfs_set_oom_score_adj(pid_t pid, int value);
 
-/* Returns 1 when fs.suid_dumpable is 1, 0 when it is not, or -errno. */
-int ward_procfs_suid_dumpable(void);
+/* Returns an owned descriptor of fs.suid_dumpable, or -errno. */
+int ward_procfs_open_suid_dumpable(void);
+
+/* Returns 1 when fs.suid_dumpable, open as @fd, is 1 now, 0 when it is not, or -errno. */
+int ward_procfs_suid_dumpable(int fd);
 
 #endif

@@ -29,7 +29,7 @@
  *	FD_MOVE	a: work slot, b: target
  *	FD_BLOCK a: target
  *	FD_CLOSE p: int[n], targets in rising order
- *	BOUNDING a: the last capability, p: struct ward_caps, what stays
+ *	BOUNDING a: the last capability, p: struct ward_caps, what stays, q: uint64_t, what may be there
  *	SECUREBITS a: bits
  *	KEEPCAPS -
  *	GROUPS	p: uint32_t[n]

@@ -31,6 +31,7 @@ struct ward_launcher {
 	bool no_clone3;	     /* old kernel, or a seccomp filter that answers ENOSYS */
 	unsigned int masked; /* pending launches that change ids */
 	int dumpable;	     /* what it was before the first of them */
+	int suid_dumpable;   /* the sysctl, open: each of those launches asks for it; or -errno */
 };
 
 struct ward_launch {
@@ -69,6 +70,7 @@ ward_launcher_new(struct ward_launcher **out)
 		return -ENOMEM;
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->ignored = ignored_signals();
+	l->suid_dumpable = ward_procfs_open_suid_dumpable();
 	*out = l;
 	return 0;
 }
@@ -91,6 +93,7 @@ ward_launcher_free(struct ward_launcher *l)
 		l->spare = a->next;
 		area_free(a);
 	}
+	ward_fd_close(&l->suid_dumpable);
 	free(l);
 }
 
@@ -138,7 +141,7 @@ area_give(struct ward_launcher *l, struct area *a)
 static int
 mask_memory(struct ward_launcher *l, struct ward_err *err)
 {
-	if (ward_procfs_suid_dumpable() == 1)
+	if (ward_procfs_suid_dumpable(l->suid_dumpable) == 1)
 		return ward_err_set(
 			err, WARD_STAGE_PREPARE, EPERM,
 			"cannot change ids in shared memory while fs.suid_dumpable is 1");

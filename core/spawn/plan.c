@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/pack.h"
+#include "linux/caps.h"
 #include "linux/uapi.h"
 #include "spawn/search.h"
 #include "spawn/stage.h"
@@ -211,6 +212,18 @@ given(const struct ward_caps *caps, enum ward_capset set)
 	return caps->given >> set & 1;
 }
 
+/* What is in the bounding set when the child comes to drop from it: at most what is in ours, which never grows,
+ * unless a user namespace of its own has filled it again. */
+static const uint64_t *
+pack_bounding(struct build *b, const struct ward_draft *d)
+{
+	uint64_t most = d->sandbox.namespaces & WARD_CLONE_NEWUSER
+				? ~UINT64_C(0)
+				: ward_cap_bounding(d->sandbox.last_cap);
+
+	return ward_pack_copy(&b->pack, &most, sizeof(most), _Alignof(uint64_t));
+}
+
 /* Who the program is: ids are always fatal, capabilities as the sandbox says. */
 static struct ward_ids
 add_identity(struct build *b, const struct ward_draft *d, bool soft)
@@ -231,7 +244,10 @@ add_identity(struct build *b, const struct ward_draft *d, bool soft)
 
 	b->soft = soft;
 	if (given(caps, WARD_CAP_BOUNDING))
-		add(b, (struct ward_step){ .stage = WARD_STAGE_BOUNDING, .a = last, .p = c });
+		add(b, (struct ward_step){ .stage = WARD_STAGE_BOUNDING,
+					   .a = last,
+					   .p = c,
+					   .q = pack_bounding(b, d) });
 	if (d->sandbox.set_securebits)
 		add_number(b, WARD_STAGE_SECUREBITS, d->sandbox.securebits);
 	if (ids.set_uid && kept)

@@ -11,7 +11,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <linux/close_range.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -21,6 +24,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <uv.h>
@@ -67,15 +71,56 @@ bare_child(void *unused)
 	_exit(127);
 }
 
+/* What a child like ward's costs whoever makes the same kernel calls for it and no other: nothing is watched,
+ * checked, reported or killed. */
+static struct {
+	int ruleset; /* -1: no sandbox */
+	struct sock_fprog filter;
+	const char *program;
+} floor_of = { .ruleset = -1 };
+
 static void
-bare(int n, int at_once)
+floor_sandbox(void)
+{
+	static const gid_t groups[] = { 4711, 65534 };
+	const struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	const struct __user_cap_data_struct none[2] = { { 0 } };
+
+	for (int cap = 0; cap <= 40; cap++)
+		(void)syscall(SYS_prctl, PR_CAPBSET_DROP, cap, 0, 0, 0);
+	(void)syscall(SYS_setgroups, 2, groups);
+	(void)syscall(SYS_setresgid, 65534, 65534, 65534);
+	(void)syscall(SYS_setresuid, 65534, 65534, 65534);
+	(void)syscall(SYS_capset, &head, none);
+	(void)syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	(void)syscall(446 /* landlock_restrict_self */, floor_of.ruleset, 0);
+	(void)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &floor_of.filter);
+}
+
+static int
+floor_child(void *unused)
+{
+	(void)unused;
+	(void)syscall(SYS_setsid);
+	(void)syscall(SYS_umask, 022);
+	(void)syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);
+	(void)syscall(SYS_chdir, "/");
+	if (floor_of.ruleset >= 0)
+		floor_sandbox();
+	(void)execve(floor_of.program, (char **)(uintptr_t)tiny_argv,
+		     (char **)(uintptr_t)tiny_envp);
+	_exit(127);
+}
+
+static void
+clone_loop(int n, int at_once, int (*child)(void *))
 {
 	static _Alignas(16) char stack[65536];
 	static int pidfd[BURST];
 
 	for (int i = 0; i < n; i += at_once) {
 		for (int k = 0; k < at_once; k++) {
-			if (clone(bare_child, stack + sizeof(stack),
+			if (clone(child, stack + sizeof(stack),
 				  CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, NULL,
 				  &pidfd[k]) < 0)
 				die("clone failed");
@@ -88,6 +133,19 @@ bare(int n, int at_once)
 			must(&info, "the bare loop's child failed");
 		}
 	}
+}
+
+static void
+bare(int n, int at_once)
+{
+	clone_loop(n, at_once, bare_child);
+}
+
+static void
+plain_floor(int n, int at_once)
+{
+	floor_of.program = tiny;
+	clone_loop(n, at_once, floor_child);
 }
 
 static void
@@ -351,6 +409,24 @@ sixty_calls(void)
 }
 
 static void
+sandbox_floor(int n, int at_once)
+{
+	static char program[sizeof(dir) + 8];
+
+	if (floor_of.ruleset < 0) {
+		struct ward_seccomp_filter filter = sixty_calls();
+
+		(void)snprintf(program, sizeof(program), "%s/tiny", dir);
+		floor_of.program = program;
+		floor_of.ruleset = ten_rules();
+		floor_of.filter = (struct sock_fprog){ filter.n, filter.insns };
+		if (floor_of.ruleset < 0)
+			die("no Landlock here");
+	}
+	clone_loop(n, at_once, floor_child);
+}
+
+static void
 with_sandbox(int n, int at_once)
 {
 	static const uint32_t groups[] = { 65534, 4711 };
@@ -412,6 +488,13 @@ static struct way {
 	  .run = with_sandbox,
 	  .root = true,
 	  .goal = { "1.60", "" } },
+	{ .name = "bare + the plain child's kernel calls",
+	  .run = plain_floor,
+	  .goal = { "", "" } },
+	{ .name = "bare + the sandbox's kernel calls",
+	  .run = sandbox_floor,
+	  .root = true,
+	  .goal = { "", "" } },
 	{ .name = "posix_spawn", .run = with_posix_spawn, .goal = { "", "" } },
 	{ .name = "libuv uv_spawn", .run = with_libuv, .goal = { "", "" } },
 	{ .name = "fork + execve", .run = with_fork, .goal = { "", "" } },

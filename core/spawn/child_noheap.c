@@ -56,14 +56,15 @@ reset_signals(uint64_t set)
 }
 
 /* Moves every source, and the report pipe, above the highest target: after this no dup3 can land on
- * a descriptor that is still needed, whatever the permutation. */
+ * a descriptor that is still needed, whatever the permutation. A source that is its own target stays:
+ * no other has that target. */
 static struct outcome
-lift(struct ward_child *c)
+lift(struct ward_child *c, const int32_t *targets)
 {
 	long r;
 
 	for (uint32_t i = 0; i < c->nwork; i++) {
-		if (c->work[i] < 0 || c->work[i] > c->highest) /* none, or high enough */
+		if (c->work[i] < 0 || c->work[i] > c->highest || c->work[i] == targets[i])
 			continue;
 		r = ward_sys_fcntl(c->work[i], F_DUPFD_CLOEXEC, c->highest + 1);
 		if (r < 0)
@@ -77,6 +78,14 @@ lift(struct ward_child *c)
 		c->report = (int32_t)r;
 	}
 	return done;
+}
+
+static struct outcome
+place(int source, int target)
+{
+	return result(source == target ? ward_sys_fcntl(target, F_SETFD, 0)
+				       : ward_sys_dup3(source, target, 0),
+		      target);
 }
 
 /* The one-line files that name the ids of a user namespace take a single write. */
@@ -376,9 +385,9 @@ take_fd_step(struct ward_child *c, const struct ward_step *s)
 			c->work[s->a] = (int32_t)r;
 		return result(r, s->a);
 	case WARD_STAGE_FD_LIFT:
-		return lift(c);
+		return lift(c, s->p);
 	case WARD_STAGE_FD_MOVE:
-		return result(ward_sys_dup3(c->work[s->a], s->b, 0), s->b);
+		return place(c->work[s->a], s->b);
 	case WARD_STAGE_FD_BLOCK:
 		return clear_nonblock(s->a);
 	case WARD_STAGE_FD_CLOSE:

@@ -25,7 +25,7 @@
  *	NAMESPACES a: CLONE_NEW* flags
  *	ROOT	p: path
  *	FD_OPEN	a: work slot, p: path, b: flags of open(2)
- *	FD_LIFT	-			every work slot, to above every target
+ *	FD_LIFT	p: int32_t[], the target of each work slot: every other source goes above every target
  *	FD_MOVE	a: work slot, b: target
  *	FD_BLOCK a: target
  *	FD_CLOSE p: int[n], targets in rising order

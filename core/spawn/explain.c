@@ -223,7 +223,8 @@ explain_fd(const struct ward_plan *plan, const struct ward_step *s, char *buf, s
 	case WARD_STAGE_FD_OPEN:
 		return snprintf(buf, size, "open %s %s", (const char *)s->p, access_word(s->b));
 	case WARD_STAGE_FD_LIFT:
-		return snprintf(buf, size, "move the sources above descriptor %d", plan->highest);
+		return snprintf(buf, size, "move what is in the way above descriptor %d",
+				plan->highest);
 	case WARD_STAGE_FD_MOVE:
 		/* The target names the rule: several may share a source. */
 		for (uint32_t k = 0; k < plan->nfds; k++) {

@@ -171,6 +171,17 @@ pack_targets(struct ward_pack *p, const struct ward_draft *d, uint32_t *n)
 	return to;
 }
 
+/* The target of each rule. */
+static const int32_t *
+pack_places(struct ward_pack *p, const struct ward_draft *d)
+{
+	int32_t *to = ward_pack_take(p, d->nfds * sizeof(*to), _Alignof(int32_t));
+
+	for (size_t i = 0; to && i < d->nfds; i++)
+		to[i] = d->fds[i].target;
+	return to;
+}
+
 static void
 add_fds(struct build *b, const struct ward_draft *d, const struct ward_fd_rule *packed)
 {
@@ -184,7 +195,7 @@ add_fds(struct build *b, const struct ward_draft *d, const struct ward_fd_rule *
 						   .b = d->fds[i].flags,
 						   .p = packed ? packed[i].path : NULL });
 	}
-	add(b, (struct ward_step){ .stage = WARD_STAGE_FD_LIFT });
+	add(b, (struct ward_step){ .stage = WARD_STAGE_FD_LIFT, .p = pack_places(&b->pack, d) });
 	for (size_t i = 0; i < d->nfds; i++) {
 		const struct ward_fd_rule *f = &d->fds[i];
 

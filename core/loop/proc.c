@@ -100,13 +100,26 @@ report_started(struct ward_proc *p)
 	end_launch(p);
 }
 
+/* Fills *err for a child that was ended by a signal before its program ran. */
+static void
+blame_signal(const struct ward_proc *p, int sig, struct ward_err *err)
+{
+	char why[64];
+
+	(void)snprintf(why, sizeof(why), "ended by signal %d before it was done", sig);
+	if (p->launch)
+		ward_launch_blame(p->launch, 0, why, err);
+	else
+		(void)ward_err_set(err, WARD_STAGE_EXEC, 0, "cannot %s %s: %s (stage %s)",
+				   ward_stage_sentence(WARD_STAGE_EXEC), p->plan->file, why,
+				   ward_stage_name(WARD_STAGE_EXEC));
+}
+
 /* Did the program of a child that has ended never run? Then fills *err. */
 static bool
 launch_failed(struct ward_proc *p, const struct ward_exit *e, bool before_exec,
 	      struct ward_err *err)
 {
-	char why[64];
-
 	if (p->oom_err) {
 		(void)ward_err_set(err, WARD_STAGE_OOM, p->oom_err,
 				   "cannot %s to %d: %s (stage %s)",
@@ -114,22 +127,14 @@ launch_failed(struct ward_proc *p, const struct ward_exit *e, bool before_exec,
 				   strerror(p->oom_err), ward_stage_name(WARD_STAGE_OOM));
 		return true;
 	}
-	(void)snprintf(why, sizeof(why), "ended by signal %d before it was done", e->signal);
-	if (!p->launch) {
-		if (before_exec)
-			(void)ward_err_set(err, WARD_STAGE_EXEC, 0, "cannot %s %s: %s (stage %s)",
-					   ward_stage_sentence(WARD_STAGE_EXEC), p->plan->file, why,
-					   ward_stage_name(WARD_STAGE_EXEC));
-		return before_exec;
-	}
-	if (p->timed_out) {
+	if (p->launch && p->timed_out) {
 		ward_launch_blame(p->launch, ETIMEDOUT, "timed out", err);
 		return true;
 	}
-	if (ward_launch_failed(p->launch, err))
+	if (p->launch && ward_launch_failed(p->launch, err))
 		return true;
 	if (before_exec)
-		ward_launch_blame(p->launch, 0, why, err);
+		blame_signal(p, e->signal, err);
 	return before_exec;
 }
 

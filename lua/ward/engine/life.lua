@@ -268,6 +268,18 @@ end
 
 -- The script's rule ----------------------------------------------------------------------------------------
 
+-- What is wrong with a verdict, or nil.
+local function nonsense(verdict)
+  if verdict == nil or verdict == "stop" or verdict == "escalate" then
+    return nil
+  elseif math.type(verdict) == nil then
+    return ("the rule returned a %s, not seconds, \"stop\", \"escalate\" or nil"):format(
+      type(verdict) == "string" and "strange string" or type(verdict))
+  elseif not (verdict >= 0 and verdict < math.huge) then
+    return ("the rule returned %s, which is no time to wait"):format(verdict)
+  end
+end
+
 local function follow(st, svc, verdict)
   local exit <const> = svc.last_exit
   if type(verdict) == "number" then
@@ -285,16 +297,18 @@ local function follow(st, svc, verdict)
 end
 
 --- The answer of the script's rule: seconds to wait, "stop", "escalate" or nil for the default rule. A rule that
---- failed says so in `fault`, and the default rule applies.
----@param event { verdict: number|string|nil, fault: string|nil }
+--- failed says so in `fault`, one that returned anything else has failed, too, and then the default rule applies.
+---@param event { verdict: any, fault: string|nil }
 function M.verdict(st, svc, event)
   if not svc.asking then
     return
   end
   svc.asking = nil
   out.disarm(st, svc)
-  if event.fault then
-    out.emit(st, { kind = "event", type = "rule_failed", name = svc.name, message = event.fault })
+  local fault <const> = event.fault or nonsense(event.verdict)
+  if fault then
+    out.emit(st, { kind = "event", type = "rule_failed", name = svc.name, message = fault })
+    return decide(st, svc, svc.last_exit)
   end
   follow(st, svc, event.verdict)
 end

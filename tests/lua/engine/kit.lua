@@ -1,4 +1,7 @@
--- What the engine's specs share: short ways to write specs and events, and effects as lines of text.
+-- What the engine's specs share: short ways to write specs and events, effects as lines of text, and cases as tables.
+
+local assert <const> = require "luassert"
+local engine <const> = require "ward.engine"
 
 local M <const> = {}
 
@@ -23,6 +26,24 @@ function M.spec(name, more)
   spec.name, spec.cmd = name, { name }
   spec.restart = { on = more.on or "failure", backoff = backoff, give_up = more.give_up }
   return spec
+end
+
+--- A supervisor: its name, its keys, and in the list part its children, names of services or supervisors. Restarted
+--- always, after exactly 1, 2, 4 ... 30 s.
+---@param name string
+---@param more table strategy, intensity, auto_shutdown, on, shutdown, stay, significant; children
+---@return table node
+function M.sup(name, more)
+  local children = {}
+  for at, child in ipairs(more) do
+    children[at] = type(child) == "string" and { service = child } or child
+  end
+  return {
+    name = name, children = children, strategy = more.strategy or "one_for_one", intensity = more.intensity,
+    auto_shutdown = more.auto_shutdown or "never", shutdown = more.shutdown, stay = more.stay,
+    significant = more.significant,
+    restart = { on = more.on or "always", backoff = { from = 1, factor = 2, max = 30, jitter = 0, reset = 10 } },
+  }
 end
 
 -- "1/5", and the words of a supervisor.
@@ -126,6 +147,7 @@ end
 local LINES <const> = {
   arm = function(e) return ("arm %s %g"):format(e.name, e.at) end,
   signal = function(e) return ("signal %s %s"):format(e.name, e.signal) end,
+  run = function(e) return ("run %s %d"):format(e.name, e.rung) end,
   quit = function(e) return "quit " .. e.code end,
   event = function(e)
     return ("%s is %s"):format(e.name, e.type)
@@ -148,6 +170,26 @@ function M.line(effect)
   end
   local line = LINES[effect.kind]
   return line and line(effect) or effect.kind .. " " .. effect.name
+end
+
+--- Plays a case: { title, specs (and `tree`, the root supervisor), steps of { time, event, effect lines ... }, or lists
+--- of such steps }.
+---@param case table
+function M.play(case)
+  local st = engine.new(case[2], { tree = case[2].tree })
+  local steps = {}
+  for at = 3, #case do
+    if type(case[at][1]) == "table" then
+      table.move(case[at], 1, #case[at], #steps + 1, steps)
+    else
+      steps[#steps + 1] = case[at]
+    end
+  end
+  for number, step in ipairs(steps) do
+    local effects
+    st, effects = engine.step(st, step[2], step[1])
+    assert.same({ table.unpack(step, 3) }, M.lines(effects), ("step %d, %s"):format(number, step[2].kind))
+  end
 end
 
 --- Effects as lines.

@@ -1,5 +1,4 @@
--- Each case: a title, the services, then steps of { time, event, effect lines ... }.
-local engine <const> = require "ward.engine"
+-- Each case: a title, the services, then steps of { time, event, effect lines ... }. See kit.play.
 local kit <const> = require "lua.engine.kit"
 
 local spec <const>, boot <const>, shutdown <const> = kit.spec, kit.boot, kit.shutdown
@@ -321,23 +320,6 @@ local SHUTDOWNS <const> = {
     { 2, exit("a", 0), "disarm a", "a is stopped", "quit 0" } },
 }
 
-local function play(case)
-  local st = engine.new(case[2])
-  local steps = {}
-  for at = 3, #case do
-    if type(case[at][1]) == "table" then
-      table.move(case[at], 1, #case[at], #steps + 1, steps)
-    else
-      steps[#steps + 1] = case[at]
-    end
-  end
-  for number, step in ipairs(steps) do
-    local effects
-    st, effects = engine.step(st, step[2], step[1])
-    assert.same({ table.unpack(step, 3) }, kit.lines(effects), ("step %d, %s"):format(number, step[2].kind))
-  end
-end
-
 local GROUPS <const> = {
   { "boot", BOOT }, { "an exit nobody asked for", RESTARTS }, { "stop", STOPS }, { "commands", COMMANDS },
   { "shutdown", SHUTDOWNS },
@@ -347,7 +329,7 @@ for _, group in ipairs(GROUPS) do
   describe("engine: " .. group[1], function()
     for _, case in ipairs(group[2]) do
       it(case[1], function()
-        play(case)
+        kit.play(case)
       end)
     end
   end)

@@ -1,0 +1,41 @@
+-- Trees, groups, rules and all that makes one event concern many services. Each case: see kit.play.
+local kit <const> = require "lua.engine.kit"
+
+local spec <const>, sup <const>, boot <const> = kit.spec, kit.sup, kit.boot
+local started <const>, exit <const>, timer <const>, command <const> = kit.started, kit.exit, kit.timer, kit.command
+
+local function verdict(name, value, fault)
+  return { kind = "verdict", name = name, verdict = value, fault = fault }
+end
+
+local UP <const> = {
+  { 0, boot, "a is starting", "spawn a" },
+  { 0, started "a", "a is ready" },
+}
+
+local RULES <const> = {
+  { "a rule that returns nonsense has failed, and the default rule applies",
+    { spec("a", { asks = true, on = "never" }) }, UP,
+    { 1, exit("a", 1), "a is backoff", "ask a", "arm a 11" },
+    { 2, verdict("a", -1), "disarm a", "a is rule_failed", "a is failed" },
+    { 3, command "start a", "a is starting", "spawn a" },
+    { 3, exit("a", 1), "a is backoff", "ask a", "arm a 13" },
+    { 4, verdict("a", math.huge), "disarm a", "a is rule_failed", "a is failed" },
+    { 5, command "start a", "a is starting", "spawn a" },
+    { 5, exit("a", 1), "a is backoff", "ask a", "arm a 15" },
+    { 6, verdict("a", "banana"), "disarm a", "a is rule_failed", "a is failed" } },
+}
+
+local GROUPS <const> = {
+  { "a rule of the script's", RULES },
+}
+
+for _, group in ipairs(GROUPS) do
+  describe("engine: " .. group[1], function()
+    for _, case in ipairs(group[2]) do
+      it(case[1], function()
+        kit.play(case)
+      end)
+    end
+  end)
+end

@@ -9,7 +9,7 @@
 --   { kind = "exit", name, exit }                        { kind = "kill", name }  SIGKILL to the whole tree
 --   { kind = "ran", name, exit }                         { kind = "arm", name, at }  one a node, replaces
 --   { kind = "fault", name, cause, message }             { kind = "disarm", name }
---   { kind = "verdict", name, verdict, fault }           { kind = "ask", name, exit, history }
+--   { kind = "verdict", name, id, verdict, fault }       { kind = "ask", name, id, exit, history }
 --   { kind = "timer", name }                             { kind = "reply", token, ok, results }
 --   { kind = "command", op, names, for_, token, wait }   { kind = "event", type, name, ... }
 --   { kind = "cancel", token }                           { kind = "quit", code }

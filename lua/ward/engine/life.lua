@@ -213,9 +213,10 @@ end
 
 -- The script has a rule of its own: it is asked, and has some time.
 local function ask(st, svc, exit)
-  svc.asking = true
+  svc.asked = (svc.asked or 0) + 1
+  svc.asking = svc.asked
   state.enter(st, svc, "backoff", { exit = exit, asking = true })
-  out.emit(st, { kind = "ask", name = svc.name, exit = exit,
+  out.emit(st, { kind = "ask", name = svc.name, id = svc.asked, exit = exit,
     history = { restarts = svc.restarts, streak = svc.streak, exits = table.move(svc.exits, 1, #svc.exits, 1, {}) } })
   out.arm(st, svc, st.now + ASK_WITHIN)
 end
@@ -298,9 +299,10 @@ end
 
 --- The answer of the script's rule: seconds to wait, "stop", "escalate" or nil for the default rule. A rule that
 --- failed says so in `fault`, one that returned anything else has failed, too, and then the default rule applies.
----@param event { verdict: any, fault: string|nil }
+--- `id` tells which question it answers: an answer that comes when another one is open is none.
+---@param event { id: integer|nil, verdict: any, fault: string|nil }
 function M.verdict(st, svc, event)
-  if not svc.asking then
+  if not svc.asking or event.id and event.id ~= svc.asking then
     return
   end
   svc.asking = nil

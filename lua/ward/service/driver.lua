@@ -175,7 +175,7 @@ end
 function EFFECTS.ask(driver, effect)
   local name = effect.name
   driver.hooks.ask(name, driver.specs[name].calls, effect.exit, effect.history, function(verdict, fault)
-    driver:post({ kind = "verdict", name = name, verdict = verdict, fault = fault })
+    driver:post({ kind = "verdict", name = name, id = effect.id, verdict = verdict, fault = fault })
   end)
 end
 

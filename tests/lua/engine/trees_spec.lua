@@ -1,8 +1,8 @@
 -- Trees, groups, rules and all that makes one event concern many services. Each case: see kit.play.
 local kit <const> = require "lua.engine.kit"
 
-local spec <const>, sup <const>, boot <const> = kit.spec, kit.sup, kit.boot
-local started <const>, exit <const>, timer <const>, command <const> = kit.started, kit.exit, kit.timer, kit.command
+local spec <const>, boot <const> = kit.spec, kit.boot
+local started <const>, exit <const>, command <const> = kit.started, kit.exit, kit.command
 
 local function verdict(name, value, fault)
   return { kind = "verdict", name = name, verdict = value, fault = fault }

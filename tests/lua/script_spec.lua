@@ -192,7 +192,9 @@ return ward.supervisor {
       bad(WARD .. "ward.service = nil", 'scripts/x.lua:2: ward is read-only: cannot set "service"')
       bad(WARD .. "setmetatable(ward, {})", "scripts/x.lua:2: setmetatable: cannot change a protected metatable")
       bad(DB .. "db.name = 'x'", 'scripts/x.lua:3: service "db" is read-only: cannot set "name"')
-      bad(DB .. "db:stop()", 'scripts/x.lua:3: service "db" has no field "stop"')
+      bad(DB .. "db:halt()", 'scripts/x.lua:3: service "db" has no field "halt"')
+      bad(DB .. "db:stop()",
+        "scripts/x.lua:3: service:stop: only declarations are allowed while a script loads; call it in a task")
       good(DB .. 'assert(db.name == "db" and tostring(db) == [[service "db"]] and ward.version == "0.1.0")')
     end)
 

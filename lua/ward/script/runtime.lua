@@ -30,6 +30,22 @@ local function stuck(blocker)
   end
 end
 
+-- What the core calls: one of `ops`, and then whatever has become due. Says whether there is more to do at once, and
+-- when the next thing is due; after "stop" nothing begins any more.
+local function entry(self, ops)
+  local over = false
+  return function(op, ...)
+    ops[op](...)
+    self:reap()
+    over = over or op == "stop"
+    if over then return false end
+    self:tick(self.clock())
+    local more <const> = self:step()
+    self:reap()
+    return more, self:next_time()
+  end
+end
+
 --- The running side of one generation.
 ---@param host table request, now, blocker, located, environ, what schema.normalise needs, and what ward.fs needs
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
@@ -56,7 +72,7 @@ function M.new(host, guard)
     scheduler = self, host = host, request = host.request, located = host.located,
   }
   local hook <const> = hooks.new(self, host)
-  local running, over, reacts = false, false, false
+  local running, reacts = false, false
   local keeping <const>, keep_start <const> = keep.new {
     located = host.located, request = host.request, report = self.report,
   }
@@ -94,10 +110,7 @@ function M.new(host, guard)
     watch = watches_tell,
     cut_off = function(message) self:cut_off(message) end,
     run = function() end,
-    stop = function()
-      self:stop()
-      over = true
-    end,
+    stop = function() self:stop() end,
   }
 
   return {
@@ -114,15 +127,7 @@ function M.new(host, guard)
       for i = 1, words.n do words[i] = tostring(words[i]) end
       host.request("print", table.concat(words, "\t"))
     end,
-    entry = function(op, ...)
-      ops[op](...)
-      self:reap()
-      if over then return false end -- nothing begins any more
-      self:tick(self.clock())
-      local more <const> = self:step()
-      self:reap()
-      return more, self:next_time()
-    end,
+    entry = entry(self, ops),
   }
 end
 

@@ -278,7 +278,7 @@ host_functions(void)
 	     "return { host.environ().WARD_TEST, host.realpath('/../'), host.cwd():sub(1, 1),\n"
 	     "host.share, select(2, host.realpath('/none')) }",
 	     "table.concat(bundle, '|') == 'yes|/|/|' .. path:match('(.*)/') .. "
-	     "'|cannot resolve /none: No such file or directory'");
+	     "'|cannot resolve /none: No such file or directory|2|ENOENT'");
 	load("the line of a call",
 	     "local f = host.located(function(at, ...) return at, ... end)\n"
 	     "local function tail()\n"

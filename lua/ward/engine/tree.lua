@@ -82,6 +82,12 @@ local function is_fleeting(child)
   return child.kind == "supervisor" and child.spec.restart.on == "never"
 end
 
+-- Is the child one that a restart of its siblings does not concern: it is over, and is not to come back?
+local function is_out(child)
+  return is_fleeting(child) and child.state ~= "up"
+    or child.spec.type == "oneshot" and child.spec.restart.on == "never" and child.state == "done"
+end
+
 -- Will its own supervisor start it again, when it is down?
 local function comes_back(sup)
   local on <const> = sup.spec.restart.on
@@ -287,8 +293,7 @@ function M.fell(st, node)
       sup.group = group
       for at = #sup.children, 1, -1 do
         local child = sup.children[at]
-        local out_of_it = is_fleeting(child) and child.state ~= "up"
-        if child ~= node and child.first >= first and not out_of_it then
+        if child ~= node and child.first >= first and not is_out(child) then
           take(st, group, child, list)
         end
       end

@@ -60,7 +60,11 @@ end
 
 local OPS <const> = {}
 
-local function begin(st, list, input)
+--- Queues starts; what starts after them waits.
+---@param st table
+---@param list table[]
+---@param input "want"|"start"
+function M.begin(st, list, input)
   for _, svc in ipairs(list) do
     order.expect(st, svc, true)
     out.push(st, svc, input)
@@ -69,27 +73,36 @@ end
 
 function OPS.start(st, names)
   local list, named = targets(st, names)
-  begin(st, raise(st, list, named, "start"), "want")
-  begin(st, list, "start")
+  M.begin(st, raise(st, list, named, "start"), "want")
+  M.begin(st, list, "start")
 end
 
--- What lives stops, dependents first, and comes back because it is desired up; the rest starts.
-function OPS.restart(st, names)
-  local list, named = targets(st, names)
-  local wanted = raise(st, list, named, "restart")
+--- What has to be done to restart services: what lives stops, and comes back because it is desired up.
+---@param st table
+---@param list table[]
+---@return table[] stops
+---@return table[] starts
+function M.restarts(st, list)
   local stops, starts = {}, {}
-  for at = #list, 1, -1 do
-    local svc = list[at]
+  for _, svc in ipairs(list) do
     if order.live(svc) or svc.up then
       life.again(st, svc)
       stops[#stops + 1] = svc
     else
-      table.insert(starts, 1, svc)
+      starts[#starts + 1] = svc
     end
   end
+  return stops, starts
+end
+
+-- Stops go dependents first.
+function OPS.restart(st, names)
+  local list, named = targets(st, names)
+  local wanted = raise(st, list, named, "restart")
+  local stops, starts = M.restarts(st, list)
   state.halt_all(st, stops, { reason = "restart" })
-  begin(st, wanted, "want")
-  begin(st, starts, "start")
+  M.begin(st, wanted, "want")
+  M.begin(st, starts, "start")
 end
 
 function OPS.stop(st, names)

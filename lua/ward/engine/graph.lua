@@ -159,8 +159,8 @@ function M.link(services, by_name)
   end
   local function join(svc, names, forth, back, seen)
     for _, name in ipairs(names or {}) do
-      local other = by_name[name]
-      if not seen[other] then
+      local other = by_name[name] -- nil: of a service that is declared no longer
+      if other and not seen[other] then
         seen[other] = true
         table.insert(svc[forth], other)
         table.insert(other[back], svc)

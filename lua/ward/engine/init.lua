@@ -14,6 +14,7 @@
 --   { kind = "command", op, names, for_, token, wait }   { kind = "event", type, name, ... }
 --   { kind = "cancel", token }                           { kind = "quit", code }
 --   { kind = "shutdown", token }
+--   { kind = "reload", specs, tree, stale, restart, prune }
 --
 -- An event's type is the state that a service entered (then with `from` and `pid`, and where they apply `exit`,
 -- `delay`, `attempt`, `restarts`, `next_at`, `reason`, `need`, `waits_for`, `because`), or "signal" (signal, rung,
@@ -25,8 +26,10 @@
 
 local command <const> = require "ward.engine.command"
 local graph <const> = require "ward.engine.graph"
+local grow <const> = require "ward.engine.grow"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
+local reload <const> = require "ward.engine.reload"
 local reply <const> = require "ward.engine.reply"
 local state <const> = require "ward.engine.state"
 local transitions <const> = require "ward.engine.transitions"
@@ -35,57 +38,6 @@ local why <const> = require "ward.engine.why"
 local M <const> = {}
 
 M.check = graph.check
-
--- The supervisor of a script that declares none.
-local IMPLICIT <const> = { strategy = "one_for_one" }
-
-local function new_service(spec, parent)
-  assert(spec.stop[#spec.stop].signal == "KILL", "engine: a stop ladder ends in KILL")
-  return {
-    kind = "service", name = spec.name, spec = spec, parent = parent,
-    state = "stopped", since = nil, pid = nil, desired = spec.dormant and "down" or "up",
-    restarts = 0, streak = 0, past = {}, last_exit = nil,
-    rung = 0, deadline = nil, proc = false,
-    waiters = {},
-  }
-end
-
-local function new_supervisor(spec, parent)
-  return {
-    kind = "supervisor", name = spec.name, spec = spec, parent = parent, children = {},
-    state = "up", since = nil, streak = 0, restarts = 0, past = {},
-  }
-end
-
--- Makes the nodes below a supervisor; services come in the order of the tree.
-local function grow(st, sup, children, specs)
-  sup.first = #st.services + 1
-  st.supervisors[#st.supervisors + 1] = sup
-  st.sup_by_name[sup.name or ""] = sup
-  for _, child in ipairs(children) do
-    local node
-    if child.children then
-      node = new_supervisor(child, sup)
-      grow(st, node, child.children, specs)
-    else
-      node = new_service(assert(specs[child.service], "engine: a tree of other services"), sup)
-      local index <const> = #st.services + 1
-      node.index, node.first, node.last = index, index, index
-      st.services[index], st.by_name[node.name] = node, node
-    end
-    sup.children[#sup.children + 1] = node
-  end
-  sup.last = #st.services
-end
-
--- One supervisor over all.
-local function flat(specs)
-  local children = {}
-  for index, spec in ipairs(specs) do
-    children[index] = { service = spec.name }
-  end
-  return children
-end
 
 --- A new engine: every service stopped, and all but dormant ones desired up, until the boot event.
 ---@param specs table[] canonical specs in declaration order, which M.check accepts
@@ -98,7 +50,6 @@ function M.new(specs, options)
     error(errors[1].message, 2)
   end
   local st = {
-    services = {}, by_name = {}, supervisors = {}, sup_by_name = {},
     live = 0, stuck = 0, -- how many
     level = 0, -- how often shutdown was asked for
     code = 0, quit = false,
@@ -107,18 +58,8 @@ function M.new(specs, options)
     queue = {}, effects = {}, now = 0, -- of the step in progress
     rng = { word = options.seed or 0 },
   }
-  local by_name = {}
-  for _, spec in ipairs(specs) do
-    by_name[spec.name] = spec
-  end
-  local tree <const> = options.tree or IMPLICIT
-  st.root = new_supervisor(tree)
-  grow(st, st.root, tree.children or flat(specs), by_name)
-  assert(#st.services == #specs, "engine: a tree of other services")
-  graph.link(st.services, st.by_name)
-  for _, svc in ipairs(st.services) do
-    order.init(svc)
-  end
+  grow.tree(st, specs, options.tree, { by_name = {}, sup_by_name = {} })
+  grow.link(st)
   return st
 end
 
@@ -156,7 +97,7 @@ function EVENTS.timer(st, event)
   about_service(st, event)
 end
 
-EVENTS.command, EVENTS.shutdown = command.apply, command.shutdown
+EVENTS.command, EVENTS.shutdown, EVENTS.reload = command.apply, command.shutdown, reload.apply
 
 function EVENTS.cancel(st, event)
   reply.cancel(st, event.token)
@@ -200,6 +141,7 @@ function M.step(st, event, now)
   if event.kind == "command" then
     command.register(st, event)
   end
+  reload.sweep(st)
   command.finish(st)
   return st, st.effects
 end
@@ -208,7 +150,8 @@ local function view(svc)
   return {
     name = svc.name, state = svc.state, ready = svc.up, pid = svc.pid, since = svc.since,
     restarts = svc.restarts, last_exit = svc.last_exit, next_at = svc.deadline, desired = svc.desired,
-    paused = svc.paused, waits_for = state.waits_for(svc, svc.state),
+    paused = svc.paused, stale = svc.stale, removed = svc.removed ~= nil or nil,
+    waits_for = state.waits_for(svc, svc.state),
     dormant = svc.spec.dormant and svc.desired == "down" and svc.state == "stopped" or nil,
   }
 end

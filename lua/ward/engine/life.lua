@@ -21,7 +21,7 @@ local HISTORY <const> = 10
 -- Starting ----------------------------------------------------------------------------------------------
 
 local function launch(st, svc, details)
-  svc.rung, svc.cause, svc.leaving, svc.proc = 0, nil, nil, true
+  svc.rung, svc.cause, svc.leaving, svc.proc, svc.stale = 0, nil, nil, true, nil
   state.enter(st, svc, "starting", details)
   out.emit(st, { kind = "spawn", name = svc.name })
   if svc.spec.start_timeout then

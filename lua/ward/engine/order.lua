@@ -151,6 +151,17 @@ function M.update(st, svc)
   update_dead(st, svc)
 end
 
+--- Its neighbours are other ones: what it waited for may be over.
+---@param st table
+---@param svc table
+function M.settle(st, svc)
+  if svc.state == "waiting" then
+    may_start(st, svc)
+  elseif svc.state == "stopping" then
+    may_stop(st, svc)
+  end
+end
+
 --- One more start of it is queued, or one less: those that start after it must not think it is down for good.
 ---@param st table
 ---@param svc table

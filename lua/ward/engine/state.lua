@@ -108,6 +108,7 @@ function M.enter(st, svc, to, details)
     event[key] = value
   end
   out.emit(st, event)
+  st.litter = st.litter or svc.removed and order.down(svc)
   reply.sweep(st, svc, function(waiter)
     return M.reached(svc, waiter.goal)
   end)

@@ -12,7 +12,7 @@ local STUCK_AFTER <const> = 10
 
 -- Rung 0 is the ground: nothing is sent yet, because others have to be gone first.
 local function step_on(st, svc, rung)
-  local name <const>, step <const> = svc.name, svc.spec.stop[rung]
+  local name <const>, step <const> = svc.name, svc.ladder[rung]
   local lethal <const> = step.signal == "KILL"
   local wait_for <const> = lethal and STUCK_AFTER or step.wait
   svc.rung = rung
@@ -31,7 +31,7 @@ end
 
 -- Is there anything that the ladder could bring down?
 local function needs_ladder(svc)
-  return svc.proc or svc.spec.stop[1].cmd ~= nil
+  return svc.proc or svc.ladder[1].cmd ~= nil
 end
 
 --- Goes down the ladder as soon as nobody has to be gone first.
@@ -39,7 +39,7 @@ function M.release(st, svc)
   if svc.rung ~= 0 or svc.blockers > 0 or svc.followers > 0 then
     return
   elseif needs_ladder(svc) then
-    step_on(st, svc, st.level >= 3 and #svc.spec.stop or 1)
+    step_on(st, svc, st.level >= 3 and #svc.ladder or 1)
   else
     life.finish(st, svc)
   end
@@ -48,7 +48,7 @@ end
 --- A service that runs has to stop. Whether others have to be gone first is known when all of this step are told.
 function M.stop(st, svc, why)
   out.disarm(st, svc)
-  svc.rung = 0
+  svc.rung, svc.ladder = 0, svc.spec.stop -- as it is now, whatever a reload says
   state.enter(st, svc, "stopping", { reason = why.reason, need = why.need })
   out.push(st, svc, "free")
 end
@@ -80,7 +80,7 @@ end
 --- It does not become ready in time, or is not well any more: down the ladder, whoever needs it.
 ---@param event { cause: string, message: string|nil }
 function M.fault(st, svc, event)
-  svc.cause = event.cause
+  svc.cause, svc.ladder = event.cause, svc.spec.stop
   out.disarm(st, svc)
   state.enter(st, svc, "stopping", { reason = event.cause, message = event.message })
   step_on(st, svc, 1)
@@ -103,7 +103,7 @@ function M.climb(st, svc)
     return out.arm(st, svc, svc.deadline)
   end
   svc.deadline = nil
-  if svc.rung < #svc.spec.stop then
+  if svc.rung < #svc.ladder then
     step_on(st, svc, svc.rung + 1)
   else
     state.enter(st, svc, "stuck")
@@ -120,14 +120,14 @@ function M.ran(st, svc, event)
     local exit <const> = svc.untold
     svc.untold = nil
     life.finish(st, svc, exit)
-  elseif not event.exit.ok and svc.spec.stop[svc.rung].cmd then
+  elseif not event.exit.ok and svc.ladder[svc.rung].cmd then
     step_on(st, svc, svc.rung + 1)
   end
 end
 
 --- Shutdown was asked for again: the next rung now; the third time, the last.
 function M.hurry(st, svc)
-  local last <const> = #svc.spec.stop
+  local last <const> = #svc.ladder
   if svc.rung > 0 and svc.rung < last then
     step_on(st, svc, st.level >= 3 and last or svc.rung + 1)
   end
@@ -135,8 +135,8 @@ end
 
 --- Its supervisor's time to stop is over.
 function M.slay(st, svc)
-  if svc.rung < #svc.spec.stop and needs_ladder(svc) then
-    step_on(st, svc, #svc.spec.stop)
+  if svc.rung < #svc.ladder and needs_ladder(svc) then
+    step_on(st, svc, #svc.ladder)
   end
 end
 

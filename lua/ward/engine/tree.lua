@@ -6,38 +6,15 @@
 --   stopping  all of them are being stopped, because it gives up ("failed") or shuts itself down ("done")
 --   backoff   down; its own supervisor starts it again in a while
 --   failed, done   down for good
---
--- What stops together is held together: a service with a hold does not start, whatever else would allow it.
---   { kind = "group", sup =, trigger =, live =, due = }   restarted together with `trigger`, a child of sup
---   { kind = "sup", sup =, live = }                       sup itself goes down
--- `live` counts those held that are not down yet; at 0 sup is told ("ripe").
 
 local backoff <const> = require "ward.engine.backoff"
+local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
 local window <const> = require "ward.engine.window"
 
 local M <const> = {}
-
--- Holds ---------------------------------------------------------------------------------------------------
-
-local function hold(st, svc, by)
-  local old <const>, live <const> = svc.hold, order.live(svc) and 1 or 0
-  if old == by then
-    return
-  end
-  svc.hold = by
-  if by then
-    by.live = by.live + live
-  end
-  if old and live > 0 then
-    old.live = old.live - live
-    if old.live == 0 then
-      out.push(st, old.sup, "ripe", old)
-    end
-  end
-end
 
 -- The services from index `first` to `last`, later ones first.
 local function backwards(st, first, last)
@@ -72,7 +49,7 @@ end
 local function lay_down(st, sup, outcome)
   sup.state, sup.since, sup.outcome = outcome, st.now, outcome
   for _, svc in ipairs(backwards(st, sup.first, sup.last)) do
-    hold(st, svc, nil)
+    hold.set(st, svc, nil)
     out.push(st, svc, "lay", sup)
   end
 end
@@ -99,7 +76,7 @@ local function release(st, child, by)
   for index = child.first, child.last do
     local svc = st.services[index]
     if by == nil or svc.hold == by then
-      hold(st, svc, nil)
+      hold.set(st, svc, nil)
       order.expect(st, svc, true)
       out.push(st, svc, "renew", child.kind == "supervisor")
     end
@@ -167,7 +144,7 @@ local function close(st, sup, outcome, culprit, reason)
   sup.state, sup.since, sup.grip, sup.group = "stopping", st.now, grip, nil
   local list <const> = backwards(st, sup.first, sup.last)
   for _, svc in ipairs(list) do
-    hold(st, svc, grip)
+    hold.set(st, svc, grip)
   end
   state.halt_all(st, list, { reason = outcome == "failed" and "give_up" or "auto_shutdown" })
   if sup.spec.shutdown then
@@ -265,7 +242,7 @@ local function take(st, group, child, list)
   reset(st, child)
   child.taken = group
   for _, svc in ipairs(backwards(st, child.first, child.last)) do
-    hold(st, svc, group)
+    hold.set(st, svc, group)
     list[#list + 1] = svc
   end
   if child.kind == "service" and child.spec.restart.on == "never" then
@@ -379,7 +356,7 @@ function M.by_hand(st, svc)
   if hastened then
     hasten(st, svc)
   elseif svc.hold and svc.hold.kind == "group" then
-    hold(st, svc, nil)
+    hold.set(st, svc, nil)
   end
   local sup = svc.parent
   while sup do
@@ -417,6 +394,27 @@ function M.over_for(svc)
     sup = sup.parent
   end
   return sup
+end
+
+--- The tree is another one: what a node is held for has to be there still.
+---@param st table
+function M.mend(st)
+  for _, sup in ipairs(st.supervisors) do
+    local group <const> = sup.group
+    if group and (group.trigger.parent ~= sup or st.services[group.trigger.first] == nil) then
+      abandon(st, group)
+    end
+  end
+  for _, svc in ipairs(st.services) do
+    local by <const> = svc.hold
+    local sup <const> = by and by.sup
+    if by and (st.sup_by_name[sup.name or ""] ~= sup or svc.index < sup.first or svc.index > sup.last
+      or sup.group ~= by and sup.grip ~= by and sup.state ~= "backoff") then
+      hold.set(st, svc, nil)
+      order.expect(st, svc, true)
+      out.push(st, svc, "renew", true)
+    end
+  end
 end
 
 -- Inputs of supervisors -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ M.pass, M.is = { kind = "pass" }, { kind = "is" }
 
 local EVENTS <const> = {
   give_up = "%s gives up: %s %s", auto_shutdown = "%s shuts down: %s %s", supervisor_up = "%s is back",
-  rule_failed = "%s has no rule: %s",
+  rule_failed = "%s has no rule: %s", removed = "%s is removed",
 }
 
 local TOLD <const> = { stopped = true, failed = true, done = true, stuck = true }
@@ -126,30 +126,46 @@ local function states(st, expected)
   return lines
 end
 
+local Session <const> = {}
+Session.__index = Session
+
+--- Lets everything happen that is due until `now`, and then the event, unless it is none.
+---@param now number
+---@param event table
+function Session:at(now, event)
+  self.lines = {}
+  advance(self, now)
+  if event.kind ~= "pass" and event.kind ~= "is" then
+    step(self, event, now)
+  end
+end
+
+--- An engine over a case's tree with obedient children, booted unless the case does so itself.
+---@param case table
+---@return table session st, alive, lines: of the last event; at(now, event)
+function M.session(case)
+  local specs, tree = kit.tree(case[2], case.specs)
+  local session = setmetatable({ st = engine.new(specs, { tree = tree }), lines = {}, alive = {}, timers = {},
+    slow = set(case.slow), mute = set(case.mute), deaf = set(case.deaf) }, Session)
+  if not case[3] or case[3][2].kind ~= "boot" then
+    step(session, kit.boot, 0)
+  end
+  return session
+end
+
 --- Plays a case; raises at the first step that goes another way.
 ---@param case table
 ---@return table st the engine's state at the end
 function M.play(case)
-  local specs, tree = kit.tree(case[2], case.specs)
-  local play = { st = engine.new(specs, { tree = tree }), lines = {}, alive = {}, timers = {},
-    slow = set(case.slow), mute = set(case.mute), deaf = set(case.deaf) }
-  if not case[3] or case[3][2].kind ~= "boot" then
-    step(play, kit.boot, 0)
-  end
+  local session = M.session(case)
   for number = 3, #case do
     local each = case[number]
     local now, event, expected = each[1], each[2], { table.unpack(each, 3) }
-    local where = ("step %d, %s at %g"):format(number - 2, event.op or event.kind, now)
-    play.lines = {}
-    advance(play, now)
-    if event.kind == "is" then
-      play.lines = states(play.st, expected)
-    elseif event.kind ~= "pass" then
-      step(play, event, now)
-    end
-    luassert.same(expected, play.lines, where)
+    session:at(now, event)
+    luassert.same(expected, event.kind == "is" and states(session.st, expected) or session.lines,
+      ("step %d, %s at %g"):format(number - 2, event.op or event.kind, now))
   end
-  return play.st
+  return session.st
 end
 
 return M

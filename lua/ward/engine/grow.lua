@@ -1,0 +1,134 @@
+-- The nodes of the tree: made when the engine begins, and made again around those that live on when the script is
+-- replaced.
+
+local graph <const> = require "ward.engine.graph"
+local order <const> = require "ward.engine.order"
+
+local M <const> = {}
+
+-- The supervisor of a script that declares none.
+local IMPLICIT <const> = { strategy = "one_for_one" }
+
+local function new_service(spec)
+  return {
+    kind = "service", name = spec.name,
+    state = "stopped", since = nil, pid = nil, desired = spec.dormant and "down" or "up",
+    restarts = 0, streak = 0, past = {}, last_exit = nil,
+    rung = 0, deadline = nil, proc = false,
+    waiters = {},
+  }
+end
+
+local function new_supervisor(spec)
+  return {
+    kind = "supervisor", name = spec.name,
+    state = "up", since = nil, streak = 0, restarts = 0, past = {},
+  }
+end
+
+-- Services come in the order of the tree.
+local function place_service(st, svc)
+  local index <const> = #st.services + 1
+  svc.index, svc.first, svc.last = index, index, index
+  st.services[index], st.by_name[svc.name] = svc, svc
+end
+
+local function grow(st, sup, children, specs, old)
+  sup.first, sup.children = #st.services + 1, {}
+  st.supervisors[#st.supervisors + 1] = sup
+  st.sup_by_name[sup.name or ""] = sup
+  for index, child in ipairs(children) do
+    local node
+    if child.children then
+      node = old.sup_by_name[child.name] or new_supervisor(child)
+      node.spec, node.parent = child, sup
+      grow(st, node, child.children, specs, old)
+    else
+      local spec = assert(specs[child.service], "engine: a tree of other services")
+      assert(spec.stop[#spec.stop].signal == "KILL", "engine: a stop ladder ends in KILL")
+      node = old.by_name[spec.name] or new_service(spec)
+      node.spec, node.parent = spec, sup
+      if node.removed then
+        node.desired, node.removed = node.removed, nil
+      end
+      place_service(st, node)
+    end
+    sup.children[index] = node
+  end
+  sup.last = #st.services
+end
+
+-- One supervisor over all.
+local function flat(specs)
+  local children = {}
+  for index, spec in ipairs(specs) do
+    children[index] = { service = spec.name }
+  end
+  return children
+end
+
+--- Makes the tree of `st` over the specs. Nodes of `old` with the same names stay what they are.
+---@param st table
+---@param specs table[] canonical, which graph.check accepts
+---@param tree table|nil the root supervisor as in a bundle, over all of specs
+---@param old { by_name: table, sup_by_name: table, root: table|nil }
+function M.tree(st, specs, tree, old)
+  local by_name = {}
+  for _, spec in ipairs(specs) do
+    by_name[spec.name] = spec
+  end
+  tree = tree or IMPLICIT
+  st.services, st.by_name, st.supervisors, st.sup_by_name = {}, {}, {}, {}
+  st.root = old.root or new_supervisor(tree)
+  st.root.name, st.root.spec = tree.name, tree
+  grow(st, st.root, tree.children or flat(specs), by_name, old)
+  assert(#st.services == #specs, "engine: a tree of other services")
+end
+
+--- Adds a service that no tree has any more, as the last child of the root.
+---@param st table
+---@param svc table
+function M.append(st, svc)
+  svc.parent = st.root
+  table.insert(st.root.children, svc)
+  place_service(st, svc)
+  st.root.last = svc.index
+end
+
+-- Gives the services below a supervisor their places again.
+local function renumber(st, sup)
+  sup.first = #st.services + 1
+  for _, child in ipairs(sup.children) do
+    if child.children then
+      renumber(st, child)
+    else
+      place_service(st, child)
+    end
+  end
+  sup.last = #st.services
+end
+
+--- Takes services out that are nobody's children any more.
+---@param st table
+function M.shrink(st)
+  st.services, st.by_name = {}, {}
+  renumber(st, st.root)
+  M.link(st)
+end
+
+--- Tells neighbours of each other, and counts anew what they are to each other.
+---@param st table
+function M.link(st)
+  graph.link(st.services, st.by_name)
+  for _, svc in ipairs(st.services) do
+    order.init(svc)
+  end
+  for _, svc in ipairs(st.services) do
+    order.update(st, svc)
+  end
+  for _, svc in ipairs(st.services) do
+    order.settle(st, svc)
+  end
+end
+
+return M

@@ -1,0 +1,140 @@
+-- Another set of services takes over, under those that run. What the script still declares keeps its process, its
+-- counters, its timers and what an operator wanted of it; only what it is like changes. What it declares no longer
+-- goes on as it was, as the last child of the root, until it is down or is told to go.
+
+local command <const> = require "ward.engine.command"
+local grow <const> = require "ward.engine.grow"
+local hold <const> = require "ward.engine.hold"
+local order <const> = require "ward.engine.order"
+local out <const> = require "ward.engine.out"
+local reply <const> = require "ward.engine.reply"
+local state <const> = require "ward.engine.state"
+local tree <const> = require "ward.engine.tree"
+
+local M <const> = {}
+
+-- Is there anything of a service that is to stay?
+local function lingers(svc, prune)
+  return order.live(svc) or svc.state == "stuck" or svc.up or not prune and svc.state == "backoff"
+end
+
+local function drop(st, svc)
+  out.disarm(st, svc)
+  reply.sweep(st, svc, function(waiter)
+    return waiter.goal == "stopped", "is not declared any more", "unknown"
+  end)
+  out.emit(st, { kind = "event", type = "removed", name = svc.name, from = svc.state })
+end
+
+-- Those that the new tree does not have. Returns those that have to stop.
+local function keep_old(st, old, prune)
+  local stops = {}
+  for _, svc in ipairs(old.services) do
+    if not st.by_name[svc.name] then
+      hold.set(st, svc, nil)
+      svc.removed = svc.removed or svc.desired
+      if lingers(svc, prune) then
+        grow.append(st, svc)
+        if prune then
+          svc.desired = "down"
+          table.insert(stops, 1, svc)
+        end
+      else
+        drop(st, svc)
+      end
+    end
+  end
+  for _, sup in ipairs(old.supervisors) do
+    if st.sup_by_name[sup.name or ""] ~= sup then
+      out.disarm(st, sup)
+    end
+  end
+  return stops
+end
+
+-- A pool that is declared larger or smaller than before is that, whatever it was made since.
+local function resize(svc, was_dormant, wanted, stops)
+  local dormant <const> = svc.spec.dormant or false
+  if dormant ~= was_dormant then
+    svc.desired = dormant and "down" or "up"
+    local list <const> = dormant and stops or wanted
+    list[#list + 1] = svc
+  end
+end
+
+-- Is a service that runs, or tries to, to have another process?
+local function is_due(svc)
+  return svc.desired == "up" and (order.live(svc) or svc.up or svc.state == "backoff" or svc.state == "failed")
+end
+
+-- Those whose process is not what the script declares now; returns those that are to be restarted.
+local function outdated(st, event)
+  local list = {}
+  for _, svc in ipairs(st.services) do
+    if event.stale[svc.name] then
+      svc.stale = (svc.proc or svc.up) and true or nil
+      if event.restart and is_due(svc) then
+        list[#list + 1] = svc
+      end
+    end
+  end
+  return list
+end
+
+--- Takes over what a new script declares.
+---@param st table
+---@param event { specs: table[], tree: table|nil, stale: table<string, boolean>, restart: boolean, prune: boolean }
+---  stale: names whose process is no longer what the script declares; restart: whether these are restarted; prune:
+---  whether what is declared no longer is stopped
+function M.apply(st, event)
+  if st.level > 0 then
+    return
+  end
+  local old <const> = {
+    services = st.services, by_name = st.by_name, supervisors = st.supervisors, sup_by_name = st.sup_by_name,
+    root = st.root,
+  }
+  local was_dormant <const> = {}
+  for _, svc in ipairs(old.services) do
+    was_dormant[svc] = svc.spec.dormant or false
+  end
+  old.sup_by_name[old.root.name or ""] = nil -- the root is the root, whatever its name
+  grow.tree(st, event.specs, event.tree, old)
+  local stops <const> = keep_old(st, old, event.prune)
+  grow.link(st)
+  tree.mend(st)
+  local wanted <const> = {}
+  for _, svc in ipairs(st.services) do
+    local before <const> = was_dormant[svc]
+    if before == nil and svc.desired == "up" then
+      wanted[#wanted + 1] = hold.admits(st, svc) and svc or nil
+    elseif before ~= nil and not svc.removed then
+      resize(svc, before, wanted, stops)
+    end
+  end
+  local again <const>, starts <const> = command.restarts(st, outdated(st, event))
+  state.halt_all(st, table.move(again, 1, #again, #stops + 1, stops), { reason = "reload" })
+  command.begin(st, wanted, "want")
+  command.begin(st, starts, "start")
+end
+
+--- Forgets services that are declared no longer, once they are down. Call it when a step is done.
+---@param st table
+function M.sweep(st)
+  if not st.litter then
+    return
+  end
+  st.litter = nil
+  local children = {}
+  for _, child in ipairs(st.root.children) do
+    if child.removed and not lingers(child, true) and child.state ~= "backoff" then
+      drop(st, child)
+    else
+      children[#children + 1] = child
+    end
+  end
+  st.root.children = children
+  grow.shrink(st)
+end
+
+return M

@@ -19,7 +19,7 @@ endif
 BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-dev libcap-dev lua-cjson \
 	      lua-argparse
 LINT_DEPS  := lua-check clang-format
-TEST_DEPS  := lua5.4 lua-busted lua-filesystem binutils strace nginx-light redis-server redis-tools
+TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils strace nginx-light redis-server redis-tools
 
 # Flags ------------------------------------------------------------------------------------------
 

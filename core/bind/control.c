@@ -13,10 +13,10 @@
 #define MAX_LINE 65536 /* unless told otherwise */
 
 struct lua_server {
-	struct ward_server *server; /* NULL: closed */
-	lua_State *L;		    /* that callbacks run in */
-	int line, oversize, closed; /* functions */
-	int self;		    /* keeps it from being collected while it listens */
+	struct ward_server *server;	     /* NULL: closed */
+	lua_State *L;			     /* that callbacks run in */
+	int line, oversize, drained, closed; /* functions */
+	int self;			     /* keeps it from being collected while it listens */
 };
 
 /* Made when the first callback about a connection comes; the data of the connection. */
@@ -104,6 +104,15 @@ on_oversize(struct ward_conn *conn)
 	run_call(&call, "the oversize callback of a connection");
 }
 
+static void
+on_drained(struct ward_conn *conn)
+{
+	struct lua_server *s = ward_conn_arg(conn);
+	struct call call = { s, conn, s->drained, NULL, 0 };
+
+	run_call(&call, "the drained callback of a connection");
+}
+
 /* A connection that Lua has never seen has nothing to be told about. */
 static void
 on_closed(struct ward_conn *conn)
@@ -122,20 +131,43 @@ on_closed(struct ward_conn *conn)
 
 /* ---- connections ---- */
 
-/* conn:send(s) -> true | nil, err */
 static int
-conn_send(lua_State *L)
+push_to(lua_State *L, int (*push)(struct ward_conn *, const void *, size_t))
 {
 	struct lua_conn *c = luaL_checkudata(L, 1, CONN_TYPE);
 	size_t n;
 	const char *s = luaL_checklstring(L, 2, &n);
-	int r = c->conn ? ward_conn_send(c->conn, s, n) : -EPIPE;
+	int r = c->conn ? push(c->conn, s, n) : -EPIPE;
 
 	if (r == -EPIPE)
 		return ward_bind_fail_code(L, "closed", "the connection is closed");
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "the connection is dropped");
 	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* conn:send(s) -> true | nil, err: the answer to a line */
+static int
+conn_send(lua_State *L)
+{
+	return push_to(L, ward_conn_send);
+}
+
+/* conn:tell(s) -> true | nil, err: what answers no line */
+static int
+conn_tell(lua_State *L)
+{
+	return push_to(L, ward_conn_tell);
+}
+
+/* conn:queued() -> bytes that the peer has not taken yet; 0 once it is closed */
+static int
+conn_queued(lua_State *L)
+{
+	const struct lua_conn *c = luaL_checkudata(L, 1, CONN_TYPE);
+
+	lua_pushinteger(L, c->conn ? (lua_Integer)ward_conn_queued(c->conn) : 0);
 	return 1;
 }
 
@@ -178,6 +210,7 @@ server_end(lua_State *L, struct lua_server *s)
 	ward_server_free(server);
 	ward_bind_unref(L, &s->line);
 	ward_bind_unref(L, &s->oversize);
+	ward_bind_unref(L, &s->drained);
 	ward_bind_unref(L, &s->closed);
 	ward_bind_unref(L, &s->self);
 }
@@ -217,15 +250,15 @@ take_function(lua_State *L, const char *field)
 	return ref;
 }
 
-/* listen(path, { max_line =, line =, oversize =, closed = }) -> server | nil, err */
+/* listen(path, { max_line =, line =, oversize =, drained =, closed = }) -> server | nil, err */
 static int
 control_listen(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
 	struct ward_core *core = ward_core_need(L);
-	struct ward_server_config config = { .line = on_line,
-					     .oversize = on_oversize,
-					     .closed = on_closed };
+	struct ward_server_config config = {
+		.line = on_line, .oversize = on_oversize, .drained = on_drained, .closed = on_closed
+	};
 	struct lua_server *s;
 	struct ward_err err;
 	lua_Integer max;
@@ -240,11 +273,13 @@ control_listen(lua_State *L)
 	*s = (struct lua_server){ .L = core->lua,
 				  .line = LUA_NOREF,
 				  .oversize = LUA_NOREF,
+				  .drained = LUA_NOREF,
 				  .closed = LUA_NOREF,
 				  .self = LUA_NOREF };
 	luaL_setmetatable(L, SERVER_TYPE);
 	s->line = take_function(L, "line");
 	s->oversize = take_function(L, "oversize");
+	s->drained = take_function(L, "drained");
 	s->closed = take_function(L, "closed");
 	luaL_argcheck(L, s->line != LUA_NOREF, 2, "line is missing");
 	lua_pushvalue(L, -1);
@@ -265,9 +300,8 @@ ward_bind_control(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg conn[] = {
-		{ "send", conn_send },
-		{ "close", conn_close },
-		{ NULL, NULL },
+		{ "send", conn_send },	 { "tell", conn_tell }, { "queued", conn_queued },
+		{ "close", conn_close }, { NULL, NULL },
 	};
 
 	ward_bind_class(L, SERVER_TYPE, server);

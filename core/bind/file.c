@@ -197,6 +197,20 @@ file_stat(lua_State *L)
 	return push_stat(L, &st);
 }
 
+/* chmod(path, mode) -> true | nil, err */
+static int
+sys_chmod(lua_State *L)
+{
+	const char *path = check_path(L, 1);
+	lua_Integer mode = luaL_checkinteger(L, 2);
+
+	luaL_argcheck(L, mode >= 0 && mode <= 07777, 2, "not a mode");
+	if (chmod(path, (mode_t)mode) < 0)
+		return ward_bind_fail_errno(L, errno, "cannot change the mode of %s", path);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 static int
 sys_stat(lua_State *L)
 {
@@ -352,9 +366,10 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "read", sys_read },	      { "stat", sys_stat },   { "mkdir", sys_mkdir },
-		{ "unlink", sys_unlink },     { "rmdir", sys_rmdir }, { "open", sys_open },
-		{ "access_x", sys_access_x }, { "lock", sys_lock },   { NULL, NULL },
+		{ "read", sys_read },	{ "stat", sys_stat },	      { "mkdir", sys_mkdir },
+		{ "chmod", sys_chmod }, { "unlink", sys_unlink },     { "rmdir", sys_rmdir },
+		{ "open", sys_open },	{ "access_x", sys_access_x }, { "lock", sys_lock },
+		{ NULL, NULL },
 	};
 
 	ward_bind_class(L, FILE_TYPE, file);

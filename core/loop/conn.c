@@ -278,12 +278,16 @@ conn_ready(struct ward_watch *w, uint32_t events)
 {
 	struct ward_conn *c = ward_container_of(w, struct ward_conn, watch);
 	struct ward_conns *s = c->set;
+	bool waited;
 
 	s->entered++;
 	c->busy = true;
 	if (events & (EPOLLHUP | EPOLLERR))
 		conn_deafen(c);
+	waited = c->out.n > 0;
 	conn_flush(c);
+	if (waited && c->out.n == 0 && !c->deaf && s->config.drained)
+		s->config.drained(c);
 	conn_lines(c); /* those that were held back */
 	/* A peer that is gone may have left requests behind: they count. */
 	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
@@ -357,12 +361,18 @@ ward_conns_end(struct ward_conns *s)
 int
 ward_conn_send(struct ward_conn *c, const void *bytes, size_t n)
 {
+	if (c->owed > 0)
+		c->owed--;
+	return ward_conn_tell(c, bytes, n);
+}
+
+int
+ward_conn_tell(struct ward_conn *c, const void *bytes, size_t n)
+{
 	int r = 0;
 
 	if (c->deaf || c->shut || c->state == CONN_CLOSING || c->state == CONN_DEAD)
 		return -EPIPE;
-	if (c->owed > 0)
-		c->owed--;
 	/* Too much is what waits already: one answer may be longer than the queue. */
 	r = c->out.n > WARD_CONN_QUEUE ? -ENOBUFS : ward_buf_add(&c->out, bytes, n);
 	if (r < 0) {
@@ -373,6 +383,12 @@ ward_conn_send(struct ward_conn *c, const void *bytes, size_t n)
 	}
 	conn_settle(c);
 	return r;
+}
+
+size_t
+ward_conn_queued(const struct ward_conn *c)
+{
+	return c->out.n;
 }
 
 void

@@ -30,6 +30,10 @@ struct ward_server_config {
 	 * connection is closed when what was sent until now is flushed. May be NULL. */
 	void (*oversize)(struct ward_conn *conn);
 
+	/* What waited for the peer is taken, all of it. Comes in the turn of the connection, never
+	 * from inside a function below. May be NULL. */
+	void (*drained)(struct ward_conn *conn);
+
 	/* Comes exactly once for each connection, last of all; the connection can still be asked
 	 * for its data, and is gone when this returns. Never comes from inside ward_conn_send
 	 * or ward_conn_close. May be NULL. */
@@ -54,6 +58,12 @@ void ward_server_free(struct ward_server *server);
  * Returns 0; -EPIPE when the connection is closing or nobody reads; -ENOBUFS or -ENOMEM when the
  * peer had too much waiting: it is dropped then. */
 int ward_conn_send(struct ward_conn *conn, const void *bytes, size_t n);
+
+/* The same for what answers no line. */
+int ward_conn_tell(struct ward_conn *conn, const void *bytes, size_t n);
+
+/* Bytes that wait because the peer does not take them. */
+size_t ward_conn_queued(const struct ward_conn *conn);
 
 /* Reads no more, and closes when the replies that wait are flushed or after five seconds. */
 void ward_conn_close(struct ward_conn *conn);

@@ -16,7 +16,7 @@ local tree <const> = require "ward.script.tree"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
-local LATER <const> = { "oneshot", "cron", "command", "listen" }
+local LATER <const> = { "oneshot", "cron", "listen" }
 local PROBES <const> = { "notify", "fd", "exec", "tcp", "unix", "http", "log" }
 
 local function got(given)

@@ -178,7 +178,7 @@ return ward.supervisor {
     end
 
     for _, name in ipairs {
-      "oneshot", "cron", "command", "listen",
+      "oneshot", "cron", "listen",
       "ready.notify", "ready.fd", "ready.exec", "ready.tcp", "ready.unix", "ready.http", "ready.log",
     } do
       it("later: ward." .. name, function()

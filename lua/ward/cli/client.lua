@@ -44,8 +44,9 @@ local function code_of(err)
   return err.code == BAD_PARAMS and exit.USAGE or exit.FAILED
 end
 
--- One answer; nil and an exit code when none came. A batch or a stray line is not ours and is passed over.
-local function receive(client, id, deadline)
+-- One answer; nil and an exit code when none came. Notifications on the way go to note(method, params); a batch or a
+-- stray line is not ours and is passed over.
+local function receive(client, id, deadline, note)
   while true do
     local line, err = client.conn:recv(deadline)
     if not line and err.code == "timeout" then
@@ -56,6 +57,8 @@ local function receive(client, id, deadline)
     local answer = json.decode(line)
     if type(answer) == "table" and (answer.id == id or answer.id == json.null) then
       return answer
+    elseif type(answer) == "table" and note and type(answer.method) == "string" and type(answer.params) == "table" then
+      note(answer.method, answer.params)
     end
   end
 end
@@ -64,10 +67,12 @@ end
 ---@param method string
 ---@param params table
 ---@param deadline? number by core.now
+---@param note? fun(method: string, params: table) told of notifications that come before the answer
+---@param quiet? boolean the error that the supervisor answers with is told by the caller
 ---@return table? result
 ---@return integer? code exit status when there is no result
 ---@return table? err the error that the supervisor answered with
-function Client:call(method, params, deadline)
+function Client:call(method, params, deadline, note, quiet)
   local id = self.next_id
   self.next_id = id + 1
   local request = { jsonrpc = "2.0", id = id, method = method, params = params }
@@ -76,12 +81,14 @@ function Client:call(method, params, deadline)
     output.complain("cannot ask the supervisor: " .. err.message)
     return nil, err.code == "timeout" and exit.TIMEOUT or exit.FAILED
   end
-  local answer, code, message = receive(self, id, deadline)
+  local answer, code, message = receive(self, id, deadline, note)
   if not answer then
     output.complain(message)
     return nil, code
   elseif type(answer.error) == "table" then
-    output.complain(tostring(answer.error.message))
+    if not quiet then
+      output.complain(tostring(answer.error.message))
+    end
     return nil, code_of(answer.error), answer.error
   elseif type(answer.result) ~= "table" then
     output.complain("the supervisor sent an answer that makes no sense")

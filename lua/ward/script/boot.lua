@@ -105,6 +105,7 @@ return function(host, path)
   -- The library's modules call the global; scripts have globals of their own.
   _G.require = require
   local env <const> = require "ward.script.env"
+  local eval <const> = require "ward.script.eval"
   local modules <const> = require "ward.script.modules"
   local tree <const> = require "ward.script.tree"
 
@@ -128,6 +129,8 @@ return function(host, path)
     require = located(function(at, name) return modules.require(loader, at, name) end),
     coroutine = runtime.coroutine, print = runtime.print,
   }
+  runtime.scope(loader.globals, ward)
+  loader.names[eval.NAME] = eval.NAME -- what it raises has a position, too
   local chunk <const> = modules.script(loader, path)
   script_host.dir = absolute_directory(host, loader.root, path)
 

@@ -8,6 +8,7 @@ local M <const> = {}
 
 local WHAT <const> = "ward.log"
 local LEVELS <const> = { "debug", "info", "warn", "error" }
+local PREFIX <const> = { debug = "debug: ", info = "", warn = "warning: ", error = "error: " }
 local MAX <const> = 64 * 1024
 
 local function word(item)
@@ -34,7 +35,7 @@ end
 
 --- ward.log for one generation.
 ---@param scheduler ward.script.Scheduler
----@param say fun(level: string, text: string)
+---@param say fun(at: string, text: string, level: string)
 ---@return fun(at: string, level: string, message: string, fields: table|nil)
 function M.new(scheduler, say)
   return function(at, level, message, fields)
@@ -46,7 +47,7 @@ function M.new(scheduler, say)
       tasks.argument(at, WHAT, plain.copy, "the fields", fields)
       more = tasks.argument(at, WHAT, fields_text, "the fields", fields)
     end
-    say(level, tostring(message) .. more)
+    say(at, PREFIX[level] .. tostring(message) .. more, level)
   end
 end
 

@@ -4,7 +4,9 @@
 -- task that is ready. What tasks want of the world they ask for with host.request.
 
 local children <const> = require "ward.script.children"
+local commands <const> = require "ward.script.commands"
 local coroutines <const> = require "ward.script.coroutines"
+local eval <const> = require "ward.script.eval"
 local events <const> = require "ward.script.events"
 local fs <const> = require "ward.script.fs"
 local hooks <const> = require "ward.script.hooks"
@@ -46,47 +48,82 @@ local function entry(self, ops)
   end
 end
 
+-- The parts of a generation that do things, and what `ward` offers of them.
+local function parts_of(self, host, meta)
+  local tell <const> = {}
+  local parts <const> = { starts = {} }
+  local functions <const>, arm <const> = tasks.new(self, host.located, meta)
+  parts.functions = functions
+  local listening <const>, tell_event <const>, listen <const> = events.new(self, function(given)
+    return host.service_name and host.service_name(given)
+  end)
+  for name, fn in next, listening do functions[name] = fn end
+  local kids <const>, launch <const> = children.new {
+    scheduler = self, host = host, request = host.request, located = host.located,
+  }
+  function functions.spawn(at, spec) return launch(at, "ward.spawn", spec) end
+  functions.run = run.new(self, launch)
+
+  local starts <const> = parts.starts
+  functions.keep, starts[1] = keep.new { located = host.located, request = host.request, report = self.report }
+  functions.on_signal, starts[2] = signals.new(self, listen, host.request)
+  functions.watch, starts[3], tell.watch = watches.new(self, host)
+  parts.commands, functions.command = commands.new(self, host.request)
+  starts[4] = function() parts.commands:start() end
+  starts[5] = arm
+
+  parts.hook = hooks.new(self, host)
+  parts.service = services.new(self, host)
+  tell.hook, tell.ask, tell.commanded = parts.hook.call, parts.hook.ask, parts.service.commanded
+  tell.event = tell_event
+  tell.told = function(...) children.told(kids, ...) end
+  tell.command = function(...) parts.commands:call(...) end
+  tell.cancel_run = function(id) parts.commands:cancel(id) end
+  tell.drained = function(id) parts.commands:drained(id) end
+  tell.eval, tell.eval_end = eval.new(parts.commands, host.request, function() return parts.globals, parts.ward end)
+  parts.tell = tell
+  return parts
+end
+
+-- What the script says goes to who waits for the task that says it, else to everybody.
+local function sayings(parts, host, self)
+  local function say(at, text, level)
+    if not parts.commands:print(at, text .. "\n") then host.request("say", text, level) end
+  end
+  return log.new(self, say), host.located(function(at, ...)
+    if not parts.running then return print(...) end
+    local words <const> = table.pack(...)
+    for i = 1, words.n do words[i] = tostring(words[i]) end
+    say(at, table.concat(words, "\t"))
+  end)
+end
+
+-- Calls that make a script one that has something to do later.
+local REACTS <const> = { "after", "every", "on", "on_signal", "watch", "command" }
+
 --- The running side of one generation.
 ---@param host table request, now, blocker, located, environ, what schema.normalise needs, and what ward.fs needs
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
 ---@return table runtime functions: name -> fn(at, ...), what `ward` offers; groups: name -> functions, such as
 ---  those of ward.fs; values: name -> table; coroutine, print: the script's; callback: fn(fn) -> its number;
----  services: methods of services and pools; entry: fn(op, ...) -> more, next_time;
----  reacts: fn() -> whether something was declared that runs later
+---  services: methods of services and pools; scope: fn(globals, ward), told once;
+---  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
 function M.new(host, guard)
   local meta <const> = {}
-  local tell -- of events.lua
+  local parts
   local self <const> = scheduler.new {
     clock = host.now, guard = guard, task = meta, stuck = stuck(host.blocker),
     report = function(message, quiet)
       host.request("report", message)
-      if not quiet then tell({ event = "script_error", message = message }) end
+      if not quiet then parts.tell.event({ event = "script_error", message = message }) end
     end,
   }
-  local functions <const>, arm <const> = tasks.new(self, host.located, meta)
-  local listening, listen
-  listening, tell, listen = events.new(self, function(given)
-    return host.service_name and host.service_name(given)
-  end)
-  local kids <const>, launch <const> = children.new {
-    scheduler = self, host = host, request = host.request, located = host.located,
-  }
-  local hook <const> = hooks.new(self, host)
-  local running, reacts = false, false
-  local keeping <const>, keep_start <const> = keep.new {
-    located = host.located, request = host.request, report = self.report,
-  }
-  local on_signal <const>, signals_start <const> = signals.new(self, listen, host.request)
-  local watch <const>, watches_start <const>, watches_tell <const> = watches.new(self, host)
-
-  local service <const> = services.new(self, host)
-
-  for name, fn in next, listening do functions[name] = fn end
-  function functions.spawn(at, spec) return launch(at, "ward.spawn", spec) end
-  functions.run = run.new(self, launch)
-  functions.keep, functions.on_signal, functions.watch = keeping, on_signal, watch
-  functions.log = log.new(self, function(level, text) host.request("log", level, text) end)
-  for _, name in ipairs { "after", "every", "on", "on_signal", "watch" } do
+  parts = parts_of(self, host, meta)
+  local functions <const> = parts.functions
+  local reacts = false
+  local script_print
+  functions.log, script_print = sayings(parts, host, self)
+  for _, name in ipairs(REACTS) do
     local fn <const> = functions[name]
     functions[name] = function(...)
       reacts = true
@@ -94,39 +131,25 @@ function M.new(host, guard)
     end
   end
 
-  local ops <const> = {
-    start = function(kept)
-      running = true
-      keep_start(kept)
-      signals_start()
-      watches_start()
-      arm()
-    end,
-    event = function(event) tell(event) end,
-    told = function(...) children.told(kids, ...) end,
-    hook = hook.call,
-    ask = hook.ask,
-    commanded = service.commanded,
-    watch = watches_tell,
-    cut_off = function(message) self:cut_off(message) end,
-    run = function() end,
-    stop = function() self:stop() end,
-  }
+  local ops <const> = parts.tell
+  function ops.start(kept)
+    parts.running = true
+    for _, start in ipairs(parts.starts) do start(kept) end
+  end
+  function ops.cut_off(message) self:cut_off(message) end
+  function ops.run() end
+  function ops.stop() self:stop() end
 
   return {
     functions = functions,
     groups = { fs = fs.functions(host) },
     values = { env = fs.env(host.environ()) },
     coroutine = coroutines.new(self),
-    callback = hook.add,
-    services = service,
-    reacts = function() return reacts or hook.any() end,
-    print = function(...)
-      if not running then return print(...) end
-      local words <const> = table.pack(...)
-      for i = 1, words.n do words[i] = tostring(words[i]) end
-      host.request("print", table.concat(words, "\t"))
-    end,
+    callback = parts.hook.add,
+    services = parts.service,
+    print = script_print,
+    scope = function(globals, ward) parts.globals, parts.ward = globals, ward end,
+    reacts = function() return reacts or parts.hook.any() end,
     entry = entry(self, ops),
   }
 end

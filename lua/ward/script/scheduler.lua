@@ -28,7 +28,9 @@ local close <const>, status <const> = coroutine.close, coroutine.status
 ---@field waiters table<ward.script.Task, true>?
 ---@field owned table<table, fun(thing: table)>? what ends with it
 ---@field quiet boolean? its failure is no event
+---@field out integer? what it and its tasks print goes there
 ---@field ended fun(how: string, result: table?)? called when it is done
+---@field private boolean? its failure is for ended alone
 ---@field nested thread[]? coroutines of the script that wait for it, the innermost last
 
 ---@class ward.script.Scheduler
@@ -76,7 +78,7 @@ end
 ---@return ward.script.Task
 function Scheduler:start(fn, parent, ...)
   parent = parent or self.root
-  local task <const> = setmetatable({ co = create(fn), parent = parent, fresh = true }, self.meta)
+  local task <const> = setmetatable({ co = create(fn), parent = parent, fresh = true, out = parent.out }, self.meta)
   local count <const> = select("#", ...)
   task.value = count > 0 and table.pack(...) or nil
   self:own(parent, task, self.cancel_child)
@@ -106,7 +108,7 @@ local function finish(self, task, how, result)
   task.waiters = nil
   if waiters and next(waiters) then
     for waiter in next, waiters do self:wake(waiter) end
-  elseif how == "failed" then
+  elseif how == "failed" and not task.private then
     self.report(result[1], task.quiet)
   end
 end

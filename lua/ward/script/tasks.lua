@@ -245,7 +245,7 @@ function M.new(self, located, meta)
 
   function functions.sleep(at, time)
     self:need(at, "ward.sleep")
-    if time ~= last then
+    if time ~= last or time == nil then
       last_seconds = argument(at, "ward.sleep", value.duration, "the time", time)
       last = time
     end

@@ -6,6 +6,7 @@
 -- script's good will to be found again.
 
 local core <const> = require("ward.core")
+local runs <const> = require("ward.service.agent.runs")
 local schema <const> = require("ward.schema")
 local services <const> = require("ward.service.agent.services")
 local signals <const> = require("ward.service.agent.signals")
@@ -154,18 +155,11 @@ function OPS.forget(self, id)
   end
 end
 
-function OPS.print(self, text)
-  self.parts.say(text)
-end
+-- Levels of ward.log that look different.
+local MOODS <const> = { warn = "warn", error = "bad" }
 
--- Levels of ward.log -> how a line of it looks.
-local LEVELS <const> = {
-  debug = { "debug: " }, info = { "" }, warn = { "warning: ", "warn" }, error = { "error: ", "bad" },
-}
-
-function OPS.log(self, level, text)
-  local look = LEVELS[level] or LEVELS.info
-  self.parts.say(look[1] .. text, look[2])
+function OPS.say(self, text, level)
+  self.parts.say(text, MOODS[level])
 end
 
 -- A keep is written; see lua/ward/service/keep.lua.
@@ -186,7 +180,7 @@ function OPS.answer(self, id, verdict, fault)
   end
 end
 
-for _, more in ipairs({ services.ops, signals.ops, watches.ops }) do
+for _, more in ipairs({ runs.ops, services.ops, signals.ops, watches.ops }) do
   for op, fn in pairs(more) do
     OPS[op] = fn
   end
@@ -319,6 +313,14 @@ function Agent:signalled(name)
   self:post("event", { event = "signal", name = name, at = core.time() })
 end
 
+--- Starts a command of the script, or code that was sent to it, and tells `run` of its output and its end.
+---@param run ward.service.Run
+---@param op "command"|"eval"
+---@return integer id for post("cancel_run", id) and post("drained", id)
+function Agent:run(run, op, ...)
+  return runs.start(self, run, op, ...)
+end
+
 --- Ends every task and every child of one; done() is called when none is left, at the latest in a later turn.
 ---@param done fun()
 function Agent:stop(done)
@@ -340,6 +342,7 @@ function Agent:close()
   for id in pairs(self.children) do
     OPS.forget(self, id)
   end
+  runs.close(self)
   signals.close(self)
   watches.close(self)
   self.timer:close()
@@ -368,7 +371,7 @@ function M.new(script, parts)
   local self = setmetatable({
     script = script, parts = parts, children = {}, signals = {}, watches = {}, live = 0,
     queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
-    commands = {},
+    commands = {}, runs = {}, next_run = 1,
   }, Agent)
   script:serve(function(op, ...)
     return OPS[op](self, ...)

@@ -213,6 +213,9 @@ function Supervisor:listen(place)
     oversize = function(conn)
       on:oversize(conn)
     end,
+    drained = function(conn)
+      on:drained(conn)
+    end,
     closed = function(conn)
       on:closed(conn)
     end,
@@ -290,6 +293,9 @@ local function supervise(self, bundle, place, options)
   self.control = control.new({
     driver = self.driver,
     info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
+    agent = function()
+      return self.agent
+    end,
     shutting_down = function(by)
       self.stopped_by = by
     end,

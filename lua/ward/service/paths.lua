@@ -41,6 +41,14 @@ local function state_home()
   return home and home:sub(1, 1) == "/" and home .. "/.local/state" or nil
 end
 
+--- Where something is kept for the user from one call to the next; the directory may not be there.
+---@param file string
+---@return string? path nil: there is no place
+function M.state(file)
+  local state = state_home()
+  return state and ("%s/ward/%s"):format(state, file)
+end
+
 local function runtime_base()
   local path, err = own_variable("WARD_RUNTIME_DIR")
   if path or err then

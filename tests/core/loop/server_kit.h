@@ -23,7 +23,7 @@ static struct ward_server *server;
 static char dir[] = "/tmp/ward-server-XXXXXX", path[64];
 
 /* What the server saw, and how it is to behave. */
-static int lines, oversizes, closeds;
+static int lines, oversizes, draineds, closeds;
 static size_t longest;
 static enum { ECHO, CLOSE, LATER, SILENT, FREE, BIG } mode;
 static struct ward_conn *last;
@@ -70,6 +70,14 @@ on_oversize(struct ward_conn *c)
 }
 
 static void
+on_drained(struct ward_conn *c)
+{
+	draineds++;
+	if (mode == LATER)
+		last_send = ward_conn_queued(c) == 0 ? ward_conn_tell(c, "more\n", 5) : -EBUSY;
+}
+
+static void
 on_closed(struct ward_conn *c)
 {
 	closeds++;
@@ -83,6 +91,7 @@ static const struct ward_server_config config = {
 	.max_line = MAX_LINE,
 	.line = on_line,
 	.oversize = on_oversize,
+	.drained = on_drained,
 	.closed = on_closed,
 };
 
@@ -91,7 +100,7 @@ listen_at(const char *where)
 {
 	struct ward_err err;
 
-	lines = oversizes = closeds = 0;
+	lines = oversizes = draineds = closeds = 0;
 	longest = 0;
 	mode = ECHO;
 	last = NULL;

@@ -232,6 +232,40 @@ test_half_close(void)
 	ok(closeds == 4, "closed comes once for each");
 }
 
+static void
+test_tell(void)
+{
+	int sent = 0;
+
+	listen_at(path);
+	mode = LATER;
+	peer_open();
+	peer_send("wait\n");
+	shutdown(peer.fd, SHUT_WR);
+	run_to(&lines, 1);
+	is_int(ward_conn_tell(last, "news\n", 5), 0, "a peer can be told things");
+	ok(peer_gets(5) && !peer.end && closeds == 0, "which are no answer");
+	ok(ward_conn_queued(last) == 0, "what was taken does not wait");
+	is_int(draineds, 0, "what never waited is not drained");
+	while (ward_conn_queued(last) == 0 && ++sent < 100)
+		(void)ward_conn_tell(last, big, sizeof(big));
+	ok(ward_conn_queued(last) <= sizeof(big), "what the peer does not take is counted");
+	peer.n = 0;
+	while (draineds == 0 && peer_gets(1))
+		peer.n = 0;
+	is_int(draineds, 1, "when all of it is taken, that is told");
+	is_int(last_send, 0, "and more may be said in it");
+	ward_conn_send(last, "done\n", 5);
+	while (!peer.end && peer_gets(sizeof(peer.bytes) - 1))
+		if (!peer.end)
+			peer.n = 0;
+	ok(peer.end && peer.n >= 10 && strcmp(peer.bytes + peer.n - 10, "more\ndone\n") == 0,
+	   "the answer comes last, and then the end");
+	ward_fd_close(&peer.fd);
+	end_server();
+	is_int(closeds, 1, "closed comes once");
+}
+
 int
 main(void)
 {
@@ -243,5 +277,6 @@ main(void)
 	test_stalled();
 	test_close_in_callback();
 	test_half_close();
+	test_tell();
 	return kit_close();
 }

@@ -95,6 +95,13 @@ describe("a task", function()
   before_each(function() w, said = world(), {} end)
   local function say(...) table.insert(said, words(...)) end
 
+  it("need a time to sleep, also as the first thing they do", function()
+    local ok, message
+    w.go(function() ok, message = pcall(w.ward.sleep) end)
+    assert.is_false(ok)
+    assert.matches("^x.lua:1: ward.sleep: the time: must be a duration", message)
+  end)
+
   it("sleeps for its time and not less", function()
     w.go(function()
       say("before", w.clock)

@@ -97,6 +97,21 @@ function Client:call(method, params, deadline, note, quiet)
   return answer.result
 end
 
+--- Hands notifications to note(method, params) until it returns false or the supervisor closes the connection.
+---@param note fun(method: string, params: table): boolean
+function Client:follow(note)
+  while true do
+    local line = self.conn:recv()
+    local message = line and json.decode(line)
+    if not line then
+      return
+    elseif type(message) == "table" and type(message.params) == "table"
+      and not note(tostring(message.method), message.params) then
+      return
+    end
+  end
+end
+
 --- Waits until the supervisor closes the connection.
 ---@param deadline? number
 ---@return boolean closed false: the time was over first

@@ -1,6 +1,7 @@
 -- ward.on and ward.emit: functions that are called as tasks when something happens.
 
 local glob <const> = require "ward.glob"
+local plain <const> = require "ward.script.plain"
 local suggest <const> = require "ward.suggest"
 local tasks <const> = require "ward.script.tasks"
 local value <const> = require "ward.schema.value"
@@ -36,10 +37,11 @@ end
 --- The functions of one generation, as name -> fn(at, ...), and what tells them of an event.
 ---@param scheduler ward.script.Scheduler
 ---@param service_name fun(value: any): string?
+---@param request fun(op: string, ...): any, any
 ---@return table<string, function> functions
 ---@return fun(event: table) tell
 ---@return fun(event: string, filter: string|nil, fn: function): table listen
-function M.new(scheduler, service_name)
+function M.new(scheduler, service_name, request)
   local listeners <const> = {} -- name -> list
   local Listener <const> = { __metatable = "listener", __name = "listener" }
   Listener.__index = { cancel = function(listener) listener.cancelled = true end }
@@ -82,12 +84,11 @@ function M.new(scheduler, service_name)
     scheduler:need(at, "ward.emit")
     tasks.argument(at, "ward.emit", value.string, "the event", name, { max = MAX_NAME })
     if known[name] then error(("%s: ward.emit: %s is an event of ward's own"):format(at, value.quote(name)), 0) end
-    if data ~= nil and type(data) ~= "table" then
-      tasks.argument(at, "ward.emit", value.must, "the data", "a table", data)
-    end
-    local event = { event = name }
-    for key, item in next, data or {} do event[key] = item end
+    local event <const> = tasks.argument(at, "ward.emit", function(path, given)
+      return plain.copy(path, given == nil and {} or value.table(path, given))
+    end, "the data", data)
     event.event = name
+    request("emit", event)
     tell(event)
   end
 

@@ -56,7 +56,7 @@ local function parts_of(self, host, meta)
   parts.functions = functions
   local listening <const>, tell_event <const>, listen <const> = events.new(self, function(given)
     return host.service_name and host.service_name(given)
-  end)
+  end, host.request)
   for name, fn in next, listening do functions[name] = fn end
   local kids <const>, launch <const> = children.new {
     scheduler = self, host = host, request = host.request, located = host.located,

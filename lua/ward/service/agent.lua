@@ -170,6 +170,12 @@ end
 
 function OPS.report(self, message)
   self.parts.report(message)
+  self.parts.history:add({ event = "script_error", message = message })
+end
+
+-- An event of the script's own; its listeners are told on its side.
+function OPS.emit(self, event)
+  self.parts.history:add(event)
 end
 
 function OPS.answer(self, id, verdict, fault)
@@ -260,6 +266,13 @@ local HOOKS <const> = {
   starting = "on_start", ready = "on_ready", stopping = "on_stop", failed = "on_fail",
 }
 
+--- Tells everybody of an event: those who listen in the script (ward.on), and the history.
+---@param event table { event =, name =, at = ... }
+function Agent:announce(event)
+  self.parts.history:add(event)
+  self:post("event", event)
+end
+
 --- Tells the script of an event of the engine.
 ---@param event table
 ---@param spec table? of the service
@@ -277,10 +290,10 @@ function Agent:tell(event, spec)
     self:post("hook", calls.on_exit, event.name, event.exit)
   end
   if event.exit and not event.told then
-    self:post("event", { event = "exit", name = event.name, exit = event.exit, pid = event.exit.pid, at = at })
+    self:announce({ event = "exit", name = event.name, exit = event.exit, pid = event.exit.pid, at = at })
   end
   if EVENTS[type] then
-    self:post("event", { event = EVENTS[type], name = event.name, pid = event.pid, exit = event.exit, at = at })
+    self:announce({ event = EVENTS[type], name = event.name, pid = event.pid, exit = event.exit, at = at })
   end
 end
 
@@ -310,7 +323,7 @@ end
 --- A signal has come to ward.
 ---@param name string "USR1"
 function Agent:signalled(name)
-  self:post("event", { event = "signal", name = name, at = core.time() })
+  self:announce({ event = "signal", name = name, at = core.time() })
 end
 
 --- Starts a command of the script, or code that was sent to it, and tells `run` of its output and its end.
@@ -361,6 +374,7 @@ end
 ---@field say fun(text: string, mood: string?) something that the script has to say
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"
 ---@field keep ward.service.Keep
+---@field history ward.service.History
 ---@field internal_error fun(what: string, trace: string)
 
 --- The agent of a script that was loaded; nothing in it runs before it is started.

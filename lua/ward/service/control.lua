@@ -1,6 +1,7 @@
 -- The control protocol: JSON-RPC 2.0, one value a line. Whatever a line holds, the answer is a line, never an error
 -- in the supervisor. Answers that take time are kept by token until the engine replies or the peer goes away.
 
+local events <const> = require("ward.service.control.events")
 local json <const> = require("ward.service.json")
 local live <const> = require("ward.service.control.live")
 local method <const> = require("ward.service.control.method")
@@ -17,7 +18,7 @@ local MAX_BATCH <const> = 64
 M.codes = method.codes
 
 local METHODS <const> = {}
-for _, name in ipairs({ "services", "live" }) do
+for _, name in ipairs({ "services", "live", "events" }) do
   for key, known in pairs(require("ward.service.control." .. name).methods) do
     METHODS[key] = known
   end
@@ -146,6 +147,7 @@ function Control:closed(conn)
   table.sort(tokens)
   self.tokens[conn] = nil
   live.closed(self, conn)
+  events.closed(self, conn)
   for _, token in ipairs(tokens) do
     local call = self.pending[token]
     self.pending[token] = nil
@@ -158,6 +160,7 @@ end
 ---@param conn userdata
 function Control:drained(conn)
   live.drained(self, conn)
+  events.drained(self, conn)
 end
 
 --- The engine has answered a command.
@@ -182,6 +185,7 @@ end
 ---@field driver ward.service.Driver
 ---@field info ward.service.Info
 ---@field agent fun(): ward.service.Agent? the script that runs
+---@field history ward.service.History
 ---@field shutting_down fun(by: string) called before a shutdown that a client asked for
 ---@field internal_error fun(what: string, trace: string)
 
@@ -189,10 +193,15 @@ end
 ---@param parts ward.service.ControlParts
 ---@return ward.service.Control
 function M.new(parts)
-  return setmetatable({
-    driver = parts.driver, info = parts.info, agent = parts.agent, shutting_down = parts.shutting_down,
-    internal_error = parts.internal_error, pending = {}, tokens = {}, next_token = 1, peers = {}, next_session = 1,
+  local self = setmetatable({
+    driver = parts.driver, info = parts.info, agent = parts.agent, history = parts.history,
+    shutting_down = parts.shutting_down, internal_error = parts.internal_error,
+    pending = {}, tokens = {}, next_token = 1, peers = {}, next_session = 1, followers = {},
   }, Control)
+  parts.history.told = function(text)
+    events.told(self, text)
+  end
+  return self
 end
 
 return M

@@ -6,6 +6,7 @@ local cgroups <const> = require("ward.service.cgroups")
 local console <const> = require("ward.service.console")
 local control <const> = require("ward.service.control")
 local driver <const> = require("ward.service.driver")
+local events <const> = require("ward.service.history")
 local keep <const> = require("ward.service.keep")
 local load <const> = require("ward.service.load")
 local paths <const> = require("ward.service.paths")
@@ -262,7 +263,7 @@ local function start_agent(self, script)
   local log
   self.agent = agent.new(script, {
     cgroups = self.cgroups, driver = self.driver,
-    keep = self.keep,
+    keep = self.keep, history = self.history,
     say = function(text, mood)
       for line in (text .. "\n"):gmatch("(.-)\n") do
         self:say("script", (line:gsub("\t", "    ")), mood)
@@ -293,6 +294,7 @@ local function supervise(self, bundle, place, options)
   self.control = control.new({
     driver = self.driver,
     info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
+    history = self.history,
     agent = function()
       return self.agent
     end,
@@ -361,7 +363,7 @@ function M.run(options)
   end
   local self = setmetatable({
     plans = plans, stops = stops, logs = logs, log_files = files, open_log = open_log, look = look, code = 1,
-    stopped_by = "shutdown", keep = keep.new(),
+    stopped_by = "shutdown", keep = keep.new(), history = events.new(),
   }, Supervisor)
   local code
   code, message = supervise(self, bundle, place, options)

@@ -26,6 +26,15 @@ function M.list(items)
   return setmetatable(items, LIST)
 end
 
+local RAW <const> = {}
+
+--- JSON text that stands as it is.
+---@param text string one value, on one line
+---@return table
+function M.raw(text)
+  return setmetatable({ text = text }, RAW)
+end
+
 local ESCAPES <const> = {
   ['"'] = '\\"', ["\\"] = "\\\\", ["\b"] = "\\b", ["\f"] = "\\f", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t",
 }
@@ -50,6 +59,15 @@ local function number(n)
   return whole and ("%d"):format(whole) or ("%.14g"):format(n)
 end
 
+-- Has it the keys 1 to n, and no others?
+local function is_list(items)
+  local count = 0
+  for _ in pairs(items) do
+    count = count + 1
+  end
+  return count > 0 and count == #items
+end
+
 local write
 
 local function write_list(items, depth)
@@ -61,13 +79,14 @@ local function write_list(items, depth)
 end
 
 local function write_object(fields, depth)
-  local keys, parts = {}, {}
-  for key in pairs(fields) do
-    keys[#keys + 1] = key
+  local keys, items, parts = {}, {}, {}
+  for key, item in pairs(fields) do
+    local name = tostring(key) -- what scripts send may have numbers as keys
+    keys[#keys + 1], items[name] = name, item
   end
   table.sort(keys)
   for i, key in ipairs(keys) do
-    parts[i] = quote(key) .. ":" .. write(fields[key], depth)
+    parts[i] = quote(key) .. ":" .. write(items[key], depth)
   end
   return "{" .. table.concat(parts, ",") .. "}"
 end
@@ -76,7 +95,11 @@ function write(value, depth)
   local kind = type(value)
   if kind == "table" then
     assert(depth < MAX_DEPTH, "value is nested too deeply for JSON")
-    local list = getmetatable(value) == LIST or value[1] ~= nil
+    local kind_of = getmetatable(value)
+    if kind_of == RAW then
+      return value.text
+    end
+    local list = kind_of == LIST or is_list(value)
     return (list and write_list or write_object)(value, depth + 1)
   elseif kind == "string" then
     return quote(value)

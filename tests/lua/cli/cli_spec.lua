@@ -3,7 +3,7 @@
 local fake <const> = require("lua.fake_core")
 
 local VERBS <const> = {
-  "run", "check", "explain", "status", "start", "stop", "restart", "signal", "logs", "wait", "do",
+  "run", "check", "explain", "status", "start", "stop", "restart", "signal", "logs", "events", "wait", "do",
   "eval", "repl", "shutdown", "version",
 }
 

@@ -33,7 +33,7 @@ describe("ward.service.control", function()
     control = require("ward.service.control").new({
       driver = driver, internal_error = hooks.internal_error,
       info = { instance = "default", script = "x.lua", since = core.now(), log_files = { db = "/log/db.log" } },
-      agent = function() end,
+      agent = function() end, history = require("ward.service.history").new(),
       shutting_down = function(by) errors.by = by end,
     })
     driver:post({ kind = "boot" })

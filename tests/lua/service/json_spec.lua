@@ -9,6 +9,15 @@ describe("ward.service.json", function()
     assert.equal('{"services":[]}', json.encode({ services = json.list({}) }))
   end)
 
+  it("writes as a list what has the keys 1 to n and no others", function()
+    assert.equal('[[1,2],{"1":1,"x":2},{"1.5":true,"3":1}]',
+      json.encode({ { 1, 2 }, { 1, x = 2 }, { [3] = 1, [1.5] = true } }))
+  end)
+
+  it("lets text through that is JSON already", function()
+    assert.equal('{"a":[{"b": 1}]}', json.encode({ a = { json.raw('{"b": 1}') } }))
+  end)
+
   it("keeps integers whole", function()
     assert.equal("9007199254740991", json.encode(9007199254740991.0))
     assert.equal("0.25", json.encode(0.25))

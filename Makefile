@@ -66,6 +66,24 @@ $(C_TESTS) $(BENCHES): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/libward.a
 	@mkdir -p $(@D)
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# The init of pid namespaces: a program of its own, which ward carries as bytes.
+INIT := $(OBJ)/core/spawn/init/init
+INIT_CFLAGS = $(BASE_FLAGS) -Os -fno-pie -fno-asynchronous-unwind-tables $(CHILD_CFLAGS) -iquote core
+INIT_LDFLAGS := -no-pie -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,-s
+
+$(INIT): core/spawn/init/init.c $(BUILD)/flags
+	@echo "  CC  $<"
+	@mkdir -p $(@D)
+	@$(CC) $(INIT_CFLAGS) -MMD -MP -MF $@.d -o $@ $< $(INIT_LDFLAGS)
+
+$(BUILD)/gen/spawn/init_image.h: $(INIT)
+	@mkdir -p $(@D)
+	@{ echo 'static const unsigned char ward_init_image[] = {'; \
+	   od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g'; echo '};'; } >$@
+
+$(OBJ)/core/spawn/init.o: $(BUILD)/gen/spawn/init_image.h
+$(OBJ)/core/spawn/init.o: private ALL_CFLAGS += -iquote $(BUILD)/gen
+
 $(OBJ)/core/spawn/child_noheap.o: private ALL_CFLAGS += $(CHILD_CFLAGS)
 $(OBJ)/tests/%.o: private ALL_CFLAGS += -I.
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -334,6 +335,18 @@ ward_bind_plan(lua_State *L, int index)
 	return *(struct ward_plan **)luaL_checkudata(L, index, PLAN);
 }
 
+/* Adds { stage =, text = } to the list on top. */
+static void
+push_step(lua_State *L, int stage, const char *text)
+{
+	lua_createtable(L, 0, 2);
+	(void)lua_pushstring(L, ward_stage_name(stage));
+	lua_setfield(L, -2, "stage");
+	(void)lua_pushstring(L, text);
+	lua_setfield(L, -2, "text");
+	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+}
+
 /* plan:explain() -> { { stage =, text = }, ... } in the order in which the child takes them */
 static int
 plan_explain(lua_State *L)
@@ -342,23 +355,16 @@ plan_explain(lua_State *L)
 	char text[1024];
 
 	lua_createtable(L, (int)plan->nsteps, 0);
+	if (ward_plan_explain_birth(plan, text, sizeof(text)) > 0)
+		push_step(L, WARD_STAGE_CLONE, text);
 	for (uint32_t i = 0; i < plan->nsteps; i++) {
-		lua_createtable(L, 0, 2);
-		(void)lua_pushstring(L, ward_stage_name((int)plan->steps[i].stage));
-		lua_setfield(L, -2, "stage");
 		(void)ward_plan_explain(plan, i, text, sizeof(text));
-		(void)lua_pushstring(L, text);
-		lua_setfield(L, -2, "text");
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
+		push_step(L, (int)plan->steps[i].stage, text);
 	}
 	if (plan->set_oom) {
-		lua_createtable(L, 0, 2);
-		(void)lua_pushstring(L, ward_stage_name(WARD_STAGE_OOM));
-		lua_setfield(L, -2, "stage");
-		lua_pushfstring(L, "oom_score_adj %d, by the supervisor after exec",
-				plan->oom_score_adj);
-		lua_setfield(L, -2, "text");
-		lua_rawseti(L, -2, (lua_Integer)plan->nsteps + 1);
+		(void)snprintf(text, sizeof(text), "oom_score_adj %d, by the supervisor after exec",
+			       plan->oom_score_adj);
+		push_step(L, WARD_STAGE_OOM, text);
 	}
 	return 1;
 }

@@ -19,6 +19,9 @@ const char *ward_spec_string(lua_State *L, int table, const char *key);
 /* nice, ioprio, sched, affinity, oom_score_adj, parent_death and limits of the spec at @spec. */
 void ward_spec_process(lua_State *L, int spec, struct ward_draft_process *out);
 
+/* The namespaces, maps of ids, host name and mounts of the sandbox at @sandbox. */
+void ward_spec_namespaces(lua_State *L, int sandbox, struct ward_draft_sandbox *out);
+
 /* A sandbox between Lua and the kernel. */
 struct ward_spec_sandbox {
 	bool has_landlock, has_seccomp;

@@ -83,31 +83,6 @@ read_caps(lua_State *L, int sandbox, struct ward_draft_sandbox *out)
 	lua_pop(L, 1);
 }
 
-/* ---- namespaces ---- */
-
-static void
-add_namespace(lua_State *L, const char *name, void *arg)
-{
-	static const struct {
-		const char *name;
-		uint64_t flag;
-	} known[] = {
-		{ "cgroup", WARD_CLONE_NEWCGROUP }, { "ipc", WARD_CLONE_NEWIPC },
-		{ "mount", WARD_CLONE_NEWNS },	    { "net", WARD_CLONE_NEWNET },
-		{ "pid", WARD_CLONE_NEWPID },	    { "time", WARD_CLONE_NEWTIME },
-		{ "user", WARD_CLONE_NEWUSER },	    { "uts", WARD_CLONE_NEWUTS },
-	};
-	uint64_t *flags = arg;
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(known[i].name, name) == 0) {
-			*flags |= known[i].flag;
-			return;
-		}
-	}
-	luaL_error(L, "spec.sandbox.namespaces: unknown namespace \"%s\"", name);
-}
-
 /* ---- Landlock ---- */
 
 static void
@@ -297,7 +272,7 @@ ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 		draft->securebits = (int)luaL_checkinteger(L, -1);
 	draft->set_securebits = !lua_isnil(L, -1);
 	read_caps(L, sandbox, draft);
-	each_string(L, sandbox, "namespaces", add_namespace, &draft->namespaces);
+	ward_spec_namespaces(L, sandbox, draft);
 	read_landlock(L, sandbox, out);
 	read_seccomp(L, sandbox, out);
 }

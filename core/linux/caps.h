@@ -13,6 +13,9 @@ struct ward_capsets {
 	uint64_t ambient;
 };
 
+/* One that others depend on: the rest of this file goes by names. */
+#define WARD_CAP_SYS_ADMIN 21
+
 /* The last capability of the running kernel (/proc/sys/kernel/cap_last_cap), or -errno: open(2)'s,
  * EIO when it is not understood or does not fit in a set. */
 int ward_cap_last(void);

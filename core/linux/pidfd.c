@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "linux/sys.h"
 
@@ -69,4 +70,16 @@ ward_pidfd_reap(int pidfd, struct ward_exit *out)
 		.maxrss = (uint64_t)usage.ru_maxrss * 1024,
 	};
 	return 0;
+}
+
+void
+ward_exit_ask_init(int status, struct ward_exit *e)
+{
+	int how;
+
+	if (status < 0 || read(status, &how, sizeof(how)) != (ssize_t)sizeof(how))
+		return;
+	e->code = WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+	e->signal = WIFSIGNALED(how) ? WTERMSIG(how) : 0;
+	e->core = WCOREDUMP(how);
 }

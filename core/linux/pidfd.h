@@ -33,4 +33,9 @@ int ward_pidfd_ended(int pidfd, int *by_signal);
  * still runs, or -errno. */
 int ward_pidfd_reap(int pidfd, struct ward_exit *out);
 
+/* Where @status is a pipe from an init (spawn/init/init.c): if it told how its program ended, that is what
+ * *e says. It ends like it as far as it can, but cannot die of a signal; killed itself, it has told nothing.
+ * @status -1: there is no init. */
+void ward_exit_ask_init(int status, struct ward_exit *e);
+
 #endif

@@ -1,5 +1,5 @@
 /* Raw system calls, inline: no errno, no cancellation point, no libc state. Results are the
- * kernel's: a value, or -errno. The only home of assembler and of system call numbers.
+ * kernel's: a value, or -errno. With sys_mount.h the only home of assembler and of system call numbers.
  *
  * The clone child uses nothing but this header, so every function here must be safe in a process
  * that shares its memory with a running parent. */
@@ -58,6 +58,11 @@ ward_sys_cloning(long nr, long a, long b, long c, void (*fn)(void *), void *arg)
 	return ret;
 }
 
+/* The entry of a program without libc: fn(stack), the stack as the kernel has laid it out. */
+#define WARD_SYS_ENTRY(fn)                                                                 \
+	__asm__(".globl _start\n_start:\n\txor %ebp, %ebp\n\tmov %rsp, %rdi\n\tand $-16, " \
+		"%rsp\n\tcall " #fn "\n\thlt\n")
+
 #elif defined(__aarch64__)
 
 WARD_SYS long
@@ -104,6 +109,8 @@ ward_sys_cloning(long nr, long a, long b, long c, void (*fn)(void *), void *arg)
 	return x0;
 }
 
+#define WARD_SYS_ENTRY(fn) __asm__(".globl _start\n_start:\n\tmov x0, sp\n\tbl " #fn "\n\tbrk #1\n")
+
 #else
 #error "ward knows the system call convention of x86_64 and aarch64"
 #endif
@@ -123,6 +130,13 @@ ward_sys_clone(uint64_t flags, void *stack_top, int *pidfd, void (*fn)(void *), 
 {
 	return ward_sys_cloning(__NR_clone, (long)flags, WARD_PTR(stack_top), WARD_PTR(pidfd), fn,
 				arg);
+}
+
+/* The word that the kernel sets to 0 when the caller leaves memory that it shares. Returns its pid. */
+WARD_SYS long
+ward_sys_set_tid_address(uint32_t *word)
+{
+	return ward_sys6(__NR_set_tid_address, WARD_PTR(word), 0, 0, 0, 0, 0);
 }
 
 WARD_SYS long
@@ -180,9 +194,22 @@ ward_sys_umask(unsigned int mask)
 }
 
 WARD_SYS long
-ward_sys_chroot(const char *path)
+ward_sys_fchdir(int fd)
 {
-	return ward_sys6(__NR_chroot, WARD_PTR(path), 0, 0, 0, 0, 0);
+	return ward_sys6(__NR_fchdir, fd, 0, 0, 0, 0, 0);
+}
+
+/* Returns the length with the NUL, or -errno. */
+WARD_SYS long
+ward_sys_getcwd(char *buf, size_t size)
+{
+	return ward_sys6(__NR_getcwd, WARD_PTR(buf), (long)size, 0, 0, 0, 0);
+}
+
+WARD_SYS long
+ward_sys_read(int fd, void *bytes, size_t n)
+{
+	return ward_sys6(__NR_read, fd, WARD_PTR(bytes), (long)n, 0, 0, 0);
 }
 
 WARD_SYS long
@@ -201,6 +228,61 @@ WARD_SYS long
 ward_sys_unshare(uint64_t flags)
 {
 	return ward_sys6(__NR_unshare, (long)flags, 0, 0, 0, 0, 0);
+}
+
+WARD_SYS long
+ward_sys_setns(int fd, uint64_t flags)
+{
+	return ward_sys6(__NR_setns, fd, (long)flags, 0, 0, 0, 0);
+}
+
+WARD_SYS long
+ward_sys_sethostname(const char *name, size_t n)
+{
+	return ward_sys6(__NR_sethostname, WARD_PTR(name), (long)n, 0, 0, 0, 0);
+}
+
+WARD_SYS long
+ward_sys_socket(int family, int type, int protocol)
+{
+	return ward_sys6(__NR_socket, family, type, protocol, 0, 0, 0);
+}
+
+/* @fds: two ints */
+WARD_SYS long
+ward_sys_pipe2(int *fds, int flags)
+{
+	return ward_sys6(__NR_pipe2, WARD_PTR(fds), flags, 0, 0, 0, 0);
+}
+
+WARD_SYS long
+ward_sys_execveat(int dirfd, const char *path, const char *const *argv, const char *const *envp,
+		  int flags)
+{
+	return ward_sys6(__NR_execveat, dirfd, WARD_PTR(path), WARD_PTR(argv), WARD_PTR(envp),
+			 flags, 0);
+}
+
+/* @status: the status of wait(2), or NULL. Returns a pid, 0 (WNOHANG), or -errno. */
+WARD_SYS long
+ward_sys_wait4(int pid, int *status, int options)
+{
+	return ward_sys6(__NR_wait4, pid, WARD_PTR(status), options, 0, 0, 0);
+}
+
+WARD_SYS long
+ward_sys_kill(int pid, int sig)
+{
+	return ward_sys6(__NR_kill, pid, sig, 0, 0, 0, 0);
+}
+
+/* Waits without end for a signal of @set, which must be blocked; @info: siginfo_t. Returns its
+ * number, or -errno. */
+WARD_SYS long
+ward_sys_sigwaitinfo(const uint64_t *set, void *info)
+{
+	return ward_sys6(__NR_rt_sigtimedwait, WARD_PTR(set), WARD_PTR(info), 0, sizeof(uint64_t),
+			 0, 0);
 }
 
 WARD_SYS long

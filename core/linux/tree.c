@@ -1,5 +1,6 @@
 #include "linux/tree.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,23 @@ ward_tree_kill(pid_t root, pid_t parent)
 	}
 	for (size_t i = t.n; i-- > 0;)
 		signal_pid(t.pid[i], t.parent[i], SIGKILL);
+}
+
+int
+ward_tree_set_oom(pid_t root, bool below, int value)
+{
+	struct tree t;
+	int r = ward_procfs_set_oom_score_adj(root, value);
+
+	if (r < 0 || !below)
+		return r;
+	list_tree(&t, root, 0);
+	for (size_t i = 1; i < t.n && r == 0; i++) {
+		r = ward_procfs_set_oom_score_adj(t.pid[i], value);
+		if (r == -ENOENT || r == -ESRCH) /* it has ended */
+			r = 0;
+	}
+	return r;
 }
 
 struct ward_tree_hold {

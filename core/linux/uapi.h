@@ -27,6 +27,24 @@ struct ward_clone_args {
 #define WARD_CLONE_CLEAR_SIGHAND  UINT64_C(0x100000000) /* 5.5 */
 #define WARD_CLONE_INTO_CGROUP	  UINT64_C(0x200000000) /* 5.7 */
 
+/* umount2(2): include/linux/fs.h */
+#define WARD_MNT_DETACH 2
+
+/* netdevice(7): struct ifreq as far as SIOCGIFFLAGS and SIOCSIFFLAGS use it */
+struct ward_ifreq {
+	char name[16];
+	union {
+		int16_t flags;
+		char room[24];
+	} u;
+};
+
+/* rt_sigtimedwait(2): the beginning of siginfo_t, which is 128 bytes long */
+struct ward_ksiginfo {
+	int32_t signo, error, code;
+	int32_t rest[29];
+};
+
 #define WARD_CLONE_NEWTIME   UINT64_C(0x00000080) /* clone3 and unshare only */
 #define WARD_CLONE_NEWNS     UINT64_C(0x00020000)
 #define WARD_CLONE_NEWCGROUP UINT64_C(0x02000000)

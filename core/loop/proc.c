@@ -45,7 +45,7 @@ struct ward_proc {
 	bool untold; /* the launch is over, and `started` has not been called */
 	int oom_err; /* of writing oom_score_adj: then the program must not run */
 	pid_t pid;
-	int pidfd;
+	int pidfd, status;   /* the second: pipe from the init of its pid namespace, or -1 */
 	int cgroup;	     /* borrowed, or -1: what is left in it dies with the child */
 	uint64_t started_ns; /* cloned */
 	uint64_t ran_ns;     /* told that the program runs */
@@ -71,6 +71,7 @@ proc_free(struct ward_proc *p)
 	ward_tree_hold_end(&p->held, false);
 	ward_watch_del(p->table->loop, &p->exit_watch);
 	ward_fd_close(&p->pidfd);
+	ward_fd_close(&p->status);
 	free(p);
 }
 
@@ -160,6 +161,7 @@ proc_ended(struct ward_proc *p)
 		how.exit = (struct ward_exit){ .pid = p->pid, .code = -1 };
 	}
 	(void)ward_map_del(&t->by_pid, (uint64_t)p->pid);
+	ward_exit_ask_init(p->status, &how.exit);
 	how.spawn_failed = launch_failed(p, &how.exit, before_exec, &how.err);
 	if ((p->launch || p->untold) && !how.spawn_failed)
 		report_started(p);
@@ -182,8 +184,8 @@ on_exit_ready(struct ward_watch *w, uint32_t events)
 static bool
 set_oom_score_adj(struct ward_proc *p)
 {
-	int r = p->plan->set_oom ? ward_procfs_set_oom_score_adj(p->pid, p->plan->oom_score_adj)
-				 : 0;
+	const struct ward_plan *plan = p->plan;
+	int r = plan->set_oom ? ward_tree_set_oom(p->pid, plan->init >= 0, plan->oom_score_adj) : 0;
 
 	if (r == 0 || r == -ESRCH || r == -ENOENT)
 		return true;
@@ -193,9 +195,8 @@ set_oom_score_adj(struct ward_proc *p)
 	return false;
 }
 
-/* End-of-file: the program runs, or the child is gone or going, which its pidfd tells in a moment.
- * One that a signal ends right here is taken for running until then: to be sure would cost each start
- * a look into /proc. */
+/* End-of-file: the program runs, or the child is gone or going, which its pidfd tells in a moment. One
+ * that a signal ends right here is taken for running until then: a look into /proc would cost each start. */
 static void
 on_report(struct ward_watch *w, uint32_t events)
 {
@@ -357,7 +358,7 @@ proc_new(struct ward_procs *t, const struct ward_proc_fns *fns, void *arg)
 	p->table = t;
 	p->fns = fns;
 	p->arg = arg;
-	p->pidfd = -1;
+	p->pidfd = p->status = -1;
 	return p;
 }
 
@@ -382,6 +383,7 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 	}
 	p->pid = ward_launch_pid(p->launch);
 	p->pidfd = ward_launch_take_pidfd(p->launch);
+	p->status = ward_launch_take_status(p->launch);
 	r = ward_watch_add(t->loop, &p->exit_watch, p->pidfd, EPOLLIN, on_exit_ready);
 	if (r == 0)
 		r = ward_watch_add(t->loop, &p->report_watch, ward_launch_report_fd(p->launch),

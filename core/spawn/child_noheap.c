@@ -2,10 +2,11 @@
  *
  * Rules, each with a test:
  * 1. No libc call, only linux/sys.h: libc's state belongs to the parent.
- * 2. It writes only its own stack and its own launch record and work slots.
+ * 2. It writes only its own stack and its own launch record and work slots; what it clones in turn has a
+ *    part of that stack.
  * 3. It reads only the launch that it was given.
  * 4. Every step has a row in stage.h.
- * 5. All failures leave through one label that writes the record and ends the process.
+ * 5. All failures leave through one function that writes the record and ends the process.
  * 6. The order is security: it changes only with a test.
  */
 #include <asm/errno.h>
@@ -21,22 +22,12 @@
 #include <stdbool.h>
 
 #include "linux/sys.h"
+#include "spawn/child_fd.h"
+#include "spawn/child_mount.h"
 #include "spawn/child_noheap.h"
+#include "spawn/child_ns.h"
+#include "spawn/child_outcome.h"
 #include "spawn/stage.h"
-
-/* How a step ended: 0 or an errno, and the operand that it stopped at. */
-struct outcome {
-	int err;
-	int operand;
-};
-
-static const struct outcome done = { 0, 0 };
-
-static struct outcome
-result(long r, int operand)
-{
-	return r < 0 ? (struct outcome){ (int)-r, operand } : done;
-}
 
 static struct outcome
 reset_signals(uint64_t set)
@@ -53,114 +44,6 @@ reset_signals(uint64_t set)
 			return result(r, sig);
 	}
 	return done;
-}
-
-/* Moves every source, and the report pipe, above the highest target: after this no dup3 can land on
- * a descriptor that is still needed, whatever the permutation. A source that is its own target stays:
- * no other has that target. */
-static struct outcome
-lift(struct ward_child *c, const int32_t *targets)
-{
-	long r;
-
-	for (uint32_t i = 0; i < c->nwork; i++) {
-		if (c->work[i] < 0 || c->work[i] > c->highest || c->work[i] == targets[i])
-			continue;
-		r = ward_sys_fcntl(c->work[i], F_DUPFD_CLOEXEC, c->highest + 1);
-		if (r < 0)
-			return result(r, (int)i);
-		c->work[i] = (int32_t)r;
-	}
-	if (c->report <= c->highest) {
-		r = ward_sys_fcntl(c->report, F_DUPFD_CLOEXEC, c->highest + 1);
-		if (r < 0)
-			return result(r, -1);
-		c->report = (int32_t)r;
-	}
-	return done;
-}
-
-static struct outcome
-place(int source, int target)
-{
-	return result(source == target ? ward_sys_fcntl(target, F_SETFD, 0)
-				       : ward_sys_dup3(source, target, 0),
-		      target);
-}
-
-/* The one-line files that name the ids of a user namespace take a single write. */
-static struct outcome
-write_file(const char *path, const void *bytes, uint32_t n)
-{
-	long fd = ward_sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
-	long r;
-
-	if (fd < 0)
-		return result(fd, 0);
-	r = ward_sys_write((int)fd, bytes, n);
-	(void)ward_sys_close((int)fd);
-	return result(r, 0);
-}
-
-static struct outcome
-change_root(const char *path)
-{
-	long r = ward_sys_chroot(path);
-
-	return result(r < 0 ? r : ward_sys_chdir("/"), 0);
-}
-
-static struct outcome
-clear_nonblock(int fd)
-{
-	long flags = ward_sys_fcntl(fd, F_GETFL, 0);
-
-	if (flags < 0)
-		return result(flags, fd);
-	if (!(flags & O_NONBLOCK))
-		return done;
-	return result(ward_sys_fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), fd);
-}
-
-static struct outcome
-close_gap(uint32_t first, uint32_t last)
-{
-	long r;
-
-	if (first > last)
-		return done;
-	r = ward_sys_close_range(first, last, 0);
-	if (r == -ENOSYS) { /* before 5.9: one by one, as far as a table can reach by default */
-		for (uint32_t fd = first; fd <= last && fd < 1u << 20; fd++)
-			(void)ward_sys_close((int)fd);
-		return done;
-	}
-	return result(r, (int)first);
-}
-
-/* Leaves open the targets, given in rising order, and what is needed until execve closes it: the
- * ruleset and the report pipe, which lift() has put above them. */
-static struct outcome
-close_others(const struct ward_child *c, const int32_t *keep, uint32_t n)
-{
-	int32_t low = c->report, high = c->ruleset < 0 ? c->report : c->work[c->ruleset];
-	uint32_t next = 0;
-
-	if (low > high) {
-		int32_t swap = low;
-
-		low = high;
-		high = swap;
-	}
-	for (uint32_t i = 0; i < n + 2; i++) {
-		uint32_t fd = (uint32_t)(i < n ? keep[i] : i == n ? low : high);
-		struct outcome o = fd > next ? close_gap(next, fd - 1) : done;
-
-		if (o.err)
-			return o;
-		next = fd + 1;
-	}
-	return close_gap(next, ~0u);
 }
 
 /* Each costs the kernel a copy of the credentials: what cannot be in the set is not dropped. */
@@ -341,6 +224,19 @@ exec_first(const struct ward_child *c, const char *const *candidates)
 	return o;
 }
 
+/* From below a root of its own, a directory that lies outside shows as "(unreachable)". */
+static struct outcome
+change_directory(const char *path, bool below_root)
+{
+	char cwd[4096]; /* PATH_MAX */
+	long r = ward_sys_chdir(path);
+
+	if (r < 0 || !below_root)
+		return result(r, 0);
+	r = ward_sys_getcwd(cwd, sizeof(cwd));
+	return result(r >= 0 && cwd[0] != '/' ? -EXDEV : r, 0);
+}
+
 static struct outcome
 take_identity_step(const struct ward_child *c, const struct ward_step *s)
 {
@@ -374,30 +270,6 @@ take_identity_step(const struct ward_child *c, const struct ward_step *s)
 }
 
 static struct outcome
-take_fd_step(struct ward_child *c, const struct ward_step *s)
-{
-	long r;
-
-	switch ((enum ward_stage)s->stage) {
-	case WARD_STAGE_FD_OPEN:
-		r = ward_sys_openat(AT_FDCWD, s->p, s->b | O_CLOEXEC | O_NOCTTY, 0666);
-		if (r >= 0)
-			c->work[s->a] = (int32_t)r;
-		return result(r, s->a);
-	case WARD_STAGE_FD_LIFT:
-		return lift(c, s->p);
-	case WARD_STAGE_FD_MOVE:
-		return place(c->work[s->a], s->b);
-	case WARD_STAGE_FD_BLOCK:
-		return clear_nonblock(s->a);
-	case WARD_STAGE_FD_CLOSE:
-		return close_others(c, s->p, s->n);
-	default:
-		return take_identity_step(c, s);
-	}
-}
-
-static struct outcome
 take(struct ward_child *c, const struct ward_step *s)
 {
 	static const uint64_t none;
@@ -427,16 +299,8 @@ take(struct ward_child *c, const struct ward_step *s)
 	case WARD_STAGE_LIMIT:
 	case WARD_STAGE_NOFILE:
 		return result(ward_sys_setrlimit(s->a, s->p), s->a);
-	case WARD_STAGE_USERNS:
-		return result(ward_sys_unshare(WARD_CLONE_NEWUSER), 0);
-	case WARD_STAGE_ID_MAP:
-		return write_file(s->p, s->q, s->n);
-	case WARD_STAGE_NAMESPACES:
-		return result(ward_sys_unshare((uint32_t)s->a), 0);
-	case WARD_STAGE_ROOT:
-		return change_root(s->p);
 	case WARD_STAGE_CWD:
-		return result(ward_sys_chdir(s->p), 0);
+		return change_directory(s->p, s->a);
 	case WARD_STAGE_NNP:
 		return result(ward_sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 	case WARD_STAGE_LANDLOCK:
@@ -448,34 +312,73 @@ take(struct ward_child *c, const struct ward_step *s)
 	case WARD_STAGE_EXEC:
 		return exec_first(c, s->p);
 	default:
-		return take_fd_step(c, s);
+		break;
 	}
+	/* The ranges of stage.h's order. */
+	if (s->stage >= WARD_STAGE_PRIVATE && s->stage <= WARD_STAGE_MOUNT)
+		return take_mount_step(c, s);
+	if (s->stage >= WARD_STAGE_USERNS && s->stage <= WARD_STAGE_USER_ENTER)
+		return take_namespace_step(c, s);
+	if (s->stage == WARD_STAGE_FD_OPEN ||
+	    (s->stage >= WARD_STAGE_FD_LIFT && s->stage <= WARD_STAGE_FD_CLOSE))
+		return take_fd_step(c, s);
+	return take_identity_step(c, s);
 }
 
-void
-ward_child_main(void *arg)
+static void program_main(void *arg);
+
+static void
+fail(struct ward_record *rec, struct outcome o)
 {
-	struct ward_child *c = arg;
-	struct ward_record *rec = c->record;
-	struct outcome o = { ENOEXEC, 0 }; /* a plan that does not end in exec */
-	uint32_t i;
-
-	for (i = 0; i < c->nsteps; i++) {
-		const struct ward_step *s = &c->steps[i];
-
-		rec->step = i;
-		rec->stage = s->stage;
-		o = take(c, s);
-		if (o.err && !s->soft)
-			goto fail;
-		if (o.err)
-			rec->soft_err[s->stage] = o.err;
-	}
-fail:
 	rec->operand = o.operand;
 	rec->err = o.err ? o.err : ENOEXEC;
 	for (;;) {
 		(void)ward_sys_exit_group(127);
 		__builtin_trap();
 	}
+}
+
+/* Takes the steps from @from on. Never returns. */
+static void
+walk(struct ward_child *c, uint32_t from)
+{
+	struct ward_record *rec = c->record;
+	struct outcome o = { ENOEXEC, 0 }; /* a plan that does not end in exec */
+
+	for (uint32_t i = from; i < c->nsteps; i++) {
+		const struct ward_step *s = &c->steps[i];
+		struct program program = { c, i + 1, -1 };
+
+		rec->step = i;
+		rec->stage = s->stage;
+		o = s->stage == WARD_STAGE_INIT ? start_init(c, s, program_main, &program)
+						: take(c, s);
+		if (o.err && !s->soft)
+			break;
+		if (o.err)
+			rec->soft_err[s->stage] = o.err;
+	}
+	fail(rec, o);
+}
+
+/* The process that init was cloned from it for. When init fails, the kernel ends us with it. */
+static void
+program_main(void *arg)
+{
+	const struct program *p = arg;
+	struct ward_child *c = p->child;
+	uint32_t from = p->from;
+	char byte;
+	long n = ward_sys_read(p->ready, &byte, 1);
+
+	(void)ward_sys_set_tid_address(&c->record->here);
+	if (n != 1)
+		fail(c->record, result(n < 0 ? n : -EPIPE, 0));
+	walk(c, from);
+}
+
+void
+ward_child_main(void *arg)
+{
+	walk(arg, 0);
 }

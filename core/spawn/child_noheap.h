@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spawn/mount.h"
 #include "spawn/stage.h"
 
 /* One step; the meaning of the operands by stage:
@@ -20,11 +21,20 @@
  *	AFFINITY p: bit mask of n bytes, for sched_setaffinity(2)
  *	UMASK	a: mask
  *	LIMIT, NOFILE a: resource, p: uint64_t[2], soft and hard
- *	USERNS	-
- *	ID_MAP	p: path, q: n bytes to write there
- *	NAMESPACES a: CLONE_NEW* flags
- *	ROOT	p: path
  *	FD_OPEN	a: work slot, p: path, b: flags of open(2)
+ *	USERNS	a: work slot for it, p: struct ward_maps; a < 0: own now, p unused
+ *	ID_MAP, NESTED p: path, q: n bytes to write there
+ *	NAMESPACES a: CLONE_NEW* flags
+ *	HOSTNAME p: n bytes
+ *	LOOPBACK -
+ *	PRIVATE	-
+ *	MOUNT_MAKE a: work slot for it, p: struct ward_mount
+ *	MOUNT_FILL a: work slot of the mount, p: struct ward_fill, b: work slot of what it is like
+ *	MOUNT_ATTR a: work slot of the mount, or -1: everything in sight, b: MOUNT_ATTR_*, p: path,
+ *		n: 1: also on every mount below it
+ *	PIVOT	a: work slot of the new root, p: its source
+ *	MOUNT	a: work slot of the mount, p: target
+ *	USER_ENTER a: work slot of the user namespace
  *	FD_LIFT	p: int32_t[], the target of each work slot: every other source goes above every target
  *	FD_MOVE	a: work slot, b: target
  *	FD_BLOCK a: target
@@ -38,8 +48,9 @@
  *	AMBIENT	a: the last capability, p: struct ward_caps
  *	IDS_CHECK p: struct ward_ids
  *	CAPS_CHECK a: the last capability, p: struct ward_caps
- *	CWD	p: path
+ *	CWD	p: path, a: 1 when it must be below the root
  *	DEATHSIG a: signal or 0, b: 1 when the parent's pid cannot be seen (pid namespace)
+ *	INIT	a: work slot of its program, b: work slot of the pipe for the status
  *	NNP	-
  *	LANDLOCK a: work slot of the ruleset
  *	MASK	-
@@ -52,6 +63,13 @@ struct ward_step {
 	int32_t a, b;
 	uint32_t n;
 	const void *p, *q;
+};
+
+/* What a helper's user namespace gets written (user_namespaces(7)). */
+struct ward_maps {
+	const char *uid, *gid;
+	uint32_t nuid, ngid; /* bytes */
+	uint32_t nested;     /* 0: user namespaces below it are forbidden */
 };
 
 /* The ids that the program must have; a flag says whether each was set at all. */
@@ -85,22 +103,33 @@ struct ward_record {
 	volatile uint32_t step;	  /* its index in the plan */
 	volatile int32_t operand; /* which of its operands: work slot, descriptor, candidate */
 	volatile int32_t soft_err[WARD_STAGE_COUNT]; /* errno of soft steps that failed */
-	/* Set to 0 by the kernel when the child leaves shared memory (CLONE_CHILD_CLEARTID). */
+	/* Set to 0 by the kernel when the program's process leaves shared memory (CLONE_CHILD_CLEARTID). */
 	uint32_t here;
 };
+
+/* The child's stack, from the lowest address. Its upper half is the child's own; below stands what the
+ * child clones in turn: the program of a pid namespace with an init, and for a moment a helper, which makes
+ * a user namespace while the child waits. */
+#define WARD_STACK_SIZE	   ((size_t)64 * 1024)
+#define WARD_STACK_PROGRAM ((size_t)32 * 1024)
+#define WARD_STACK_HELPER  ((size_t)8 * 1024)
+
+/* Work slots that stay open until execve closes them. */
+#define WARD_KEPT 3
 
 /* All that the child may touch besides its stack. Lives until the report pipe's end-of-file. */
 struct ward_child {
 	const struct ward_step *steps;
 	uint32_t nsteps;
 	uint32_t nwork;
-	int32_t *work;	   /* source descriptor of each fd rule; the child's own copy */
-	uint32_t *scratch; /* room for the groups that IDS_CHECK reads back */
-	int32_t highest;   /* the highest target */
-	int32_t ruleset;   /* work slot of the Landlock ruleset, or -1 */
-	int32_t report;	   /* write end of the report pipe */
-	int32_t parent;	   /* pid of the supervisor */
-	uint64_t reset;	   /* signals whose disposition must be reset, bit n-1 for signal n */
+	int32_t *work;		 /* source descriptor of each fd rule; the child's own copy */
+	uint32_t *scratch;	 /* room for the groups that IDS_CHECK reads back */
+	int32_t highest;	 /* the highest target */
+	int32_t kept[WARD_KEPT]; /* work slots, or -1: ruleset, init, status */
+	int32_t report;		 /* write end of the report pipe */
+	int32_t parent;		 /* pid of the supervisor */
+	char *stack;		 /* WARD_STACK_SIZE bytes, lowest address */
+	uint64_t reset;		 /* signals whose disposition must be reset, bit n-1 for signal n */
 	struct ward_record *record;
 	const char *const *argv;
 	const char *const *envp;

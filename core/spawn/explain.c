@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "linux/caps.h"
+#include "spawn/explain.h"
 #include "spawn/plan.h"
 #include "spawn/stage.h"
 
@@ -141,26 +142,6 @@ explain_affinity(char *buf, size_t size, const struct ward_step *s)
 	for (uint32_t bit = 0; bit < s->n * 8 && (size_t)at < size; bit++) {
 		if (mask[bit / 8] >> (bit % 8) & 1)
 			at += snprintf(buf + at, size - (size_t)at, " %u", bit);
-	}
-	return at;
-}
-
-static int
-explain_namespaces(char *buf, size_t size, uint64_t flags)
-{
-	static const struct {
-		uint64_t flag;
-		const char *name;
-	} names[] = {
-		{ WARD_CLONE_NEWCGROUP, "cgroup" }, { WARD_CLONE_NEWIPC, "ipc" },
-		{ WARD_CLONE_NEWNS, "mount" },	    { WARD_CLONE_NEWNET, "net" },
-		{ WARD_CLONE_NEWTIME, "time" },	    { WARD_CLONE_NEWUTS, "uts" },
-	};
-	int at = snprintf(buf, size, "own");
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && (size_t)at < size; i++) {
-		if (flags & names[i].flag)
-			at += snprintf(buf + at, size - (size_t)at, " %s", names[i].name);
 	}
 	return at;
 }
@@ -304,18 +285,13 @@ explain_confinement(const struct ward_step *s, char *buf, size_t size)
 	const char *const *paths = s->p;
 
 	switch ((enum ward_stage)s->stage) {
-	case WARD_STAGE_USERNS:
-		return snprintf(buf, size, "own user namespace");
-	case WARD_STAGE_ID_MAP:
-		return snprintf(buf, size, "\"%s\" to %s", (const char *)s->q, (const char *)s->p);
-	case WARD_STAGE_NAMESPACES:
-		return explain_namespaces(buf, size, (uint32_t)s->a);
-	case WARD_STAGE_ROOT:
 	case WARD_STAGE_CWD:
 		return snprintf(buf, size, "%s", (const char *)s->p);
 	case WARD_STAGE_DEATHSIG:
 		return s->a ? snprintf(buf, size, "signal %d when the supervisor dies", s->a)
 			    : snprintf(buf, size, "it outlives the supervisor");
+	case WARD_STAGE_INIT:
+		return snprintf(buf, size, "an init as process 1; the program is its child");
 	case WARD_STAGE_NNP:
 		return snprintf(buf, size, "no_new_privs");
 	case WARD_STAGE_LANDLOCK:
@@ -339,8 +315,8 @@ ward_plan_explain(const struct ward_plan *plan, uint32_t i, char *buf, size_t si
 	/* The ranges of stage.h's order. */
 	if (stage <= WARD_STAGE_LIMIT)
 		return explain_process(s, buf, size);
-	if (stage <= WARD_STAGE_ROOT)
-		return explain_confinement(s, buf, size);
+	if (stage >= WARD_STAGE_USERNS && stage <= WARD_STAGE_USER_ENTER)
+		return ward_explain_ns(s, buf, size);
 	if (stage <= WARD_STAGE_FD_CLOSE)
 		return explain_fd(plan, s, buf, size);
 	if (stage == WARD_STAGE_NOFILE)
@@ -356,13 +332,28 @@ ward_plan_operand(const struct ward_plan *plan, uint32_t i, int err, int operand
 {
 	const struct ward_step *s = &plan->steps[i];
 
+	static const char *const user_files[] = { "", ": uid_map", ": gid_map", ": its limit" };
+	const struct ward_mount *m = s->p;
+
 	buf[0] = '\0';
 	switch ((enum ward_stage)s->stage) {
 	case WARD_STAGE_FD_OPEN:
 	case WARD_STAGE_CWD:
-	case WARD_STAGE_ROOT:
 	case WARD_STAGE_ID_MAP:
+	case WARD_STAGE_MOUNT_ATTR:
+	case WARD_STAGE_PIVOT:
+	case WARD_STAGE_MOUNT:
 		(void)snprintf(buf, size, " %s", (const char *)s->p);
+		break;
+	case WARD_STAGE_USERNS:
+		(void)snprintf(buf, size, "%s", user_files[operand & 3]);
+		break;
+	case WARD_STAGE_MOUNT_MAKE:
+		(void)snprintf(buf, size, " %s of %s", m->target, m->type ? m->type : m->source);
+		break;
+	case WARD_STAGE_MOUNT_FILL:
+		(void)snprintf(buf, size, " %s in %s", ((const struct ward_fill *)s->p)->path,
+			       (const char *)s->q);
 		break;
 	case WARD_STAGE_LIMIT:
 	case WARD_STAGE_NOFILE:

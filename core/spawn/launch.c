@@ -12,10 +12,8 @@
 #include "base/fd.h"
 #include "linux/procfs.h"
 #include "linux/sys.h"
+#include "spawn/init.h"
 #include "spawn/stage.h"
-
-/* What the child needs is a few hundred bytes; the rest is for a compiler that inlines nothing. */
-#define STACK_SIZE ((size_t)64 * 1024)
 
 /* [guard page][stack][record page, MAP_SHARED], kept and reused. */
 struct area {
@@ -32,6 +30,7 @@ struct ward_launcher {
 	unsigned int masked; /* pending launches that change ids */
 	int dumpable;	     /* what it was before the first of them */
 	int suid_dumpable;   /* the sysctl, open: each of those launches asks for it; or -errno */
+	int init;	     /* the program of inits, or -1: none was needed yet */
 };
 
 struct ward_launch {
@@ -41,9 +40,10 @@ struct ward_launch {
 	pid_t pid;
 	int pidfd;
 	int report; /* read end */
+	int status; /* read end of the pipe from an init, or -1 */
 	int cgroup; /* borrowed while cloning, or -1 */
 	bool masked;
-	int32_t work[]; /* nfds work slots, then the scratch for ngroups */
+	int32_t work[]; /* nwork work slots, then the scratch for ngroups */
 };
 
 /* Dispositions that CLONE_CLEAR_SIGHAND leaves alone and execve would pass on. */
@@ -71,6 +71,7 @@ ward_launcher_new(struct ward_launcher **out)
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->ignored = ignored_signals();
 	l->suid_dumpable = ward_procfs_open_suid_dumpable();
+	l->init = -1;
 	*out = l;
 	return 0;
 }
@@ -78,7 +79,7 @@ ward_launcher_new(struct ward_launcher **out)
 static void
 area_free(struct area *a)
 {
-	(void)munmap(a->base, 2 * a->page + STACK_SIZE);
+	(void)munmap(a->base, 2 * a->page + WARD_STACK_SIZE);
 	free(a);
 }
 
@@ -94,6 +95,7 @@ ward_launcher_free(struct ward_launcher *l)
 		area_free(a);
 	}
 	ward_fd_close(&l->suid_dumpable);
+	ward_fd_close(&l->init);
 	free(l);
 }
 
@@ -111,11 +113,11 @@ area_take(struct ward_launcher *l)
 	if (!a)
 		return NULL;
 	a->page = l->page;
-	a->base = mmap(NULL, 2 * a->page + STACK_SIZE, PROT_READ | PROT_WRITE,
+	a->base = mmap(NULL, 2 * a->page + WARD_STACK_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
 	if (a->base == MAP_FAILED)
 		goto fail_alloc;
-	record = a->base + a->page + STACK_SIZE;
+	record = a->base + a->page + WARD_STACK_SIZE;
 	if (mprotect(a->base, a->page, PROT_NONE) < 0 ||
 	    mmap(record, a->page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED,
 		 -1, 0) == MAP_FAILED)
@@ -123,7 +125,7 @@ area_take(struct ward_launcher *l)
 	return a;
 
 fail_map:
-	(void)munmap(a->base, 2 * a->page + STACK_SIZE);
+	(void)munmap(a->base, 2 * a->page + WARD_STACK_SIZE);
 fail_alloc:
 	free(a);
 	return NULL;
@@ -181,13 +183,15 @@ clone_child(struct ward_launcher *l, struct ward_launch *launch)
 	const uint64_t all = ~UINT64_C(0);
 	char *stack = launch->area->base + launch->area->page;
 	uint64_t flags = mode_flags(launch->plan->clone) | launch->plan->clone_flags;
+	/* Behind an init it is another process that takes the last steps, and says this itself. */
+	uint64_t cleartid = launch->plan->init < 0 ? WARD_CLONE_CHILD_CLEARTID : 0;
 	struct ward_clone_args args = {
-		.flags = flags | WARD_CLONE_CLEAR_SIGHAND | WARD_CLONE_CHILD_CLEARTID,
+		.flags = flags | cleartid | WARD_CLONE_CLEAR_SIGHAND,
 		.pidfd = (uint64_t)(uintptr_t)&launch->pidfd,
 		.child_tid = (uint64_t)(uintptr_t)&launch->child.record->here,
 		.exit_signal = SIGCHLD,
 		.stack = (uint64_t)(uintptr_t)stack,
-		.stack_size = STACK_SIZE,
+		.stack_size = WARD_STACK_SIZE,
 	};
 	uint64_t old;
 	long r;
@@ -208,7 +212,7 @@ clone_child(struct ward_launcher *l, struct ward_launch *launch)
 	 * group of its own is not to be had there. */
 	if (launch->cgroup < 0 && (r == -ENOSYS || r == -EINVAL || r == -EPERM)) {
 		launch->child.reset = all;
-		r = ward_sys_clone(flags | SIGCHLD, stack + STACK_SIZE, &launch->pidfd,
+		r = ward_sys_clone(flags | SIGCHLD, stack + WARD_STACK_SIZE, &launch->pidfd,
 				   ward_child_main, &launch->child);
 		l->no_clone3 |= r > 0;
 	}
@@ -219,7 +223,7 @@ clone_child(struct ward_launcher *l, struct ward_launch *launch)
 static struct ward_launch *
 launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slots)
 {
-	size_t words = plan->nfds + (size_t)plan->ids.ngroups;
+	size_t words = plan->nwork + (size_t)plan->ids.ngroups;
 	struct ward_launch *launch = calloc(1, sizeof(*launch) + words * sizeof(int32_t));
 
 	if (!launch)
@@ -230,7 +234,7 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 		return NULL;
 	}
 	launch->plan = plan;
-	launch->pidfd = launch->report = -1;
+	launch->pidfd = launch->report = launch->status = -1;
 	launch->cgroup = slots[WARD_SLOT_CGROUP];
 	for (uint32_t i = 0; i < plan->nfds; i++) {
 		const struct ward_fd_rule *f = &plan->fds[i];
@@ -239,17 +243,20 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 				  : f->source == WARD_SOURCE_FD ? f->number
 								: -1;
 	}
+	for (uint32_t i = plan->nfds; i < plan->nwork; i++)
+		launch->work[i] = -1;
 	launch->child = (struct ward_child){
 		.steps = plan->steps,
 		.nsteps = plan->nsteps,
-		.nwork = plan->nfds,
+		.nwork = plan->nwork,
 		.work = launch->work,
-		.scratch = (uint32_t *)(launch->work + plan->nfds),
+		.scratch = (uint32_t *)(launch->work + plan->nwork),
 		.highest = plan->highest,
-		.ruleset = plan->ruleset,
+		.kept = { plan->ruleset, plan->init, plan->init < 0 ? -1 : plan->init + 1 },
 		.report = -1,
 		.parent = getpid(),
-		.record = (void *)(launch->area->base + launch->area->page + STACK_SIZE),
+		.stack = launch->area->base + launch->area->page,
+		.record = (void *)(launch->area->base + launch->area->page + WARD_STACK_SIZE),
 		.argv = plan->argv,
 		.envp = plan->envp,
 	};
@@ -259,12 +266,37 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 	return launch;
 }
 
+/* What an init needs: its program, and a pipe on which it tells how the program of the plan ended. *writer
+ * is to be closed after the clone. */
+static int
+prepare_init(struct ward_launcher *l, struct ward_launch *launch, int *writer, struct ward_err *err)
+{
+	int ends[2];
+
+	if (l->init < 0) {
+		int fd = ward_init_open();
+
+		if (fd < 0)
+			return ward_err_set(err, WARD_STAGE_PREPARE, -fd,
+					    "cannot prepare an init: %s", strerror(-fd));
+		l->init = fd;
+	}
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return ward_err_set(err, WARD_STAGE_PREPARE, errno,
+				    "cannot make the status pipe: %s", strerror(errno));
+	launch->status = ends[0];
+	launch->work[launch->plan->init] = l->init;
+	launch->work[launch->plan->init + 1] = *writer = ends[1];
+	return 0;
+}
+
 int
 ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const int *slots,
 		  struct ward_launch **out, struct ward_err *err)
 {
 	struct ward_launch *launch = launch_new(l, plan, slots);
 	WARD_AUTO_FD int child_end = -1;
+	WARD_AUTO_FD int status = -1;
 	int report[2];
 	long r;
 
@@ -282,6 +314,11 @@ ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const i
 		if (r < 0)
 			goto fail;
 		launch->masked = true;
+	}
+	if (plan->init >= 0) {
+		r = prepare_init(l, launch, &status, err);
+		if (r < 0)
+			goto fail;
 	}
 	r = clone_child(l, launch);
 	if (r < 0) {
@@ -308,6 +345,12 @@ int
 ward_launch_take_pidfd(struct ward_launch *launch)
 {
 	return ward_fd_steal(&launch->pidfd);
+}
+
+int
+ward_launch_take_status(struct ward_launch *launch)
+{
+	return ward_fd_steal(&launch->status);
 }
 
 int
@@ -368,6 +411,7 @@ ward_launch_free(struct ward_launcher *l, struct ward_launch *launch)
 		unmask_memory(l);
 	ward_fd_close(&launch->pidfd);
 	ward_fd_close(&launch->report);
+	ward_fd_close(&launch->status);
 	area_give(l, launch->area);
 	free(launch);
 }

@@ -13,15 +13,15 @@
 #include "base/pack.h"
 #include "linux/caps.h"
 #include "linux/uapi.h"
+#include "spawn/plan_build.h"
 #include "spawn/search.h"
 #include "spawn/stage.h"
 
 /* The most fd rules of one plan: their work slots live in the launch's fixed mapping. */
 #define FDS_MAX 1024
 
-/* Steps that a plan can hold besides those of its fd rules and limits: one for each stage, and two
- * more maps of ids. */
-#define STEPS_FIXED (WARD_STAGE_COUNT + 2)
+/* Steps that a plan can hold besides those of its fd rules, limits and namespaces: one for each stage. */
+#define STEPS_FIXED WARD_STAGE_COUNT
 
 static int
 compare_int(const void *a, const void *b)
@@ -31,24 +31,8 @@ compare_int(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int
-compare_gid(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* A plan being built, in either pass. */
-struct build {
-	struct ward_pack pack;
-	struct ward_step *steps; /* NULL while measuring */
-	uint32_t nsteps;
-	bool soft; /* what is added now may fail without ending the launch */
-};
-
-static void
-add(struct build *b, struct ward_step step)
+void
+ward_build_add(struct ward_build *b, struct ward_step step)
 {
 	step.soft = b->soft;
 	if (b->steps)
@@ -57,35 +41,30 @@ add(struct build *b, struct ward_step step)
 }
 
 static void
-add_number(struct build *b, enum ward_stage stage, int number)
+add_number(struct ward_build *b, enum ward_stage stage, int number)
 {
-	add(b, (struct ward_step){ .stage = (uint16_t)stage, .a = number });
-}
-
-static void
-add_path(struct build *b, enum ward_stage stage, const char *path)
-{
-	add(b, (struct ward_step){ .stage = (uint16_t)stage, .p = ward_pack_str(&b->pack, path) });
+	ward_build_add(b, (struct ward_step){ .stage = (uint16_t)stage, .a = number });
 }
 
 /* The limit on descriptors comes after the descriptors, the others come first. */
 static void
-add_limits(struct build *b, const struct ward_draft *d, enum ward_stage stage)
+add_limits(struct ward_build *b, const struct ward_draft *d, enum ward_stage stage)
 {
 	for (size_t i = 0; i < d->process.nlimits; i++) {
 		const struct ward_limit *l = &d->process.limits[i];
 
 		if ((stage == WARD_STAGE_NOFILE) != (l->resource == RLIMIT_NOFILE))
 			continue;
-		add(b, (struct ward_step){ .stage = (uint16_t)stage,
-					   .a = l->resource,
-					   .p = ward_pack_copy(&b->pack, l->value, sizeof(l->value),
-							       _Alignof(uint64_t)) });
+		ward_build_add(b, (struct ward_step){ .stage = (uint16_t)stage,
+						      .a = l->resource,
+						      .p = ward_pack_copy(&b->pack, l->value,
+									  sizeof(l->value),
+									  _Alignof(uint64_t)) });
 	}
 }
 
 static void
-add_process(struct build *b, const struct ward_draft *d)
+add_process(struct ward_build *b, const struct ward_draft *d)
 {
 	const struct ward_draft_process *p = &d->process;
 
@@ -94,47 +73,18 @@ add_process(struct build *b, const struct ward_draft *d)
 	if (p->set_nice)
 		add_number(b, WARD_STAGE_NICE, p->nice);
 	if (p->set_sched)
-		add(b, (struct ward_step){
-			       .stage = WARD_STAGE_SCHED, .a = p->policy, .b = p->priority });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SCHED,
+						      .a = p->policy,
+						      .b = p->priority });
 	if (p->affinity)
-		add(b,
-		    (struct ward_step){ .stage = WARD_STAGE_AFFINITY,
-					.n = (uint32_t)p->affinity_size,
-					.p = ward_pack_copy(&b->pack, p->affinity, p->affinity_size,
-							    _Alignof(unsigned long)) });
+		ward_build_add(b,
+			       (struct ward_step){ .stage = WARD_STAGE_AFFINITY,
+						   .n = (uint32_t)p->affinity_size,
+						   .p = ward_pack_copy(&b->pack, p->affinity,
+								       p->affinity_size,
+								       _Alignof(unsigned long)) });
 	add_number(b, WARD_STAGE_UMASK, (int)d->umask);
 	add_limits(b, d, WARD_STAGE_LIMIT);
-}
-
-static void
-add_map(struct build *b, const char *path, const char *text)
-{
-	add(b, (struct ward_step){ .stage = WARD_STAGE_ID_MAP,
-				   .n = (uint32_t)strlen(text),
-				   .p = ward_pack_str(&b->pack, path),
-				   .q = ward_pack_str(&b->pack, text) });
-}
-
-/* The user namespace comes first: what an unprivileged supervisor unshares after it belongs to it.
- * Without privilege one id can be mapped, onto itself, and groups must be given up (user_namespaces(7)). */
-static void
-add_namespaces(struct build *b, const struct ward_draft *d)
-{
-	uint64_t flags = d->sandbox.namespaces & ~(WARD_CLONE_NEWUSER | WARD_CLONE_NEWPID);
-	char map[64];
-
-	if (d->sandbox.namespaces & WARD_CLONE_NEWUSER) {
-		add(b, (struct ward_step){ .stage = WARD_STAGE_USERNS });
-		add_map(b, "/proc/self/setgroups", "deny");
-		(void)snprintf(map, sizeof(map), "%u %u 1", geteuid(), geteuid());
-		add_map(b, "/proc/self/uid_map", map);
-		(void)snprintf(map, sizeof(map), "%u %u 1", getegid(), getegid());
-		add_map(b, "/proc/self/gid_map", map);
-	}
-	if (flags)
-		add_number(b, WARD_STAGE_NAMESPACES, (int32_t)flags);
-	if (d->sandbox.root)
-		add_path(b, WARD_STAGE_ROOT, d->sandbox.root);
 }
 
 static const struct ward_fd_rule *
@@ -171,39 +121,47 @@ pack_targets(struct ward_pack *p, const struct ward_draft *d, uint32_t *n)
 	return to;
 }
 
-/* The target of each rule. */
+/* The target of each work slot; what no rule put there has none. */
 static const int32_t *
-pack_places(struct ward_pack *p, const struct ward_draft *d)
+pack_places(struct ward_build *b, const struct ward_draft *d)
 {
-	int32_t *to = ward_pack_take(p, d->nfds * sizeof(*to), _Alignof(int32_t));
+	int32_t *to = ward_pack_take(&b->pack, b->nwork * sizeof(*to), _Alignof(int32_t));
 
-	for (size_t i = 0; to && i < d->nfds; i++)
-		to[i] = d->fds[i].target;
+	for (size_t i = 0; to && i < b->nwork; i++)
+		to[i] = i < d->nfds ? d->fds[i].target : -1;
 	return to;
 }
 
 static void
-add_fds(struct build *b, const struct ward_draft *d, const struct ward_fd_rule *packed)
+add_opens(struct ward_build *b, const struct ward_draft *d, const struct ward_fd_rule *packed)
+{
+	for (size_t i = 0; i < d->nfds; i++) {
+		if (d->fds[i].source == WARD_SOURCE_PATH)
+			ward_build_add(b,
+				       (struct ward_step){ .stage = WARD_STAGE_FD_OPEN,
+							   .a = (int32_t)i,
+							   .b = d->fds[i].flags,
+							   .p = packed ? packed[i].path : NULL });
+	}
+}
+
+static void
+add_fds(struct ward_build *b, const struct ward_draft *d)
 {
 	const int32_t *targets;
 	uint32_t n;
 
-	for (size_t i = 0; i < d->nfds; i++) {
-		if (d->fds[i].source == WARD_SOURCE_PATH)
-			add(b, (struct ward_step){ .stage = WARD_STAGE_FD_OPEN,
-						   .a = (int32_t)i,
-						   .b = d->fds[i].flags,
-						   .p = packed ? packed[i].path : NULL });
-	}
-	add(b, (struct ward_step){ .stage = WARD_STAGE_FD_LIFT, .p = pack_places(&b->pack, d) });
+	ward_build_add(b,
+		       (struct ward_step){ .stage = WARD_STAGE_FD_LIFT, .p = pack_places(b, d) });
 	for (size_t i = 0; i < d->nfds; i++) {
 		const struct ward_fd_rule *f = &d->fds[i];
 
 		if (f->target >= 0)
-			add(b, (struct ward_step){ .stage = WARD_STAGE_FD_MOVE,
-						   .a = f->source == WARD_SOURCE_SAME ? f->number
-										      : (int32_t)i,
-						   .b = f->target });
+			ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_FD_MOVE,
+							      .a = f->source == WARD_SOURCE_SAME
+									   ? f->number
+									   : (int32_t)i,
+							      .b = f->target });
 	}
 	for (size_t i = 0; i < d->nfds; i++) {
 		const struct ward_fd_rule *f = &d->fds[i];
@@ -214,7 +172,7 @@ add_fds(struct build *b, const struct ward_draft *d, const struct ward_fd_rule *
 			add_number(b, WARD_STAGE_FD_BLOCK, d->fds[i].target);
 	}
 	targets = pack_targets(&b->pack, d, &n);
-	add(b, (struct ward_step){ .stage = WARD_STAGE_FD_CLOSE, .n = n, .p = targets });
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_FD_CLOSE, .n = n, .p = targets });
 }
 
 static bool
@@ -226,7 +184,7 @@ given(const struct ward_caps *caps, enum ward_capset set)
 /* What is in the bounding set when the child comes to drop from it: at most what is in ours, which never grows,
  * unless a user namespace of its own has filled it again. */
 static const uint64_t *
-pack_bounding(struct build *b, const struct ward_draft *d)
+pack_bounding(struct ward_build *b, const struct ward_draft *d)
 {
 	uint64_t most = d->sandbox.namespaces & WARD_CLONE_NEWUSER
 				? ~UINT64_C(0)
@@ -237,57 +195,60 @@ pack_bounding(struct build *b, const struct ward_draft *d)
 
 /* Who the program is: ids are always fatal, capabilities as the sandbox says. */
 static struct ward_ids
-add_identity(struct build *b, const struct ward_draft *d, bool soft)
+add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 {
-	const struct ward_caps *caps = &d->sandbox.caps;
+	const struct ward_caps own = ward_build_caps(&d->sandbox), *caps = &own;
 	const void *c = ward_pack_copy(&b->pack, caps, sizeof(*caps), _Alignof(struct ward_caps));
 	uint64_t kept = caps->set[WARD_CAP_PERMITTED] | caps->set[WARD_CAP_EFFECTIVE] |
 			caps->set[WARD_CAP_AMBIENT];
-	struct ward_ids ids = d->ids, *packed;
-	uint32_t *groups = ward_pack_copy(&b->pack, d->ids.groups,
-					  d->ids.ngroups * sizeof(uint32_t), _Alignof(uint32_t));
+	struct ward_ids ids = ward_build_ids(d), *packed;
+	uint32_t *groups = ward_pack_copy(&b->pack, ids.groups, ids.ngroups * sizeof(uint32_t),
+					  _Alignof(uint32_t));
 	int last = d->sandbox.last_cap;
 
 	ids.groups = groups;
 	if (groups && ids.ngroups)
-		qsort(groups, ids.ngroups, sizeof(*groups), compare_gid);
+		ward_build_sort_groups(&d->sandbox, groups, ids.ngroups);
 	packed = ward_pack_copy(&b->pack, &ids, sizeof(ids), _Alignof(struct ward_ids));
 
 	b->soft = soft;
 	if (given(caps, WARD_CAP_BOUNDING))
-		add(b, (struct ward_step){ .stage = WARD_STAGE_BOUNDING,
-					   .a = last,
-					   .p = c,
-					   .q = pack_bounding(b, d) });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_BOUNDING,
+						      .a = last,
+						      .p = c,
+						      .q = pack_bounding(b, d) });
 	if (d->sandbox.set_securebits)
 		add_number(b, WARD_STAGE_SECUREBITS, d->sandbox.securebits);
 	if (ids.set_uid && kept)
-		add(b, (struct ward_step){ .stage = WARD_STAGE_KEEPCAPS });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_KEEPCAPS });
 	b->soft = false;
 	if (ids.set_groups)
-		add(b, (struct ward_step){
-			       .stage = WARD_STAGE_GROUPS, .n = ids.ngroups, .p = groups });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_GROUPS,
+						      .n = ids.ngroups,
+						      .p = groups });
 	if (ids.set_gid)
 		add_number(b, WARD_STAGE_GID, (int32_t)ids.gid);
 	if (ids.set_uid)
 		add_number(b, WARD_STAGE_UID, (int32_t)ids.uid);
 	b->soft = soft;
 	if (caps->given & ~(1u << WARD_CAP_BOUNDING | 1u << WARD_CAP_AMBIENT))
-		add(b, (struct ward_step){ .stage = WARD_STAGE_CAPS, .p = c });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_CAPS, .p = c });
 	if (given(caps, WARD_CAP_AMBIENT))
-		add(b, (struct ward_step){ .stage = WARD_STAGE_AMBIENT, .a = last, .p = c });
+		ward_build_add(
+			b, (struct ward_step){ .stage = WARD_STAGE_AMBIENT, .a = last, .p = c });
 	b->soft = false;
 	if (ids.set_groups || ids.set_gid || ids.set_uid)
-		add(b, (struct ward_step){ .stage = WARD_STAGE_IDS_CHECK, .p = packed });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_IDS_CHECK, .p = packed });
 	b->soft = soft;
 	if (caps->given)
-		add(b, (struct ward_step){ .stage = WARD_STAGE_CAPS_CHECK, .a = last, .p = c });
+		ward_build_add(
+			b, (struct ward_step){ .stage = WARD_STAGE_CAPS_CHECK, .a = last, .p = c });
 	b->soft = false;
 	return ids;
 }
 
 static const struct ward_bpf_prog *
-pack_filter(struct build *b, const struct ward_draft_sandbox *s)
+pack_filter(struct ward_build *b, const struct ward_draft_sandbox *s)
 {
 	struct ward_bpf_prog prog = { .len = s->nfilter };
 
@@ -298,23 +259,31 @@ pack_filter(struct build *b, const struct ward_draft_sandbox *s)
 
 /* From here on it is the user's process, and the last steps leave no way back. */
 static void
-add_confinement(struct build *b, const struct ward_draft *d, int32_t ruleset, bool soft)
+add_confinement(struct ward_build *b, const struct ward_draft *d, const struct ward_plan *plan,
+		bool soft)
 {
 	const struct ward_draft_sandbox *s = &d->sandbox;
 
-	add_path(b, WARD_STAGE_CWD, d->cwd);
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_CWD,
+					      .a = ward_build_has_root(s),
+					      .p = ward_pack_str(&b->pack, d->cwd) });
 	/* Also when there is none: the leash ends here. */
-	add(b, (struct ward_step){ .stage = WARD_STAGE_DEATHSIG,
-				   .a = d->process.deathsig,
-				   .b = (s->namespaces & WARD_CLONE_NEWPID) != 0 });
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_DEATHSIG,
+					      .a = d->process.deathsig,
+					      .b = (s->namespaces & WARD_CLONE_NEWPID) != 0 });
+	if (plan->init >= 0)
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_INIT,
+						      .a = plan->init,
+						      .b = plan->init + 1 });
 	b->soft = soft;
 	if (s->no_new_privs)
-		add(b, (struct ward_step){ .stage = WARD_STAGE_NNP });
-	if (ruleset >= 0)
-		add_number(b, WARD_STAGE_LANDLOCK, ruleset);
-	add(b, (struct ward_step){ .stage = WARD_STAGE_MASK });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_NNP });
+	if (plan->ruleset >= 0)
+		add_number(b, WARD_STAGE_LANDLOCK, plan->ruleset);
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_MASK });
 	if (s->filter)
-		add(b, (struct ward_step){ .stage = WARD_STAGE_SECCOMP, .p = pack_filter(b, s) });
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SECCOMP,
+						      .p = pack_filter(b, s) });
 	b->soft = false;
 }
 
@@ -331,9 +300,19 @@ work_slot(const struct ward_draft *d, enum ward_source source, int target, int n
 	return -1;
 }
 
+/* What it must be born with: nobody moves himself into another pid namespace. */
+static uint64_t
+clone_flags(const struct ward_draft_sandbox *s)
+{
+	if (!(s->namespaces & WARD_CLONE_NEWPID))
+		return 0;
+	return WARD_CLONE_NEWPID |
+	       (ward_build_enters_late(s) ? 0 : s->namespaces & WARD_CLONE_NEWUSER);
+}
+
 /* Lays the plan out; the same code measures and fills. The steps are added in stage.h's order. */
 static struct ward_plan *
-build(struct build *b, const struct ward_draft *d)
+build(struct ward_build *b, const struct ward_draft *d)
 {
 	struct ward_plan *plan = ward_pack_take(&b->pack, sizeof(*plan), _Alignof(max_align_t));
 	bool soft = d->sandbox.on_failure != WARD_FAIL_ERROR;
@@ -343,7 +322,8 @@ build(struct build *b, const struct ward_draft *d)
 		.ruleset = d->sandbox.has_ruleset ? work_slot(d, WARD_SOURCE_FD, -1, 0) : -1,
 		.ruleset_fd = d->sandbox.has_ruleset ? d->sandbox.ruleset : -1,
 		.clone = d->clone,
-		.clone_flags = d->sandbox.namespaces & WARD_CLONE_NEWPID,
+		.init = -1,
+		.clone_flags = clone_flags(&d->sandbox),
 		.on_failure = d->sandbox.on_failure,
 		.tty_rows = d->tty_rows,
 		.tty_cols = d->tty_cols,
@@ -353,9 +333,11 @@ build(struct build *b, const struct ward_draft *d)
 	const void *paths;
 	uint32_t n;
 
-	b->steps = ward_pack_take(
-		&b->pack, (STEPS_FIXED + 3 * d->nfds + d->process.nlimits) * sizeof(*b->steps),
-		_Alignof(struct ward_step));
+	b->steps = ward_pack_take(&b->pack,
+				  (STEPS_FIXED + 3 * d->nfds + d->process.nlimits +
+				   ward_build_sandbox_max(&d->sandbox)) *
+					  sizeof(*b->steps),
+				  _Alignof(struct ward_step));
 	v.file = ward_pack_str(&b->pack, d->file);
 	v.argv = ward_pack_strv(&b->pack, d->argv);
 	v.envp = ward_pack_strv(&b->pack, d->envp);
@@ -366,23 +348,31 @@ build(struct build *b, const struct ward_draft *d)
 		if (d->fds[i].source == WARD_SOURCE_SLOT)
 			v.slots |= 1u << d->fds[i].number;
 	}
+	b->nwork = v.nfds;
+	if ((v.clone_flags & WARD_CLONE_NEWPID) && !d->sandbox.pid1) {
+		v.init = (int32_t)b->nwork;
+		b->nwork += 2;
+	}
 
-	add(b, (struct ward_step){ .stage = WARD_STAGE_SIGNALS });
-	add(b, (struct ward_step){ .stage = WARD_STAGE_LEASH,
-				   .a = SIGKILL,
-				   .b = (v.clone_flags & WARD_CLONE_NEWPID) != 0 });
-	add(b, (struct ward_step){ .stage = d->session ? WARD_STAGE_SESSION : WARD_STAGE_PGROUP });
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SIGNALS });
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_LEASH,
+					      .a = SIGKILL,
+					      .b = (v.clone_flags & WARD_CLONE_NEWPID) != 0 });
+	ward_build_add(b, (struct ward_step){ .stage = d->session ? WARD_STAGE_SESSION
+								  : WARD_STAGE_PGROUP });
 	if (d->tty_rows)
 		add_number(b, WARD_STAGE_TTY, work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY));
 	add_process(b, d);
-	add_namespaces(b, d);
-	add_fds(b, d, v.fds);
+	add_opens(b, d, v.fds);
+	ward_build_sandbox(b, d);
+	add_fds(b, d);
 	add_limits(b, d, WARD_STAGE_NOFILE);
 	v.ids = add_identity(b, d, soft);
-	add_confinement(b, d, v.ruleset, soft);
+	add_confinement(b, d, &v, soft);
 	paths = ward_search_pack(&b->pack, d->file, d->envp, &n);
-	add(b, (struct ward_step){ .stage = WARD_STAGE_EXEC, .n = n, .p = paths });
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_EXEC, .n = n, .p = paths });
 
+	v.nwork = b->nwork;
 	v.steps = b->steps;
 	v.nsteps = b->nsteps;
 	if (plan)
@@ -403,9 +393,6 @@ check(const struct ward_draft *d, struct ward_err *err)
 	if (d->tty_rows && (!d->session || work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY) < 0))
 		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
 				    "a controlling terminal needs a session of its own");
-	if ((d->sandbox.namespaces & WARD_CLONE_NEWUSER) && d->ids.set_groups)
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "a user namespace that maps one id allows no change of ids");
 	if (d->nfds > FDS_MAX)
 		return ward_err_set(err, WARD_STAGE_PREPARE, E2BIG,
 				    "%zu descriptors are given, at most %d are possible", d->nfds,
@@ -440,10 +427,12 @@ check(const struct ward_draft *d, struct ward_err *err)
 int
 ward_plan_new(const struct ward_draft *draft, struct ward_plan **out, struct ward_err *err)
 {
-	struct build measure = { 0 }, fill = { 0 };
+	struct ward_build measure = { 0 }, fill = { 0 };
 	void *block;
 	int r = check(draft, err);
 
+	if (r == 0)
+		r = ward_build_check(draft, err);
 	if (r < 0)
 		return r;
 	(void)build(&measure, draft);

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "linux/uapi.h"
 #include "spawn/child_noheap.h"
+#include "spawn/mount.h"
 
 /* Where a descriptor of the child comes from. */
 enum ward_source {
@@ -73,6 +74,16 @@ struct ward_draft_sandbox {
 	enum ward_on_failure on_failure;
 	bool no_new_privs;
 	uint64_t namespaces; /* WARD_CLONE_NEW* */
+	bool privileged; /* the supervisor has CAP_SYS_ADMIN: its user namespaces come last, else first */
+	bool nested; /* user namespaces below its own may be made */
+	bool pid1;   /* the program is the first process of its pid namespace, without an init */
+	const struct ward_id_range *uid_map,
+		*gid_map; /* of the user namespace; none: see plan_ns.c */
+	size_t nuid_map, ngid_map;
+	const char *hostname;		 /* NULL: unchanged */
+	const struct ward_mount *mounts; /* in the order in which they are placed */
+	size_t nmounts;
+	uint32_t host_attr; /* MOUNT_ATTR_* for the host's tree, where no mount is the root */
 	struct ward_caps caps;
 	int last_cap; /* the kernel's last capability; used when caps are given */
 	bool set_securebits, has_ruleset;
@@ -80,7 +91,6 @@ struct ward_draft_sandbox {
 	int ruleset; /* Landlock; moved to the plan on success; also the rule with target -1 and source FD */
 	const struct ward_bpf *filter; /* seccomp; NULL: none */
 	uint16_t nfilter;
-	const char *root; /* chroot(2); NULL: none */
 };
 
 /* What a service wants, still loose: every pointer is borrowed until ward_plan_new returns. */
@@ -109,12 +119,14 @@ struct ward_plan {
 	const char *const *envp;
 	const struct ward_fd_rule *fds; /* one work slot each, same index */
 	uint32_t nfds;
+	uint32_t nwork;	 /* work slots: nfds, and those that steps fill */
 	uint32_t slots;	 /* bit s: a launch must bring slot s */
 	int32_t highest; /* highest target, -1 without any */
 	int32_t ruleset; /* work slot of the Landlock ruleset, or -1 */
 	int ruleset_fd;	 /* owned, or -1 */
+	int32_t init;	 /* work slot of the init program, the next one the pipe to it; or -1 */
 	enum ward_clone_mode clone;
-	uint64_t clone_flags; /* WARD_CLONE_NEWPID or 0 */
+	uint64_t clone_flags; /* WARD_CLONE_NEWPID, with it WARD_CLONE_NEWUSER, or 0 */
 	enum ward_on_failure on_failure;
 	uint16_t tty_rows, tty_cols; /* of the terminal in slot WARD_SLOT_TTY */
 	bool set_oom;
@@ -133,6 +145,9 @@ bool ward_plan_changes_ids(const struct ward_plan *plan);
 /* The word for a stage ("exec"), and the end of "cannot ..."; never NULL. */
 const char *ward_stage_name(int stage);
 const char *ward_stage_sentence(int stage);
+
+/* Writes what the child is born with besides its steps; nothing when it is nothing. As snprintf(3). */
+int ward_plan_explain_birth(const struct ward_plan *plan, char *buf, size_t size);
 
 /* RLIMIT_* for a name of prlimit(1) ("nofile"), or -1. */
 int ward_limit_number(const char *name);

@@ -27,11 +27,24 @@
 	X(AFFINITY, "affinity", "set the CPU affinity")                  \
 	X(UMASK, "umask", "set the umask")                               \
 	X(LIMIT, "limit", "set the limit")                               \
+	/* paths are the host's: before the root changes */              \
+	X(FD_OPEN, "fd_open", "open")                                    \
+	/* without privilege the user namespace gives what follows */    \
 	X(USERNS, "userns", "make the user namespace")                   \
 	X(ID_MAP, "id_map", "write")                                     \
+	X(NESTED, "nested", "forbid user namespaces of its own")         \
 	X(NAMESPACES, "namespaces", "make the namespaces")               \
-	X(ROOT, "root", "change the root to")                            \
-	X(FD_OPEN, "fd_open", "open")                                    \
+	X(HOSTNAME, "hostname", "set the host name")                     \
+	X(LOOPBACK, "loopback", "bring up the loopback device")          \
+	/* every source is taken while the host is in sight */           \
+	X(PRIVATE, "private", "keep its mounts to itself")               \
+	X(MOUNT_MAKE, "mount_make", "make the mount for")                \
+	X(MOUNT_FILL, "mount_fill", "create the mount point")            \
+	X(MOUNT_ATTR, "mount_attr", "set the attributes of the mount")   \
+	X(PIVOT, "pivot", "change the root to")                          \
+	X(MOUNT, "mount", "mount on")                                    \
+	/* with privilege it is last, so that it owns no mount */        \
+	X(USER_ENTER, "user_enter", "enter the user namespace")          \
 	X(FD_LIFT, "fd_lift", "take over descriptor")                    \
 	X(FD_MOVE, "fd_move", "place descriptor")                        \
 	X(FD_BLOCK, "fd_block", "clear O_NONBLOCK of descriptor")        \
@@ -52,6 +65,7 @@
 	/* as that user */                                               \
 	X(CWD, "cwd", "change to directory")                             \
 	X(DEATHSIG, "deathsig", "tie its life to the supervisor's")      \
+	X(INIT, "init", "start the init of the pid namespace")           \
 	X(NNP, "nnp", "set no_new_privs")                                \
 	X(LANDLOCK, "landlock", "enforce the Landlock ruleset")          \
 	X(MASK, "mask", "empty the signal mask")                         \

@@ -203,6 +203,9 @@ local function build(given, host, source, spawned)
   local user, ids
   if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
   local tty <const> = process.tty("tty", given.tty)
+  local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again)
+  -- The script's directory is not to be found below another root.
+  local home <const> = sandbox.has_root(box) and "/" or "."
   local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end
   local function flag(key, default)
     if given[key] == nil then return default end
@@ -214,7 +217,7 @@ local function build(given, host, source, spawned)
     source = source or (again and value.string("source", given.source, { max = MAX_SOURCE })) or "?",
     cmd = cmd,
     arg0 = given.arg0 == nil and cmd[1] or value.string("arg0", given.arg0),
-    cwd = resolve("cwd", given.cwd == nil and "." or value.string("cwd", given.cwd, { max = value.MAX_PATH })),
+    cwd = resolve("cwd", given.cwd == nil and home or value.string("cwd", given.cwd, { max = value.MAX_PATH })),
     umask = umask(given.umask),
     env = environment(given, host, resolve, again),
     env_clear = flag("env_clear", false),
@@ -232,7 +235,7 @@ local function build(given, host, source, spawned)
     oom_score_adj = process.oom_score_adj("oom_score_adj", given.oom_score_adj),
     cgroup = cgroup.normalise("cgroup", given.cgroup, again),
     clone = process.clone("clone", given.clone),
-    sandbox = sandbox.normalise("sandbox", given.sandbox, resolve, again),
+    sandbox = box,
     type = given.type == nil and "simple" or value.choice("type", given.type, TYPES, { notify = true }),
     restart = restart.restart("restart", given.restart, again),
     restart_prevent = restart.prevent("restart_prevent", given.restart_prevent, again),

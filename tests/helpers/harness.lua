@@ -31,6 +31,10 @@ M.ward = absolute(os.getenv("WARD_BIN") or "build/ward")
 M.probe = absolute "build/tests/probe"
 M.tiny = absolute "build/tests/tiny"
 
+--- For harness.start { under = }: ward as an ordinary user, whose directories are his own. Needs root.
+M.UNPRIVILEGED = { "sh", "-c", 'chown -R 4711:4711 "${WARD_RUNTIME_DIR%/*}" && exec setpriv --reuid=4711 '
+  .. '--regid=4711 --clear-groups "$@"', "sh" }
+
 local DEADLINE <const> = 20 -- seconds for what takes milliseconds: a loaded machine is no failure
 local POLL_MS <const> = 5
 

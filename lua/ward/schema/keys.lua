@@ -186,15 +186,48 @@ M.sandbox = {
   { key = "seccomp", type = "table", default = "none", since = "0.1.0", doc = "System calls it may make." },
   { key = "namespaces", type = "list of names", default = "{}", since = "0.1.0",
     doc = "Its own of cgroup, ipc, mount, net, pid, time, user and uts." },
-  { key = "uid_map", type = "list", default = "none", doc = "Users of a user namespace." },
-  { key = "gid_map", type = "list", default = "none", doc = "Groups of a user namespace." },
-  { key = "rootfs", type = "path", default = "none", doc = "Root directory." },
-  { key = "readonly", type = "boolean", default = "false", doc = "Whether the root is read-only." },
-  { key = "mounts", type = "list of mounts", default = "{}", doc = "What is mounted for it." },
-  { key = "tmpfs", type = "list of paths", default = "{}", doc = "Empty file systems of its own." },
-  { key = "proc", type = "boolean", default = "false", doc = "A /proc of its PID namespace." },
-  { key = "dev", type = "string", default = "none", doc = "A /dev of its own." },
-  { key = "hostname", type = "string", default = "unchanged", doc = "Host name in its UTS namespace." },
+  { key = "profile", type = "name", default = "none", since = "0.1.0",
+    doc = "strict, web or worker; the other keys extend it: tables are merged, lists replaced, false takes away." },
+  { key = "pid1", type = "boolean", default = "false", since = "0.1.0",
+    doc = "The program is process 1 of its pid namespace, without ward's init, which reaps and passes signals on." },
+  { key = "nested", type = "boolean", default = "false", since = "0.1.0",
+    doc = "It may make user namespaces below its own." },
+  { key = "uid_map", type = "list of ranges", default = "the program's own user", since = "0.1.0",
+    doc = "Users of a user namespace; without privilege only ward's own user." },
+  { key = "gid_map", type = "list of ranges", default = "as uid_map; else the program's own groups", since = "0.1.0",
+    doc = "Groups of a user namespace." },
+  { key = "rootfs", type = "path", default = "the host's root", since = "0.1.0",
+    doc = "Directory that becomes the root (pivot_root); nothing of the host stays in sight." },
+  { key = "readonly", type = "boolean", default = "false", since = "0.1.0",
+    doc = "The root and all that is mounted below it is read-only; what the keys below mount is not." },
+  { key = "mounts", type = "list of mounts", default = "{}", since = "0.1.0", doc = "What is mounted for it." },
+  { key = "tmpfs", type = "list of paths", default = "{}", since = "0.1.0",
+    doc = 'Empty file systems of its own, mode 1777; "/" makes an empty root, in which places are made as needed.' },
+  { key = "proc", type = "boolean", default = "false", since = "0.1.0",
+    doc = "/proc of its pid namespace, read-only." },
+  { key = "dev", type = '"minimal"', default = "the root's", since = "0.1.0",
+    doc = "A /dev of null, zero, full, random, urandom, tty, pts and shm; device nodes elsewhere have no effect." },
+  { key = "hostname", type = "string", default = "unchanged", since = "0.1.0",
+    doc = "Host name in a uts namespace." },
+}
+
+M.mount = {
+  { key = "type", type = '"bind", "tmpfs", "proc", "sysfs" or "mqueue"', since = "0.1.0", doc = "What is mounted." },
+  { key = "source", type = "path", since = "0.1.0",
+    doc = "bind: what of the host, relative to the script's directory, with all that is mounted below it." },
+  { key = "target", type = "absolute path", since = "0.1.0",
+    doc = "Where; it must exist, unless it lies in a tmpfs of the sandbox." },
+  { key = "readonly", type = "boolean", default = "false", since = "0.1.0", doc = "Read-only, with all below it." },
+  { key = "dev", type = "boolean", default = "false", since = "0.1.0", doc = "bind: device nodes in it work." },
+  { key = "optional", type = "boolean", default = "false", since = "0.1.0", doc = "bind: the source need not exist." },
+  { key = "size", type = "size", default = "half of the memory", since = "0.1.0", doc = "tmpfs: what it can hold." },
+  { key = "mode", type = "octal string or number", default = '"1777"', since = "0.1.0", doc = "tmpfs: of its root." },
+}
+
+M.id_range = {
+  { key = "inside", type = "number", since = "0.1.0", doc = "The first id in the namespace." },
+  { key = "outside", type = "number", since = "0.1.0", doc = "The first id on the host." },
+  { key = "count", type = "number", default = "1", since = "0.1.0", doc = "How many ids." },
 }
 
 M.caps = {
@@ -293,6 +326,18 @@ M.sandbox_aliases = {
   capabilities = "caps", caps_keep = "caps", CapabilityBoundingSet = "caps", ambient_caps = "caps",
   NoNewPrivileges = "no_new_privs", no_new_privileges = "no_new_privs", nnp = "no_new_privs",
   fs = "landlock", paths = "landlock", syscalls = "seccomp", SystemCallFilter = "seccomp", unshare = "namespaces",
+  root = "rootfs", chroot = "rootfs", RootDirectory = "rootfs", ro = "readonly", read_only = "readonly",
+  binds = "mounts", bind = "mounts", volumes = "mounts", BindPaths = "mounts", TemporaryFileSystem = "tmpfs",
+  uidmap = "uid_map", gidmap = "gid_map", preset = "profile", extends = "profile", init = "pid1",
+}
+
+M.mount_aliases = {
+  src = "source", from = "source", path = "target", dst = "target", dest = "target", destination = "target",
+  ro = "readonly", read_only = "readonly", fstype = "type", permissions = "mode", perms = "mode",
+}
+
+M.id_range_aliases = {
+  container = "inside", host = "outside", containerID = "inside", hostID = "outside", size = "count", length = "count",
 }
 
 return M

@@ -3,14 +3,17 @@
 local capabilities <const> = require "ward.schema.capabilities"
 local keys <const> = require "ward.schema.keys"
 local landlock <const> = require "ward.schema.landlock"
+local mounts <const> = require "ward.schema.mounts"
+local namespaces <const> = require "ward.schema.namespaces"
+local profile <const> = require "ward.schema.profile"
 local seccomp <const> = require "ward.schema.seccomp"
 local suggest <const> = require "ward.suggest"
+local tree <const> = require "ward.schema.tree"
 local value <const> = require "ward.schema.value"
 
 local M <const> = {}
 
 local MODES <const> = { "error", "warn", "silent" }
-local NAMESPACES <const> = { "cgroup", "ipc", "mount", "net", "pid", "time", "user", "uts" }
 
 -- caps ------------------------------------------------------------------------------------------------------
 
@@ -87,36 +90,65 @@ local function securebits(path, given, again)
   return bits
 end
 
-local function namespaces(path, given)
-  if given == nil then return {} end
-  return value.set(path, given, 'a list such as { "mount", "net" }', 64, function(at, name)
-    return value.choice(at, name, NAMESPACES)
-  end)
+-- Namespaces, and what stands in them; all but `namespaces` is nil when it is not used.
+local function surroundings(path, given, absolute)
+  local function at(key) return path .. "." .. key end
+  local function flag(key)
+    return given[key] ~= nil and value.boolean(at(key), given[key]) or nil
+  end
+  local result <const> = mounts.normalise(path, given, absolute)
+  result.tree = tree.build(result)
+  result.uid_map, result.gid_map = namespaces.maps(path, given)
+  result.hostname = namespaces.hostname(at "hostname", given.hostname)
+  result.nested, result.pid1 = flag "nested", flag "pid1"
+  result.namespaces = namespaces.names(at "namespaces", given.namespaces, {
+    mount = result.tree ~= nil, user = result.uid_map ~= nil, uts = result.hostname ~= nil,
+  })
+  local has = {}
+  for _, name in ipairs(result.namespaces) do has[name] = true end
+  local function need(key, name)
+    if not has[name] then
+      value.fail(at(key), ("needs a %s namespace: add %s to namespaces"):format(name, value.quote(name)))
+    end
+  end
+  if result.proc then need("proc", "pid") end
+  for i, row in ipairs(result.mounts or {}) do
+    if row.type == "proc" then need(("mounts[%d].type"):format(i), "pid") end
+  end
+  if result.pid1 then need("pid1", "pid") end
+  if result.nested then need("nested", "user") end
+  return result
 end
 
---- sandbox -> { on_failure=, no_new_privs=, caps=, securebits=, landlock=, seccomp=, namespaces= } with
---- capabilities and securebits by number; nil is left as ward has it.
+--- Does the program get another root than the host's? From the canonical form.
+M.has_root = tree.has_root
+
+-- The canonical form has one key more, which is made anew.
+local canonical_keys <const> = { { key = "tree", since = "0.1.0" } }
+table.move(keys.sandbox, 1, #keys.sandbox, 2, canonical_keys)
+
+--- sandbox -> { on_failure=, no_new_privs=, caps=, securebits=, landlock=, seccomp=, namespaces=, ... } with
+--- capabilities and securebits by number, and tree= as tree.lua makes it; nil is left as ward has it.
 ---@param path string
 ---@param given any
 ---@param absolute fun(path: string, relative: string): string
 ---@param again boolean whether it is the canonical form
 function M.normalise(path, given, absolute, again)
   if given == nil then return nil end
-  if type(given) == "string" then value.fail(path, "a preset: not yet supported") end
-  value.known(path, value.table(path, given, 'a table such as { caps = {}, namespaces = { "net" } }'), keys.sandbox,
-    keys.sandbox_aliases)
+  if not again then given = profile.apply(path, given) end
+  value.known(path, value.table(path, given, 'a table such as { caps = {}, namespaces = { "net" } }, or a profile '
+    .. 'such as "strict"'), again and canonical_keys or keys.sandbox, keys.sandbox_aliases)
   local function at(key) return path .. "." .. key end
   local no_new_privs = given.no_new_privs
   if no_new_privs == nil then no_new_privs = true end
-  return {
-    on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES),
-    no_new_privs = value.boolean(at "no_new_privs", no_new_privs),
-    caps = caps(at "caps", given.caps),
-    securebits = securebits(at "securebits", given.securebits, again),
-    landlock = landlock.normalise(at "landlock", given.landlock, absolute, again),
-    seccomp = seccomp.normalise(at "seccomp", given.seccomp, again),
-    namespaces = namespaces(at "namespaces", given.namespaces),
-  }
+  local result <const> = surroundings(path, given, absolute)
+  result.on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES)
+  result.no_new_privs = value.boolean(at "no_new_privs", no_new_privs)
+  result.caps = caps(at "caps", given.caps)
+  result.securebits = securebits(at "securebits", given.securebits, again)
+  result.landlock = landlock.normalise(at "landlock", given.landlock, absolute, again)
+  result.seccomp = seccomp.normalise(at "seccomp", given.seccomp, again)
+  return result
 end
 
 return M

@@ -4,6 +4,7 @@
 local cgroups <const> = require("ward.service.cgroups")
 local core <const> = require("ward.core")
 local schema <const> = require("ward.schema")
+local tree <const> = require("ward.schema.tree")
 
 local M <const> = {}
 
@@ -88,6 +89,9 @@ local function from(cwd, path)
 end
 
 local function missing_executable(spec)
+  if tree.has_root(spec.sandbox) then
+    return nil -- what will be there is not known before it is mounted
+  end
   local file = spec.cmd[1]
   if file:find("/", 1, true) then
     return not core.access_x(from(spec.cwd, file)) and ('executable "%s" not found'):format(file) or nil

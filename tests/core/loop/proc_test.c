@@ -138,6 +138,7 @@ static void
 test_failures(void)
 {
 	struct ward_fd_rule fds[3];
+	const struct ward_mount no_root = { .source = "/nonexistent", .target = "/" };
 	struct ward_draft d = draft_of("/nonexistent/program", words("x", NULL, NULL));
 
 	failure("no such program", &d, WARD_STAGE_EXEC, ENOENT,
@@ -158,10 +159,12 @@ test_failures(void)
 		"cannot change to directory /nonexistent: No such file or directory (stage cwd)");
 	if (geteuid() == 0) {
 		d = reporting();
-		d.sandbox.root = "/nonexistent";
-		failure("no such root", &d, WARD_STAGE_ROOT, ENOENT,
-			"cannot change the root to /nonexistent: No such file or directory (stage "
-			"root)");
+		d.sandbox.namespaces = WARD_CLONE_NEWNS;
+		d.sandbox.mounts = &no_root;
+		d.sandbox.nmounts = 1;
+		failure("no such root", &d, WARD_STAGE_MOUNT_MAKE, ENOENT,
+			"cannot make the mount for / of /nonexistent: No such file or directory "
+			"(stage mount_make)");
 	}
 	d = reporting();
 	memcpy(fds, null_fds, sizeof(fds));

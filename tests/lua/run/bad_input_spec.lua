@@ -42,8 +42,9 @@ return {
     "SCRIPT:1: ward scripts have no os.execute: declare a service to run a command" },
   { "an undefined global", 'local ward = require "ward"\nprnt("x")',
     'SCRIPT:2: undefined global "prnt" (did you mean "print"?)' },
-  { "a key that is not there yet", service 'cmd = { "x" }, sandbox = "strict"',
-    'SCRIPT:2: service "web": sandbox: a preset: not yet supported' },
+  { "an unknown profile", service 'cmd = { "x" }, sandbox = "strickt"',
+    'SCRIPT:2: service "web": sandbox: unknown profile "strickt" (did you mean "strict"?); '
+      .. "there are strict, web, worker" },
   { "an endless loop", "\nwhile true do end", "SCRIPT:2: used its CPU budget of 5s while loading" },
   { "too much memory", "local t = {}\nfor i = 1, math.maxinteger do t[i] = ('x'):rep(1000) .. i end",
     "ward: SCRIPT: used its memory limit of 64 MiB while loading" },

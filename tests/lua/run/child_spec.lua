@@ -225,7 +225,7 @@ return { service("blind", { ["/usr"] = "rx", ["/lib"] = "rx", ["/lib64"] = "rx",
     local w = harness.start [[
 return require("ward").service { name = "ns", restart = "never",
   cmd = { "sh", "-c", "echo $$; cat /proc/net/dev | wc -l; readlink /proc/self/ns/uts" },
-  sandbox = { namespaces = { "pid", "net", "uts" } } }
+  sandbox = { namespaces = { "pid", "net", "uts" }, pid1 = true } }
 ]]
     w:until_state("ns", "done")
     local pid, devices, uts = w:log("ns"):match("(%d+)\n(%d+)\n(%S+)")

@@ -5,7 +5,7 @@ local harness <const> = require "helpers.harness"
 local sys <const> = require "wardtest"
 
 local EPERM <const>, ENOENT <const>, EBADF <const>, EAGAIN <const>, EACCES <const> = 1, 2, 9, 11, 13
-local EINVAL <const>, EMFILE <const> = 22, 24
+local EIO <const>, EINVAL <const>, EMFILE <const>, EROFS <const>, ELOOP <const> = 5, 22, 24, 30, 40
 
 local EVERYTHING <const> = [[cwd = "/", user = "nobody", tty = true, fds = { [40] = 0 }, umask = "027", nice = 1,
   affinity = { 0 }, ioprio = "best-effort", sched = "batch", limits = { core = 0, nofile = 100 }, parent_death = "TERM",
@@ -69,8 +69,45 @@ local FAULTS <const> = {
 local OTHERS <const> = {
   { "fd_open", "openat:error=EMFILE:when=1", EMFILE, keys = "" },
   { "pgroup", "setpgid:error=EPERM", EPERM, keys = "session = false" },
-  { "userns", "unshare:error=EPERM:when=1", EPERM, keys = 'sandbox = { namespaces = { "user" } }' },
-  { "id_map", "openat:error=EACCES:when=1", EACCES, keys = 'sandbox = { namespaces = { "user" } }' },
+  -- Without privilege the child makes its user namespace itself; its first file is /dev/null.
+  { "userns", "unshare:error=EPERM:when=1", EPERM, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
+  { "id_map", "openat:error=EACCES:when=2", EACCES, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
+  { "id_map", "write:error=EINVAL:when=3", EINVAL, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
+  { "nested", "openat:error=EACCES:when=5", EACCES, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
+}
+
+-- Namespaces and mounts of every kind, with privilege.
+local CONFINED <const> = [[cwd = "/", sandbox = { hostname = "jail", readonly = true, proc = true, dev = "minimal",
+  namespaces = { "pid", "net", "user" }, tmpfs = { "/", "/tmp" }, mounts = { { type = "bind", source = "/usr",
+  target = "/usr" }, { type = "bind", source = "/bin", target = "/bin" }, { type = "bind", source = "/lib",
+  target = "/lib" }, { type = "bind", source = "/lib64", target = "/lib64" } } }]]
+
+local CONFINED_FAULTS <const> = {
+  { "userns", "clone:error=EAGAIN:when=1", EAGAIN },
+  { "userns", "read:error=EIO:when=1", EIO },
+  { "userns", "write:error=EPERM:when=1", EPERM },
+  { "userns", "write:error=EINVAL:when=2", EINVAL },
+  { "hostname", "sethostname:error=EPERM", EPERM },
+  { "loopback", "socket:error=EACCES", EACCES },
+  { "loopback", "ioctl:error=EPERM:when=2", EPERM },
+  { "private", "mount_setattr:error=EINVAL:when=1", EINVAL },
+  { "mount_make", "open_tree:error=EACCES:when=2", EACCES },
+  { "mount_make", "fsopen:error=EPERM:when=1", EPERM },
+  { "mount_make", "fsconfig:error=EINVAL:when=1", EINVAL },
+  { "mount_make", "fsmount:error=EPERM:when=2", EPERM },
+  { "mount_fill", "mkdirat:error=EROFS:when=1", EROFS },
+  { "mount_fill", "symlinkat:error=EIO:when=1", EIO },
+  { "mount_fill", "statx:error=EACCES:when=1", EACCES },
+  { "mount_attr", "mount_setattr:error=EPERM:when=2", EPERM },
+  { "pivot", "pivot_root:error=EINVAL", EINVAL },
+  { "pivot", "umount2:error=EPERM", EPERM },
+  { "pivot", "fchdir:error=EACCES", EACCES },
+  { "mount", "openat2:error=ELOOP:when=2", ELOOP },
+  { "mount", "move_mount:error=EINVAL:when=3", EINVAL },
+  { "user_enter", "setns:error=EINVAL", EINVAL },
+  { "init", "clone:error=EAGAIN:when=2", EAGAIN },
+  { "init", "execveat:error=EACCES", EACCES },
+  { "init", "dup3:error=EBADF:when=4", EBADF }, -- after those of descriptors 0 to 2
 }
 
 -- In the supervisor, before there is a child.
@@ -81,7 +118,7 @@ local PARENT <const> = {
 
 -- Stages that are made to fail elsewhere, or cannot.
 local ELSEWHERE <const> = {
-  root = "tests/core/loop/proc_test.c", cgroup = "tests/lua/run/cgroup_spec.lua", umask = "umask(2) cannot fail",
+  cgroup = "tests/lua/run/cgroup_spec.lua", umask = "umask(2) cannot fail",
 }
 
 local function script(on_failure, clone, mark)
@@ -263,13 +300,32 @@ describe("a step of the child that fails", function()
     w:stop()
   end)
 
+  it("is told when it makes a namespace or a mount, and leaves nothing of it", function()
+    if not can_trace() then return end
+    local w = harness.start(([[
+      local ward = require "ward"
+      return ward.service { name = "x", cmd = { "/bin/true" }, restart = "never", %s }
+    ]]):format(CONFINED))
+    w:until_state("x", "done")
+    local descriptors, mounts = open_descriptors(w.pid), harness.read("/proc/self/mountinfo")
+    for _, fault in ipairs(CONFINED_FAULTS) do
+      local exit = start_under(w, fault[2]).last_exit
+      assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
+      assert.same({}, w:left())
+    end
+    assert.equal(descriptors, open_descriptors(w.pid))
+    assert.equal(mounts, harness.read("/proc/self/mountinfo"))
+    assert.equal("exited", start_again(w).last_exit.kind)
+    w:stop()
+  end)
+
   it("is told in specs of other kinds, and in the supervisor itself", function()
     if not can_trace() then return end
     for _, fault in ipairs(OTHERS) do
       local w = harness.start(([[
         local ward = require "ward"
         return ward.service { name = "x", cmd = { "true" }, restart = "never", %s }
-      ]]):format(fault.keys))
+      ]]):format(fault.keys), fault.plain and { under = harness.UNPRIVILEGED })
       w:until_state("x", "done")
       local exit = start_under(w, fault[2]).last_exit
       assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
@@ -298,7 +354,7 @@ describe("a step of the child that fails", function()
 
   it("has a row for each stage", function()
     local rows = { deathsig = true, nnp = true, mask = true, oom = true }
-    for _, list in ipairs { FAULTS, OTHERS, PARENT } do
+    for _, list in ipairs { FAULTS, OTHERS, CONFINED_FAULTS, PARENT } do
       for _, fault in ipairs(list) do rows[fault[1]] = true end
     end
     for name in harness.read("core/spawn/stage.h"):gmatch('X%([%u_]+, "([%l_]+)"') do

@@ -1,0 +1,235 @@
+/* Part of child_noheap.c: the steps that make namespaces and what stands in them. */
+#ifndef WARD_SPAWN_CHILD_NS_H
+#define WARD_SPAWN_CHILD_NS_H
+
+#include <asm/errno.h>
+#include <asm/signal.h>
+#include <linux/fcntl.h>
+#include <linux/sockios.h>
+
+#include "linux/sys.h"
+#include "spawn/child_noheap.h"
+#include "spawn/child_outcome.h"
+
+#define NESTED_LIMIT "/proc/sys/user/max_user_namespaces"
+
+/* The one-line files that configure a namespace take a single write. */
+static long
+write_file(const char *path, const void *bytes, size_t n)
+{
+	long fd = ward_sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
+	long r;
+
+	if (fd < 0)
+		return fd;
+	r = ward_sys_write((int)fd, bytes, n);
+	(void)ward_sys_close((int)fd);
+	return r;
+}
+
+static char *
+append(char *to, const char *text)
+{
+	while (*text)
+		*to++ = *text++;
+	*to = '\0';
+	return to;
+}
+
+static char *
+append_number(char *to, unsigned long n)
+{
+	char digits[24];
+	int len = 0;
+
+	do
+		digits[len++] = (char)('0' + n % 10);
+	while (n /= 10);
+	while (len > 0)
+		*to++ = digits[--len];
+	*to = '\0';
+	return to;
+}
+
+/* ---- the user namespace of a privileged supervisor ---- */
+
+struct helper {
+	const struct ward_maps *maps;
+	volatile long r;
+};
+
+/* Is born in the new namespace and ends there at once. What it may do there, nobody else may yet. */
+static void
+helper_main(void *arg)
+{
+	struct helper *h = arg;
+
+	h->r = h->maps->nested ? 0 : write_file(NESTED_LIMIT, "0", 1);
+	for (;;)
+		(void)ward_sys_exit_group(0);
+}
+
+/* The directory of our only child in /proc, which may number it otherwise than we do. */
+static long
+find_child(char *to)
+{
+	char digits[24], *end;
+	long fd = ward_sys_openat(AT_FDCWD, "/proc/thread-self/children", O_RDONLY | O_CLOEXEC, 0);
+	long n;
+
+	if (fd < 0)
+		return fd;
+	n = ward_sys_read((int)fd, digits, sizeof(digits) - 1);
+	(void)ward_sys_close((int)fd);
+	if (n <= 0)
+		return n < 0 ? n : -ESRCH;
+	digits[n] = '\0';
+	for (end = digits; *end >= '0' && *end <= '9'; end++)
+		;
+	*end = '\0';
+	(void)append(append(to, "/proc/"), digits);
+	return 0;
+}
+
+/* Maps of more than oneself are written from above, by somebody with privilege there. A process that has
+ * ended keeps its namespace until it is waited for: that is time enough. */
+static struct outcome
+adopt_namespace(struct ward_child *c, int slot, const struct ward_maps *maps)
+{
+	char path[64], *end;
+	long r = find_child(path);
+
+	if (r < 0)
+		return result(r, 0);
+	for (end = path; *end; end++)
+		;
+	(void)append(end, "/uid_map");
+	r = write_file(path, maps->uid, maps->nuid);
+	if (r < 0)
+		return result(r, 1);
+	(void)append(end, "/gid_map");
+	r = write_file(path, maps->gid, maps->ngid);
+	if (r < 0)
+		return result(r, 2);
+	(void)append(end, "/ns/user");
+	r = ward_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (r >= 0)
+		c->work[slot] = (int32_t)r;
+	return result(r, 0);
+}
+
+static struct outcome
+make_user_namespace(struct ward_child *c, int slot, const struct ward_maps *maps)
+{
+	struct helper h = { maps, -ESRCH };
+	struct outcome o;
+	long pid;
+
+	if (slot < 0)
+		return result(ward_sys_unshare(WARD_CLONE_NEWUSER), 0);
+	pid = ward_sys_clone(WARD_CLONE_VM | WARD_CLONE_VFORK | WARD_CLONE_NEWUSER | SIGCHLD,
+			     c->stack + WARD_STACK_HELPER, NULL, helper_main, &h);
+	if (pid < 0)
+		return result(pid, 0);
+	o = h.r < 0 ? result(h.r, 3) : adopt_namespace(c, slot, maps);
+	(void)ward_sys_wait4((int)pid, NULL, 0);
+	return o;
+}
+
+static struct outcome
+enter_user_namespace(int32_t *ns)
+{
+	long r = ward_sys_setns(*ns, WARD_CLONE_NEWUSER);
+
+	(void)ward_sys_close(*ns);
+	*ns = -1;
+	return result(r, 0);
+}
+
+/* ---- net ---- */
+
+static struct outcome
+loopback_up(void)
+{
+	enum { AF_INET = 2, SOCK_DGRAM = 2, IFF_UP = 1 };
+	struct ward_ifreq req = { .name = "lo" };
+	long fd = ward_sys_socket(AF_INET, SOCK_DGRAM | O_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return result(fd, 0);
+	r = ward_sys_ioctl((int)fd, SIOCGIFFLAGS, WARD_PTR(&req));
+	req.u.flags |= IFF_UP;
+	if (r >= 0)
+		r = ward_sys_ioctl((int)fd, SIOCSIFFLAGS, WARD_PTR(&req));
+	(void)ward_sys_close((int)fd);
+	return result(r, 0);
+}
+
+/* ---- pid ---- */
+
+/* What the program's process needs to go on with the steps. */
+struct program {
+	struct ward_child *child;
+	uint32_t from; /* the step after INIT */
+	int ready;     /* a byte comes when init can no longer be looked into */
+};
+
+/* We become init: its program with three descriptors and nothing else of ours. Returns on failure only. */
+static long
+become_init(const struct ward_child *c, const struct ward_step *s, int ready, long pid)
+{
+	char number[24];
+	const char *argv[] = { "ward-init", number, NULL }, *envp[] = { NULL };
+	const int program = c->work[s->a], status = c->work[s->b];
+	long r;
+
+	(void)append_number(number, (unsigned long)pid);
+	/* These three lie above every target, and 0 to 2 are always targets. */
+	r = ward_sys_dup3(status, 0, 0);
+	if (r >= 0)
+		r = ward_sys_dup3(ready, 1, 0);
+	if (r >= 0)
+		r = ward_sys_dup3(program, 2, O_CLOEXEC);
+	if (r >= 0)
+		r = ward_sys_close_range(3, ~0u, 0);
+	return r < 0 ? r : ward_sys_execveat(2, "", argv, envp, AT_EMPTY_PATH);
+}
+
+/* The first process of the pid namespace clones the one that goes on with the steps, and turns into init.
+ * @main goes on; it waits until init has memory of its own that nobody may ptrace. */
+static struct outcome
+start_init(struct ward_child *c, const struct ward_step *s, void (*main)(void *),
+	   struct program *program)
+{
+	int ready[2];
+	long r = ward_sys_pipe2(ready, O_CLOEXEC);
+
+	if (r < 0)
+		return result(r, 0);
+	program->ready = ready[0];
+	r = ward_sys_clone(WARD_CLONE_VM | SIGCHLD, c->stack + WARD_STACK_PROGRAM, NULL, main,
+			   program);
+	return result(r < 0 ? r : become_init(c, s, ready[1], r), 1);
+}
+
+static struct outcome
+take_namespace_step(struct ward_child *c, const struct ward_step *s)
+{
+	switch ((enum ward_stage)s->stage) {
+	case WARD_STAGE_USERNS:
+		return make_user_namespace(c, s->a, s->p);
+	case WARD_STAGE_ID_MAP:
+	case WARD_STAGE_NESTED:
+		return result(write_file(s->p, s->q, s->n), 0);
+	case WARD_STAGE_NAMESPACES:
+		return result(ward_sys_unshare((uint32_t)s->a), 0);
+	case WARD_STAGE_HOSTNAME:
+		return result(ward_sys_sethostname(s->p, s->n), 0);
+	case WARD_STAGE_LOOPBACK:
+		return loopback_up();
+	default:
+		return enter_user_namespace(&c->work[s->a]);
+	}
+}
+
+#endif

@@ -1,0 +1,47 @@
+/* Between the files that lay a plan out. The same code runs twice: to measure, and to fill. */
+#ifndef WARD_SPAWN_PLAN_BUILD_H
+#define WARD_SPAWN_PLAN_BUILD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/pack.h"
+#include "spawn/plan.h"
+
+/* A plan being built, in either pass. */
+struct ward_build {
+	struct ward_pack pack;
+	struct ward_step *steps; /* NULL while measuring */
+	uint32_t nsteps;
+	uint32_t nwork; /* work slots taken so far; those of the fd rules come first */
+	bool soft;	/* what is added now may fail without ending the launch */
+};
+
+void ward_build_add(struct ward_build *b, struct ward_step step);
+
+/* Steps that the namespaces and mounts of a draft take at most. */
+size_t ward_build_sandbox_max(const struct ward_draft_sandbox *s);
+
+/* Does the child enter its user namespace last, through a work slot? */
+bool ward_build_enters_late(const struct ward_draft_sandbox *s);
+
+/* From the user namespace to the last mount; a user namespace that comes late is last. */
+void ward_build_sandbox(struct ward_build *b, const struct ward_draft *d);
+
+/* The ids that the program gets: the draft's, or the root of a user namespace that is entered late. */
+struct ward_ids ward_build_ids(const struct ward_draft *d);
+
+/* The capability sets that the program gets. */
+struct ward_caps ward_build_caps(const struct ward_draft_sandbox *s);
+
+/* Does the program get another root? */
+bool ward_build_has_root(const struct ward_draft_sandbox *s);
+
+/* Sorts groups as getgroups(2) lists them: by what they are outside of the user namespace. */
+void ward_build_sort_groups(const struct ward_draft_sandbox *s, uint32_t *groups, uint32_t n);
+
+/* Does the sandbox contradict itself? Returns 0, or -errno with a sentence in *err. */
+int ward_build_check(const struct ward_draft *d, struct ward_err *err);
+
+#endif

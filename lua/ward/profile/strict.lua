@@ -1,0 +1,11 @@
+-- sandbox = "strict": for a program that computes: no privilege, no network, no file of its own but in /tmp.
+return {
+  no_new_privs = true,
+  caps = {},
+  namespaces = { "cgroup", "ipc", "mount", "net", "pid", "user", "uts" },
+  landlock = { scope = { "abstract_unix_socket", "signal" } },
+  readonly = true,                         -- the system, as the host has it, and
+  tmpfs = { "/run", "/tmp", "/var/tmp" },  -- empty, gone with the program: no socket of the host's services
+  proc = true,
+  dev = "minimal",
+}

@@ -1,0 +1,12 @@
+-- sandbox = "web": for a network service: it may listen and connect; no privilege, and no file of its own but in /tmp.
+-- A port below 1024 needs caps = { "net_bind_service" }, and namespaces without "user", where that would not count.
+return {
+  no_new_privs = true,
+  caps = {},
+  namespaces = { "cgroup", "ipc", "mount", "pid", "user", "uts" },
+  landlock = { scope = { "abstract_unix_socket", "signal" } },
+  readonly = true,
+  tmpfs = { "/tmp", "/var/tmp" },
+  proc = true,
+  dev = "minimal",
+}

@@ -1,0 +1,12 @@
+-- sandbox = "worker": for a program that fetches work from others: it may connect, but not listen; else as "strict",
+-- but for the sockets of the host's services in /run.
+return {
+  no_new_privs = true,
+  caps = {},
+  namespaces = { "cgroup", "ipc", "mount", "pid", "user", "uts" },
+  landlock = { net = { bind = {} }, scope = { "abstract_unix_socket", "signal" } },
+  readonly = true,
+  tmpfs = { "/tmp", "/var/tmp" },
+  proc = true,
+  dev = "minimal",
+}

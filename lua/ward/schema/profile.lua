@@ -1,0 +1,59 @@
+-- sandbox = "strict", and sandbox = { profile = "strict", ... }: presets (lua/ward/profile) and what extends them.
+
+local suggest <const> = require "ward.suggest"
+local value <const> = require "ward.schema.value"
+
+local M <const> = {}
+
+--- Their names, sorted.
+M.NAMES = { "strict", "web", "worker" }
+
+local is_profile <const> = {}
+for _, name in ipairs(M.NAMES) do is_profile[name] = true end
+
+-- Keys for which false is a value; for others it takes away what the profile says.
+local FLAGS <const> = { no_new_privs = true, readonly = true, proc = true, nested = true, pid1 = true }
+
+-- A table whose keys have names. An empty one is a list, which says "none".
+local function is_map(given)
+  return type(given) == "table" and getmetatable(given) == nil and next(given) ~= nil and rawget(given, 1) == nil
+end
+
+-- `over` on top of `base`: named keys are merged, lists and single values are replaced. A map is walked only where
+-- the profile has one, so no deeper than a profile is.
+local function merge(base, over)
+  local result = {}
+  for key, item in next, base do
+    result[key] = type(item) == "table" and merge(item, {}) or item
+  end
+  for key, item in next, over do
+    result[key] = is_map(item) and is_map(base[key]) and merge(base[key], item) or item
+  end
+  return result
+end
+
+local function load(path, name)
+  value.string(path, name, { max = 64, what = "the name of a profile" })
+  if not is_profile[name] then
+    value.fail(path, ("unknown profile %s%s; there are %s"):format(value.quote(name), suggest.hint(name, M.NAMES),
+      table.concat(M.NAMES, ", ")))
+  end
+  return require("ward.profile." .. name)
+end
+
+--- The table that a sandbox stands for: a profile by name, or one that the table extends.
+---@param path string
+---@param given any not nil
+---@return any
+function M.apply(path, given)
+  if type(given) == "string" then return merge(load(path, given), {}) end
+  if type(given) ~= "table" or getmetatable(given) ~= nil or given.profile == nil then return given end
+  local result <const> = merge(load(path .. ".profile", given.profile), given)
+  result.profile = nil
+  for key, item in next, result do
+    if item == false and not FLAGS[key] then result[key] = nil end
+  end
+  return result
+end
+
+return M

@@ -69,7 +69,7 @@ $(C_TESTS) $(BENCHES): $(BUILD)/%: $(OBJ)/%.o $(BUILD)/libward.a
 # The init of pid namespaces: a program of its own, which ward carries as bytes.
 INIT := $(OBJ)/core/spawn/init/init
 INIT_CFLAGS = $(BASE_FLAGS) -Os -fno-pie -fno-asynchronous-unwind-tables $(CHILD_CFLAGS) -iquote core
-INIT_LDFLAGS := -no-pie -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,-s
+INIT_LDFLAGS := -nostdlib -static -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,-s
 
 $(INIT): core/spawn/init/init.c $(BUILD)/flags
 	@echo "  CC  $<"
@@ -107,9 +107,9 @@ FORCE:
 HELPER_FLAGS = $(BASE_FLAGS) -MMD -MP -MF $@.d -o $@ $<
 
 .PHONY: helpers
-helpers: $(HELPERS)/probe $(HELPERS)/tiny $(HELPERS)/wardtest.so
+helpers: $(HELPERS)/probe $(HELPERS)/attack $(HELPERS)/tiny $(HELPERS)/wardtest.so
 
-$(HELPERS)/probe: tests/helpers/probe.c | $(HELPERS)/.
+$(HELPERS)/probe $(HELPERS)/attack: $(HELPERS)/%: tests/helpers/%.c | $(HELPERS)/.
 	@echo "  CC  $<"
 	@$(CC) $(HELPER_FLAGS) -static
 

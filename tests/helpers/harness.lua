@@ -29,6 +29,7 @@ end
 
 M.ward = absolute(os.getenv("WARD_BIN") or "build/ward")
 M.probe = absolute "build/tests/probe"
+M.attack = absolute "build/tests/attack"
 M.tiny = absolute "build/tests/tiny"
 
 --- For harness.start { under = }: ward as an ordinary user, whose directories are his own. Needs root.

@@ -1,6 +1,6 @@
 /* The child that reports what it sees, for tests to compare with what it should see.
  *
- *	probe [--to PATH] [--try PATH]... [--exit N] [--kill SIG] [--hold]
+ *	probe [--to PATH] [--try PATH]... [--list PATH]... [--exit N] [--kill SIG] [--hold]
  *
  * Prints one JSON object to stdout or, whole or not at all, to PATH; then waits for a signal, kills
  * itself with SIG (name or number), or exits with N. Other arguments are only reported.
@@ -17,6 +17,9 @@
  * window		[rows, columns] of descriptor 0, or null when it is no terminal
  * namespaces		{ uts: "uts:[4026531838]" ... }
  * tries		{ PATH: [read, write] }: errno of open(2), or 0
+ * lists		{ PATH: names in that directory, sorted; or errno }
+ * hostname, loopback (is it up?), uid_map, gid_map (text; null without /proc)
+ * mounts		list of { target, options, type, super }: of /proc/self/mountinfo; empty without /proc
  *
  * Everything is asked of the kernel without libc in between where libc would hide something, and
  * nothing is opened before the descriptors are listed. */
@@ -27,6 +30,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -38,6 +42,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -370,6 +375,110 @@ put_tries(int argc, char **argv)
 	put("}");
 }
 
+static int
+visible(const struct dirent *d)
+{
+	return strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
+}
+
+static void
+put_list(const char *path)
+{
+	struct dirent **names;
+	int n = scandir(path, &names, visible, alphasort);
+
+	if (n < 0) {
+		put("%d", errno);
+		return;
+	}
+	put("[");
+	for (int i = 0; i < n; i++) {
+		put(i ? ", " : "");
+		put_string(names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	put("]");
+}
+
+static void
+put_lists(int argc, char **argv)
+{
+	bool first = true;
+
+	put(",\n\"lists\": {");
+	for (int i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "--list") != 0)
+			continue;
+		put(first ? "" : ", ");
+		first = false;
+		put_string(argv[++i]);
+		put(": ");
+		put_list(argv[i]);
+	}
+	put("}");
+}
+
+static void
+put_text(const char *key, const char *path)
+{
+	char buf[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+
+	if (fd >= 0)
+		(void)close(fd);
+	buf[n < 0 ? 0 : n] = '\0';
+	put(",\n\"%s\": ", key);
+	put_string(n < 0 ? NULL : buf);
+}
+
+/* proc(5): ID PARENT MAJOR:MINOR ROOT TARGET OPTIONS FIELDS... - TYPE SOURCE SUPER */
+static void
+put_mounts(void)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	bool first = true;
+	char line[4096];
+
+	put(",\n\"mounts\": [");
+	while (f && fgets(line, sizeof(line), f)) {
+		char target[PATH_MAX], options[256], type[64], super[512];
+		const char *rest = strstr(line, " - ");
+
+		if (!rest || sscanf(line, "%*s %*s %*s %*s %4095s %255s", target, options) != 2 ||
+		    sscanf(rest + 3, "%63s %*s %511s", type, super) != 2)
+			continue;
+		put("%s\n  {\"target\": ", first ? "" : ",");
+		put_string(target);
+		put(", \"options\": \"%s\", \"type\": \"%s\", \"super\": ", options, type);
+		put_string(super);
+		put("}");
+		first = false;
+	}
+	if (f)
+		(void)fclose(f);
+	put("]");
+}
+
+static void
+put_surroundings(void)
+{
+	struct ifreq lo = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up = fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &lo) == 0 && (lo.ifr_flags & IFF_UP);
+	char name[256] = "";
+
+	if (fd >= 0)
+		(void)close(fd);
+	(void)gethostname(name, sizeof(name) - 1);
+	put(",\n\"loopback\": %s, \"hostname\": ", up ? "true" : "false");
+	put_string(name);
+	put_text("uid_map", "/proc/self/uid_map");
+	put_text("gid_map", "/proc/self/gid_map");
+	put_mounts();
+}
+
 static void
 put_limit(const char *key, rlim_t value)
 {
@@ -499,6 +608,8 @@ main(int argc, char **argv)
 	put_limits();
 	put_scheduling();
 	put_tries(argc, argv);
+	put_lists(argc, argv);
+	put_surroundings();
 	put("}\n");
 	if (fclose(out) != 0 || !deliver(to, data, size))
 		return 125;

@@ -78,6 +78,24 @@ describe("probe", function()
     assert.is_true(seen.no_new_privs)
   end)
 
+  it("reports files and what is mounted", function()
+    local dir = harness.directory()
+    harness.write(dir .. "/b", "")
+    harness.write(dir .. "/a", "")
+    local code, out = harness.run { harness.probe, "--list", dir, "--list", "/nonexistent", "--try", dir .. "/a" }
+    assert.equal(0, code)
+    local seen = cjson.decode(out)
+    assert.same({ [dir] = { "a", "b" }, ["/nonexistent"] = 2 }, seen.lists)
+    assert.same({ 0, 0 }, seen.tries[dir .. "/a"])
+    assert.equal(harness.read("/proc/sys/kernel/hostname"), seen.hostname .. "\n")
+    assert.equal(harness.read("/proc/self/uid_map"), seen.uid_map)
+    local _, lines = harness.read("/proc/self/mountinfo"):gsub("\n", "")
+    assert.equal(lines, #seen.mounts)
+    for _, mount in ipairs(seen.mounts) do
+      for _, field in ipairs { "target", "options", "type", "super" } do assert.is_string(mount[field]) end
+    end
+  end)
+
   it("delivers whole reports, and ends as it is told", function()
     local path = harness.directory() .. "/report"
     assert.same({ 7, "", "" }, { harness.run { harness.probe, "--to", path, "--exit", "7" } })

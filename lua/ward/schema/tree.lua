@@ -30,7 +30,7 @@ local function add_dev(add)
   end
   add(dev)
   for _, name in ipairs(DEVICES) do
-    add { source = "/dev/" .. name, target = "/dev/" .. name, nosuid = true, noexec = true }
+    add { source = "/dev/" .. name, target = "/dev/" .. name }
   end
   add { type = "devpts", target = "/dev/pts", nosuid = true, noexec = true,
     options = { "ptmxmode", "0666", "mode", "0620" }, fills = {} }

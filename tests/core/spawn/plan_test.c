@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "spawn/plan.h"
 #include "spawn/stage.h"
@@ -159,11 +161,187 @@ test_order(void)
 	ward_plan_free(plan);
 }
 
+static const struct ward_fill fills[] = {
+	{ .kind = WARD_FILL_DIR, .path = "a", .mode = 0700 },
+	{ .kind = WARD_FILL_LIKE, .path = "a/b", .like = 1 },
+	{ .kind = WARD_FILL_LINK, .path = "l", .to = "a" },
+};
+static const char *const options[] = { "mode", "0755", "size", "4096", NULL };
+static const struct ward_mount mounts[] = {
+	{ .type = "tmpfs",
+	  .target = "/",
+	  .attr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV,
+	  .options = options,
+	  .fills = fills,
+	  .nfills = 3 },
+	{ .source = "/srv", .target = "/a/b", .attr = MOUNT_ATTR_NOSUID, .optional = true },
+};
+
+static struct ward_draft
+confined(bool privileged)
+{
+	struct ward_draft d = draft();
+
+	d.sandbox = (struct ward_draft_sandbox){
+		.namespaces = WARD_CLONE_NEWUSER | WARD_CLONE_NEWPID | WARD_CLONE_NEWNS |
+			      WARD_CLONE_NEWNET | WARD_CLONE_NEWUTS,
+		.privileged = privileged,
+		.last_cap = 40,
+		.hostname = "jail",
+		.mounts = mounts,
+		.nmounts = 2,
+	};
+	return d;
+}
+
+/* Says of each step that stage.h has it behind the one before, and puts its words into @text. */
+static bool
+in_order(const struct ward_plan *plan, char *text, size_t size)
+{
+	bool rising = true;
+	size_t at = 0;
+
+	for (uint32_t i = 0; i < plan->nsteps; i++) {
+		char words[300];
+
+		rising &= i == 0 || plan->steps[i].stage >= plan->steps[i - 1].stage;
+		(void)ward_plan_explain(plan, i, words, sizeof(words));
+		at += (size_t)snprintf(text + at, size - at, "%s: %s\n",
+				       ward_stage_name((int)plan->steps[i].stage), words);
+	}
+	return rising;
+}
+
+static void
+contains(const char *name, const char *text, const char *const *lines)
+{
+	for (; *lines; lines++) {
+		text = strstr(text, *lines);
+		if (!text)
+			break;
+	}
+	ok(!*lines, "%s%s%s", name, *lines ? ": not here, or not in order: " : "",
+	   *lines ? *lines : "");
+}
+
+/* Who owns the mounts is a matter of order. */
+static void
+test_namespaces(void)
+{
+	const struct ward_id_range map[] = { { 0, 100000, 10 }, { 10, 5, 1 } };
+	struct ward_draft d = confined(true);
+	char text[8192], birth[80];
+	struct ward_err err;
+	struct ward_plan *plan;
+
+	d.sandbox.uid_map = d.sandbox.gid_map = map;
+	d.sandbox.nuid_map = d.sandbox.ngid_map = 2;
+	plan = plan_or_null(&d, &err);
+	ok(in_order(plan, text, sizeof(text)), "with privilege: in the order of stage.h");
+	contains("the user namespace is last", text,
+		 (const char *const[]){
+			 "userns: own user namespace, entered after the mounts: users 0 100000 10, "
+			 "10 5 1; groups 0 100000 10, 10 5 1; none below it\n",
+			 "namespaces: own mount net uts\n", "hostname: jail\n", "loopback: lo up\n",
+			 "private: ", "mount_make: a new tmpfs for /: mode=0755, size=4096 nodev\n",
+			 "mount_make: /srv for /a/b, if it is there\n",
+			 "mount_fill: /a, mode 0700\nmount_fill: /a/b\nmount_fill: /l, a link to "
+			 "a\nmount_attr: /: read-only\nmount_attr: /a/b and below: nosuid\n"
+			 "pivot: tmpfs is the root; the host's is gone\nmount: /a/b\n"
+			 "user_enter: ",
+			 "groups: no groups\ngid: gid 0\nuid: uid 0\n",
+			 "cwd: /\ndeathsig: ", "init: ", NULL });
+	(void)ward_plan_explain_birth(plan, birth, sizeof(birth));
+	ok(strcmp(birth, "own pid") == 0 && plan->clone_flags == WARD_CLONE_NEWPID,
+	   "it is born in its pid namespace");
+	ok(plan->init >= 0 && plan->nwork == plan->nfds + 2 + 1 + 2,
+	   "work slots for the init, the user namespace and the mounts");
+	ward_plan_free(plan);
+
+	d = confined(false);
+	plan = plan_or_null(&d, &err);
+	ok(in_order(plan, text, sizeof(text)), "without privilege: in the order of stage.h");
+	contains("the user namespace is first", text,
+		 (const char *const[]){ "id_map: \"deny\" to /proc/self/setgroups\nid_map: ",
+					" to /proc/self/uid_map\n",
+					" to /proc/self/gid_map\nnested: ", "namespaces: ",
+					"mount: /a/b\n", "bounding: bounding chown ", NULL });
+	ok(!strstr(text, "user_enter") && !strstr(text, "sys_admin") && !strstr(text, "userns:"),
+	   "it comes with the birth, and CAP_SYS_ADMIN goes");
+	ok(plan->clone_flags == (WARD_CLONE_NEWPID | WARD_CLONE_NEWUSER), "born in both");
+	ward_plan_free(plan);
+
+	d.sandbox.pid1 = d.sandbox.nested = true;
+	plan = plan_or_null(&d, &err);
+	(void)in_order(plan, text, sizeof(text));
+	ok(plan->init < 0 && !strstr(text, "init: ") && !strstr(text, "nested: "),
+	   "no init and no limit where they are not wanted");
+	ward_plan_free(plan);
+}
+
+static void
+test_namespace_refusals(void)
+{
+	const struct ward_id_range map[] = { { 1, 100000, 10 }, { 20, 5, 1 } };
+	uint32_t groups[] = { 3, 21 };
+	struct ward_draft d = confined(true);
+	char sentence[200];
+
+	d.sandbox.namespaces &= ~WARD_CLONE_NEWNS;
+	refused(&d, "mounts need a mount namespace");
+	d = confined(true);
+	d.sandbox.namespaces &= ~WARD_CLONE_NEWUTS;
+	refused(&d, "a host name needs a uts namespace");
+	d = confined(true);
+	d.sandbox.uid_map = d.sandbox.gid_map = map;
+	d.sandbox.nuid_map = d.sandbox.ngid_map = 2;
+	refused(&d, "uid_map has no user 0 inside, which the program is to be");
+	d.ids = (struct ward_ids){ .uid = 10, .gid = 11, .set_uid = 1, .set_gid = 1 };
+	refused(&d, "gid_map has no group 11 inside, which the program is to have");
+	d.ids.gid = 20;
+	d.ids.groups = groups;
+	d.ids.ngroups = 2;
+	d.ids.set_groups = 1;
+	refused(&d, "gid_map has no group 21 inside, which the program is to have");
+	d.sandbox.privileged = false;
+	refused(&d, "without CAP_SYS_ADMIN a user namespace knows one user, so user, group and "
+		    "groups cannot be given");
+	d.ids = (struct ward_ids){ 0 };
+	(void)snprintf(sentence, sizeof(sentence),
+		       "without CAP_SYS_ADMIN a user namespace can only map user %u and group %u, "
+		       "each in one line with count = 1",
+		       geteuid(), getegid());
+	refused(&d, sentence);
+}
+
+/* getgroups(2) lists by what they are on the host: the check after the change compares in that order. */
+static void
+test_group_order(void)
+{
+	const struct ward_id_range map[] = { { 0, 0, 1 }, { 1, 500, 5 }, { 10, 100, 5 } };
+	uint32_t groups[] = { 1, 11, 0, 2, 10 };
+	const uint32_t want[] = { 0, 10, 11, 1, 2 };
+	struct ward_draft d = confined(true);
+	struct ward_err err;
+	struct ward_plan *plan;
+
+	d.sandbox.uid_map = d.sandbox.gid_map = map;
+	d.sandbox.nuid_map = d.sandbox.ngid_map = 3;
+	d.ids = (struct ward_ids){ .set_groups = 1, .groups = groups, .ngroups = 5 };
+	plan = plan_or_null(&d, &err);
+	ok(plan && memcmp(plan->ids.groups, want, sizeof(want)) == 0,
+	   "groups are sorted by the host's");
+	ward_plan_free(plan);
+}
+
 int
 main(void)
 {
 	test_refusals();
 	test_candidates();
 	test_order();
+	test_namespaces();
+	test_namespace_refusals();
+	test_group_order();
 	return done_testing();
 }

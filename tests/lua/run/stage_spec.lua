@@ -202,8 +202,8 @@ local function start(on_failure, clone)
   return w, mark
 end
 
--- System calls of the child from its birth to the program's, in order, from a trace of a start: names, and lines.
-local function calls_before_exec(w)
+-- Lines of a trace of a restart, each with the number of its process before it.
+local function trace_of_restart(w)
   local trace = harness.directory() .. "/trace"
   local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-o", trace, "-p", tostring(w.pid) },
     { stdout = "/dev/null", stderr = "/dev/null" }))
@@ -212,8 +212,13 @@ local function calls_before_exec(w)
   w:until_state("x", "done")
   sys.kill(strace, "INT")
   sys.wait(strace, 20)
+  return harness.read(trace):gmatch("[^\n]+")
+end
+
+-- System calls of the child from its birth to the program's, in order, from a trace of a start: names, and lines.
+local function calls_before_exec(w)
   local child, calls, lines = nil, {}, {}
-  for line in harness.read(trace):gmatch("[^\n]+") do
+  for line in trace_of_restart(w) do
     local pid, call = line:match("^(%d+) +([%w_]+)%(")
     child = child or (call == "rt_sigaction" and tonumber(pid) ~= w.pid and pid)
     if pid == child and child then
@@ -222,6 +227,22 @@ local function calls_before_exec(w)
     end
   end
   error("no execve in the trace of " .. tostring(child))
+end
+
+-- The same of all processes that it is made of, each to the call that gives it a program: pid -> names.
+local function calls_of_all(w)
+  local calls, begun = {}, false
+  for line in trace_of_restart(w) do
+    local pid, call = line:match("^(%d+) +([%w_]+)%(")
+    begun = begun or call == "rt_sigaction" and tonumber(pid) ~= w.pid
+    if begun and call and tonumber(pid) ~= w.pid then
+      local list = calls[pid] or {}
+      local last = list[#list]
+      if last ~= "execve" and last ~= "execveat" then list[#list + 1] = call end
+      calls[pid] = list
+    end
+  end
+  return calls
 end
 
 describe("a child with everything", function()
@@ -240,6 +261,32 @@ describe("a child with everything", function()
       local calls = calls_before_exec(w)
       for _, call in ipairs(calls) do assert.is_true(allowed[call], clone .. ": " .. call) end
       assert.is_true(#calls > 60)
+      w:stop()
+    end
+  end)
+
+  it("does so with every namespace, mount and process of its own, too", function()
+    if not can_trace() then return end
+    local allowed = {}
+    for name in ([[rt_sigaction rt_sigprocmask prctl setsid umask openat clone read write close wait4 exit_group
+      unshare sethostname socket ioctl mount_setattr open_tree fsopen fsconfig fsmount statx mkdirat fchmodat symlinkat
+      move_mount fchdir pivot_root umount2 chdir openat2 setns fcntl dup3 close_range setgroups setresgid setresuid
+      getresuid getresgid getgroups getcwd pipe2 set_tid_address execveat execve]]):gmatch("%S+") do
+      allowed[name] = true
+    end
+    for _, clone in ipairs { "shared", "vfork", "copy" } do
+      local w = harness.start(([[
+        local ward = require "ward"
+        return ward.service { name = "x", clone = %q, cmd = { "/bin/true" }, restart = "never", %s }
+      ]]):format(clone, CONFINED))
+      w:until_state("x", "done")
+      local ends = {}
+      for _, list in pairs(calls_of_all(w)) do
+        for _, call in ipairs(list) do assert.is_true(allowed[call], clone .. ": " .. call) end
+        ends[#ends + 1] = list[#list]
+      end
+      table.sort(ends)
+      assert.same({ "execve", "execveat", "exit_group" }, ends) -- the program, the init, and the helper
       w:stop()
     end
   end)

@@ -1,0 +1,300 @@
+/* What a program may try that wants out of its sandbox. Each attack says on stdout what became of it, and ends
+ * with 0 when it succeeded, 1 when it did not:
+ *
+ *	attack VERB [ARGUMENT]...
+ *
+ * The same attack is made outside by the tests, where it must succeed: else it would prove nothing. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FDS 1024
+
+static bool
+failed(const char *what)
+{
+	(void)printf("%s: %s\n", what, strerror(errno));
+	return false;
+}
+
+static bool
+read_at(int dir, const char *path)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	char byte;
+	bool got = fd >= 0 && read(fd, &byte, 1) == 1;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return got ? true : failed(path);
+}
+
+/* read PATH: of a file, directly or through a link of /proc */
+static bool
+attack_read(char **argv)
+{
+	return read_at(AT_FDCWD, argv[0]);
+}
+
+/* fds PATH: PATH, relative, from whatever directory is open by accident */
+static bool
+attack_fds(char **argv)
+{
+	for (int fd = 0; fd < FDS; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 && read_at(fd, argv[0]))
+			return true;
+	}
+	return false;
+}
+
+/* write PATH: a new file */
+static bool
+attack_write(char **argv)
+{
+	int fd = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0 || write(fd, "x", 1) != 1)
+		return failed(argv[0]);
+	return close(fd) == 0;
+}
+
+/* mount DIR: something on it */
+static bool
+attack_mount(char **argv)
+{
+	return mount("none", argv[0], "tmpfs", 0, NULL) == 0 ? true : failed("mount");
+}
+
+/* writable PATH: makes its mount writable, and writes */
+static bool
+attack_writable(char **argv)
+{
+	char dir[4096];
+
+	(void)snprintf(dir, sizeof(dir), "%s", argv[0]);
+	*strrchr(dir, '/') = '\0';
+	if (mount("none", dir[0] ? dir : "/", NULL, MS_REMOUNT | MS_BIND, NULL) < 0)
+		(void)failed("remount");
+	return attack_write(argv);
+}
+
+/* unmount PATH FILE: takes away what hides FILE */
+static bool
+attack_unmount(char **argv)
+{
+	if (umount2(argv[0], MNT_DETACH) < 0)
+		(void)failed("umount");
+	return read_at(AT_FDCWD, argv[1]);
+}
+
+/* mknod PATH: the kernel's null device, opened through a node of our own */
+static bool
+attack_mknod(char **argv)
+{
+	if (mknod(argv[0], S_IFCHR | 0666, makedev(1, 3)) < 0)
+		return failed("mknod");
+	return open(argv[0], O_RDWR | O_CLOEXEC) >= 0 ? true : failed("open");
+}
+
+/* device PATH: a node that is there already */
+static bool
+attack_device(char **argv)
+{
+	return open(argv[0], O_RDWR | O_CLOEXEC) >= 0 ? true : failed("open");
+}
+
+/* signal PID */
+static bool
+attack_signal(char **argv)
+{
+	return kill(atoi(argv[0]), SIGCONT) == 0 ? true : failed("kill");
+}
+
+/* ptrace PID */
+static bool
+attack_ptrace(char **argv)
+{
+	pid_t pid = atoi(argv[0]);
+
+	if (ptrace(PTRACE_ATTACH, pid, NULL, NULL) < 0)
+		return failed("ptrace");
+	(void)waitpid(pid, NULL, __WALL);
+	return ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0;
+}
+
+/* leak PID PATH: through the directories that PID has open, and its own and root directory */
+static bool
+attack_leak(char **argv)
+{
+	char path[512];
+	struct dirent *d;
+	bool got = false;
+	DIR *dir;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/root/%s", argv[0], argv[1]);
+	got |= read_at(AT_FDCWD, path);
+	(void)snprintf(path, sizeof(path), "/proc/%s/cwd/../../../../../../%s", argv[0], argv[1]);
+	got |= read_at(AT_FDCWD, path);
+	(void)snprintf(path, sizeof(path), "/proc/%s/fd", argv[0]);
+	dir = opendir(path);
+	if (!dir)
+		return got ? got : failed(path);
+	while ((d = readdir(dir))) {
+		(void)snprintf(path, sizeof(path), "/proc/%s/fd/%s/../../../../../../%s", argv[0],
+			       d->d_name, argv[1]);
+		got |= d->d_name[0] != '.' && read_at(AT_FDCWD, path);
+	}
+	(void)closedir(dir);
+	return got;
+}
+
+/* overwrite PID: the program that it runs, once it no longer runs */
+static bool
+attack_overwrite(char **argv)
+{
+	const struct timespec pause = { .tv_nsec = 5000000 };
+	char path[64];
+	int fd, again = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/exe", argv[0]);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return failed(path);
+	(void)kill(atoi(argv[0]), SIGKILL);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (int i = 0; i < 100 && again < 0; i++) {
+		again = open(path, O_WRONLY | O_CLOEXEC);
+		if (again < 0 && errno != ETXTBSY)
+			break;
+		(void)nanosleep(&pause, NULL);
+	}
+	return again >= 0 && write(again, "x", 1) == 1 ? true : failed(path);
+}
+
+/* userns DIR: every capability again, in a user namespace of our own */
+static bool
+attack_userns(char **argv)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		return failed("unshare");
+	return attack_mount(argv);
+}
+
+/* root: are we? */
+static bool
+attack_root(char **argv)
+{
+	(void)argv;
+	(void)printf("euid %d\n", geteuid());
+	return geteuid() == 0;
+}
+
+/* setuid PROGRAM: one with the bit, which asks whether it is root */
+static bool
+attack_setuid(char **argv)
+{
+	(void)fflush(stdout);
+	(void)execl(argv[0], argv[0], "root", (char *)NULL);
+	return failed(argv[0]);
+}
+
+/* plant PATH: a copy of ourselves with the bit, for somebody else to use */
+static bool
+attack_plant(char **argv)
+{
+	int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	int to = open(argv[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+	char buf[65536];
+	ssize_t n;
+
+	if (from < 0 || to < 0)
+		return failed(argv[0]);
+	while ((n = read(from, buf, sizeof(buf))) > 0) {
+		if (write(to, buf, (size_t)n) != n)
+			return failed("write");
+	}
+	return fchmod(to, 04755) == 0 ? true : failed("fchmod");
+}
+
+/* chroot DIR PATH: the way out of a chroot: a second one, from below which nothing holds us */
+static bool
+attack_chroot(char **argv)
+{
+	if ((mkdir(argv[0], 0755) < 0 && errno != EEXIST) || chroot(argv[0]) < 0)
+		return failed("chroot");
+	for (int i = 0; i < 100; i++) {
+		if (chdir("..") < 0)
+			return failed("chdir");
+	}
+	if (chroot(".") < 0)
+		return failed("chroot");
+	return read_at(AT_FDCWD, argv[1]);
+}
+
+/* forks N: that many processes at once */
+static bool
+attack_forks(char **argv)
+{
+	int want = atoi(argv[0]), n = 0;
+	pid_t *pids = calloc((size_t)want, sizeof(*pids));
+
+	for (; pids && n < want; n++) {
+		pids[n] = fork();
+		if (pids[n] < 0) {
+			(void)failed("fork");
+			break;
+		}
+		while (pids[n] == 0)
+			(void)pause();
+	}
+	for (int i = 0; i < n; i++) {
+		(void)kill(pids[i], SIGKILL);
+		(void)waitpid(pids[i], NULL, 0);
+	}
+	(void)printf("%d of %d\n", n, want);
+	return n == want;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct {
+		const char *verb;
+		int arguments;
+		bool (*attack)(char **argv);
+	} attacks[] = {
+		{ "chroot", 2, attack_chroot },	    { "device", 1, attack_device },
+		{ "fds", 1, attack_fds },	    { "forks", 1, attack_forks },
+		{ "leak", 2, attack_leak },	    { "mknod", 1, attack_mknod },
+		{ "mount", 1, attack_mount },	    { "overwrite", 1, attack_overwrite },
+		{ "plant", 1, attack_plant },	    { "ptrace", 1, attack_ptrace },
+		{ "read", 1, attack_read },	    { "root", 0, attack_root },
+		{ "setuid", 1, attack_setuid },	    { "signal", 1, attack_signal },
+		{ "unmount", 2, attack_unmount },   { "userns", 1, attack_userns },
+		{ "writable", 1, attack_writable }, { "write", 1, attack_write },
+	};
+
+	for (size_t i = 0; argc > 1 && i < sizeof(attacks) / sizeof(attacks[0]); i++) {
+		if (strcmp(argv[1], attacks[i].verb) == 0 && argc == 2 + attacks[i].arguments) {
+			bool succeeded = attacks[i].attack(argv + 2);
+
+			(void)printf("%s %s\n", argv[1], succeeded ? "succeeded" : "failed");
+			return succeeded ? 0 : 1;
+		}
+	}
+	(void)fprintf(stderr, "attack: no such attack, or not with these arguments\n");
+	return 2;
+}

@@ -76,7 +76,7 @@ void ward_bind_text_only(lua_State *L);
 
 /* Each adds its functions to the table on top of the stack (the module ward.core). */
 void ward_bind_sys(lua_State *L);     /* files, clock, terminal, and users: sys.c */
-void ward_bind_script(lua_State *L);  /* script states: script.c */
+void ward_bind_script(lua_State *L);  /* script states: scriptfn.c */
 void ward_bind_spec(lua_State *L);    /* plans: spec.c */
 void ward_bind_proc(lua_State *L);    /* launches and processes: proc.c */
 void ward_bind_log(lua_State *L);     /* service logs and console writers: log.c */

@@ -103,6 +103,14 @@ ward_budget_close(struct ward_budget *b)
 }
 
 void
+ward_budget_expire(struct ward_budget *b)
+{
+	const struct itimerspec now = { .it_value = { 0, 1 }, .it_interval = { 0, AGAIN_NS } };
+
+	(void)timer_settime(b->timer, 0, &now, NULL);
+}
+
+void
 ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
 {
 	struct itimerspec when = {

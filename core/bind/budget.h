@@ -44,6 +44,9 @@ int ward_budget_open(struct ward_budget *b);
 /* Ends what open made. Harmless when it failed, or was never called on a zeroed budget. */
 void ward_budget_close(struct ward_budget *b);
 
+/* Ends the time of the entry that another thread is in. */
+void ward_budget_expire(struct ward_budget *b);
+
 /* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time; @L is the main thread of the
  * state. */
 void ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns);

@@ -109,6 +109,48 @@ read_some(luaL_Buffer *b, int fd, size_t n)
 }
 
 static int
+write_whole(int fd, const char *text, size_t n)
+{
+	while (n > 0) {
+		ssize_t k = write(fd, text, n);
+
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k < 0)
+			return -errno;
+		text += k;
+		n -= (size_t)k;
+	}
+	return 0;
+}
+
+/* write_file(path, text) -> true | nil, err: mode 0600, whole or not at all: a new file takes its place. */
+static int
+sys_write_file(lua_State *L)
+{
+	const char *path = check_path(L, 1), *fresh;
+	size_t n;
+	const char *text = luaL_checklstring(L, 2, &n);
+	int *fd = new_fd(L, FILE_TYPE), r;
+
+	fresh = lua_pushfstring(L, "%s.new", path);
+	(void)unlink(fresh);
+	*fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return ward_bind_fail_errno(L, errno, "cannot create %s", fresh);
+	r = write_whole(*fd, text, n);
+	ward_fd_close(fd);
+	if (r == 0 && rename(fresh, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlink(fresh);
+		return ward_bind_fail_errno(L, -r, "cannot write %s", path);
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static int
 file_read(lua_State *L)
 {
 	int fd = check_fd(L, FILE_TYPE);
@@ -368,6 +410,7 @@ ward_bind_files(lua_State *L)
 	static const luaL_Reg functions[] = {
 		{ "read", sys_read },	{ "stat", sys_stat },	      { "mkdir", sys_mkdir },
 		{ "chmod", sys_chmod }, { "unlink", sys_unlink },     { "rmdir", sys_rmdir },
+		{ "write_file", sys_write_file },
 		{ "open", sys_open },	{ "access_x", sys_access_x }, { "lock", sys_lock },
 		{ NULL, NULL },
 	};

@@ -8,7 +8,7 @@
  * What the script declared to run later is entered through one function that boot.lua leaves behind
  * (script:enter), each time under a budget. What it then wants of the world goes through one function
  * that the trusted state gave (script:serve); plain data passes both ways, and nothing else. */
-#include "bind/bind.h"
+#include "bind/script.h"
 
 #include <errno.h>
 #include <lauxlib.h>
@@ -20,31 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bind/budget.h"
-
-#define SCRIPT_TYPE    "ward.script"
-#define DEFAULT_MEMORY ((size_t)64 << 20)
-#define LEAST_MEMORY   ((size_t)1 << 20) /* the libraries and boot.lua fit */
-#define DEFAULT_CPU    5.0		 /* seconds */
-#define MOST_CPU       86400.0
-
-/* One generation of a user's script. */
-struct ward_script {
-	lua_State *L;
-	const char *share; /* borrowed */
-	struct ward_budget budget;
-	lua_State *trusted; /* whose call entered it; NULL between entries */
-	int server;	    /* reference there: what host.request calls */
-	double cpu;	    /* seconds that one load may use */
-	size_t used, limit; /* bytes of Lua memory */
-	bool refused;	    /* the cap was met at least once */
-	const char *code;   /* after a failure: a word for it, and the sentence */
-	char message[4096];
-	char path[]; /* of the script */
-};
-
-/* Where a script's own stack keeps what boot.lua left to enter it by. */
-#define ENTRY 1
+#include "bind/bind.h"
 
 /* lua_Alloc with a cap on growth. */
 static void *
@@ -70,9 +46,9 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 	return moved;
 }
 
-/* Makes a state without libraries. Returns 0 or -ENOMEM; *out is owned. */
-static int
-script_new(const char *share, const char *path, size_t memory, double cpu, struct ward_script **out)
+int
+ward_script_new(const char *share, const char *path, size_t memory, double cpu,
+		struct ward_script **out)
 {
 	size_t length = strlen(path);
 	struct ward_script *s = calloc(1, sizeof(*s) + length + 1);
@@ -81,7 +57,7 @@ script_new(const char *share, const char *path, size_t memory, double cpu, struc
 		return -ENOMEM;
 	memcpy(s->path, path, length + 1);
 	s->share = share;
-	s->server = LUA_NOREF;
+	s->server = s->done = s->box = LUA_NOREF;
 	s->limit = memory;
 	s->cpu = cpu;
 	s->L = lua_newstate(capped_alloc, s);
@@ -95,8 +71,8 @@ script_new(const char *share, const char *path, size_t memory, double cpu, struc
 	return 0;
 }
 
-static void
-script_free(struct ward_script *s)
+void
+ward_script_free(struct ward_script *s)
 {
 	if (!s)
 		return;
@@ -176,12 +152,14 @@ host_request(lua_State *L)
 static int
 run_boot(lua_State *L)
 {
-	struct ward_script *s = lua_touserdata(L, 1);
+	struct ward_script *s = lua_touserdata(L, 2);
 	const char *text;
 	size_t n;
 
 	open_libraries(L);
 	ward_bind_host(L, s->share);
+	lua_pushvalue(L, 1);
+	lua_setfield(L, -2, "sources");
 	lua_pushcfunction(L, host_request);
 	lua_setfield(L, -2, "request");
 	lua_getfield(L, -1, "read");
@@ -191,7 +169,7 @@ run_boot(lua_State *L)
 	if (!text || luaL_loadbufferx(L, text, n, "=[ward.script.boot]", "t") != LUA_OK)
 		return lua_error(L);
 	lua_call(L, 0, 1);
-	lua_pushvalue(L, 2); /* the host */
+	lua_pushvalue(L, 3); /* the host */
 	lua_pushstring(L, s->path);
 	lua_call(L, 2, 2);
 	return 2;
@@ -235,10 +213,8 @@ explain(struct ward_script *s, int status, double cpu, const char *when)
 		     luaL_typename(s->L, -1));
 }
 
-/* Calls the function below @nargs arguments on the script's stack for at most @cpu seconds. Returns
- * 0 with its results on top, or -EINVAL with code and message set. Never raises. */
-static int
-script_call(struct ward_script *s, int nargs, double cpu, const char *when)
+int
+ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 {
 	lua_State *L = s->L;
 	int status;
@@ -254,182 +230,34 @@ script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 	return -EINVAL;
 }
 
-/* Loads the script. Returns 0 with its entry and the bundle on the script's stack, or -EINVAL with
- * code and message set. Never raises. */
-static int
-script_load(struct ward_script *s)
+int
+ward_script_attach(struct ward_script *s)
 {
 	int r = ward_budget_open(&s->budget);
 
-	if (r < 0) {
-		fail(s, "budget", "%s: cannot make a CPU timer: %s", s->path, strerror(-r));
-		return -EINVAL;
-	}
-	/* A new state has room for two; neither of them is an allocation. */
+	if (r == 0)
+		return 0;
+	fail(s, "budget", "%s: cannot make a CPU timer: %s", s->path, strerror(-r));
+	return -EINVAL;
+}
+
+int
+ward_script_load(struct ward_script *s)
+{
+	int r = ward_script_attach(s);
+
+	if (r < 0)
+		return r;
+	/* A new state has room for these; none of them is an allocation. */
+	lua_settop(s->L, 1); /* the sources, or nil */
 	lua_pushcfunction(s->L, run_boot);
+	lua_insert(s->L, 1);
 	lua_pushlightuserdata(s->L, s);
-	r = script_call(s, 1, s->cpu, " while loading");
-	if (r == 0 && (lua_gettop(s->L) != 2 || !lua_isfunction(s->L, ENTRY))) {
+	r = ward_script_call(s, 2, s->cpu, " while loading");
+	if (r == 0 &&
+	    (lua_gettop(s->L) != WARD_SCRIPT_BUNDLE || !lua_isfunction(s->L, WARD_SCRIPT_ENTRY))) {
 		fail(s, "script", "%s: ward's Lua library does not fit this ward", s->path);
 		return -EINVAL;
 	}
 	return r;
-}
-
-/* The box is made before the script state, so that no error in the trusted state leaks one. */
-static int
-box_close(lua_State *L)
-{
-	struct ward_script **box = luaL_checkudata(L, 1, SCRIPT_TYPE);
-
-	if (*box) {
-		luaL_argcheck(L, !(*box)->trusted, 1, "the script is running");
-		ward_bind_unref(L, &(*box)->server);
-	}
-	script_free(*box);
-	*box = NULL;
-	return 0;
-}
-
-static struct ward_script **
-push_box(lua_State *L)
-{
-	struct ward_script **box = lua_newuserdatauv(L, sizeof(*box), 0);
-
-	*box = NULL;
-	luaL_setmetatable(L, SCRIPT_TYPE);
-	return box;
-}
-
-/* The number in field @name of the options, the optional table in argument 2. */
-static double
-option(lua_State *L, const char *name, double otherwise, double least, double most)
-{
-	double value = otherwise;
-
-	if (lua_isnoneornil(L, 2))
-		return value;
-	luaL_checktype(L, 2, LUA_TTABLE);
-	if (lua_getfield(L, 2, name) != LUA_TNIL) {
-		value = lua_tonumber(L, -1); /* 0 when it is none */
-		if (!(value >= least && value <= most))
-			return luaL_error(L, "%s is not a number from %f to %f", name, least, most);
-	}
-	lua_pop(L, 1);
-	return value;
-}
-
-/* core.script(path [, { cpu = seconds, memory = bytes }]) -> bundle, script | nil, err */
-static int
-core_script(lua_State *L)
-{
-	const char *path = luaL_checkstring(L, 1), *share = ward_bind_core(L)->share;
-	double cpu = option(L, "cpu", DEFAULT_CPU, 1e-9, MOST_CPU);
-	double memory = option(L, "memory", (double)DEFAULT_MEMORY, (double)LEAST_MEMORY, 1e15);
-	struct ward_script **box;
-	struct ward_err err;
-	int r;
-
-	if (!share)
-		return ward_bind_fail_code(L, "script", "%s: ward's Lua library is not found",
-					   path);
-	box = push_box(L);
-	r = script_new(share, path, (size_t)memory, cpu, box);
-	if (r < 0)
-		return ward_bind_fail_errno(L, -r, "%s", path);
-	if (script_load(*box) < 0) {
-		lua_pushstring(L, (*box)->message);
-		r = ward_bind_fail_top(L, (*box)->code);
-	} else if (ward_transfer((*box)->L, ENTRY + 1, L, &err) < 0) {
-		r = ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
-	} else {
-		lua_settop((*box)->L, ENTRY);
-		lua_insert(L, -2); /* the bundle below the box */
-		return 2;
-	}
-	script_free(*box);
-	*box = NULL;
-	return r;
-}
-
-static struct ward_script *
-check_script(lua_State *L)
-{
-	struct ward_script *s = *(struct ward_script **)luaL_checkudata(L, 1, SCRIPT_TYPE);
-
-	luaL_argcheck(L, s, 1, "the script is closed");
-	luaL_argcheck(L, !s->trusted, 1, "the script is running");
-	return s;
-}
-
-/* script:serve(fn): fn(...) answers what the script asks for with host.request, in plain data */
-static int
-script_serve(lua_State *L)
-{
-	struct ward_script *s = check_script(L);
-
-	ward_bind_unref(L, &s->server);
-	s->server = ward_bind_ref(L, 2);
-	return 0;
-}
-
-/* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
-static int
-script_enter(lua_State *L)
-{
-	struct ward_script *s = check_script(L);
-	double cpu = luaL_checknumber(L, 2);
-	int nargs = lua_gettop(L) - 2, n, r = 0;
-	struct ward_err err;
-
-	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
-	if (!lua_checkstack(s->L, nargs + 1))
-		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
-	lua_pushvalue(s->L, ENTRY);
-	for (int i = 0; i < nargs && r == 0; i++)
-		r = ward_transfer(L, 3 + i, s->L, &err);
-	if (r < 0) {
-		lua_settop(s->L, ENTRY);
-		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
-	}
-	s->trusted = L;
-	r = script_call(s, nargs, cpu, "");
-	s->trusted = NULL;
-	if (r < 0) {
-		lua_pushstring(L, s->message);
-		return ward_bind_fail_top(L, s->code);
-	}
-	n = lua_gettop(s->L) - ENTRY;
-	luaL_checkstack(L, n + 2, "results of a script");
-	lua_settop(L, 1);
-	lua_pushboolean(L, 1);
-	for (int i = 1; i <= n; i++) {
-		if (ward_transfer(s->L, ENTRY + i, L, &err) == 0)
-			continue;
-		lua_settop(s->L, ENTRY);
-		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
-	}
-	lua_settop(s->L, ENTRY);
-	return n + 1;
-}
-
-/* script:memory() -> bytes of Lua memory in use */
-static int
-script_memory(lua_State *L)
-{
-	lua_pushinteger(L, (lua_Integer)check_script(L)->used);
-	return 1;
-}
-
-void
-ward_bind_script(lua_State *L)
-{
-	static const luaL_Reg methods[] = {
-		{ "serve", script_serve }, { "enter", script_enter }, { "memory", script_memory },
-		{ "close", box_close },	   { "__gc", box_close },     { NULL, NULL },
-	};
-
-	ward_bind_class(L, SCRIPT_TYPE, methods);
-	lua_pushcfunction(L, core_script);
-	lua_setfield(L, -2, "script");
 }

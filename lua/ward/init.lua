@@ -39,7 +39,8 @@ local function service(generation, at, spec)
   end
   local canonical <const>, message <const> = schema.normalise(spec, generation.host, at)
   if not canonical then error(at .. ": " .. message, 0) end
-  return tree.add(generation, "service", canonical.name, at, canonical, nil, generation.runtime.services.service)
+  return tree.add(generation, "service", canonical.name, at, schema.sparse(canonical, spec), nil,
+    generation.runtime.services.service)
 end
 
 local function children_of(generation, name, list)

@@ -195,6 +195,9 @@ local function consistent(spec)
   return spec
 end
 
+-- What build makes of keys that are not there and depend on no others; shared by all specs. Filled below.
+local DEFAULTS <const> = {}
+
 -- The spec of `given`, a plain table with known keys and a good name. A spawned child may have pipes.
 local function build(given, host, source, spawned)
   local again <const> = given.source ~= nil
@@ -211,6 +214,11 @@ local function build(given, host, source, spawned)
     if given[key] == nil then return default end
     return value.boolean(key, given[key])
   end
+  -- What is not given, or what read(key, value, again) makes of it.
+  local function usual(key, read)
+    if given[key] == nil and DEFAULTS[key] ~= nil then return DEFAULTS[key] end
+    return read(key, given[key], again)
+  end
   local calls <const> = calls_of(given, host, again)
   return consistent {
     name = given.name,
@@ -223,11 +231,11 @@ local function build(given, host, source, spawned)
     env_clear = flag("env_clear", false),
     user = user, ids = ids,
     stdin = stream("stdin"), stdout = stream("stdout"), stderr = stream("stderr"),
-    fds = process.fds("fds", given.fds, again),
+    fds = usual("fds", process.fds),
     session = process.session("session", given.session, tty),
     tty = tty,
     parent_death = process.parent_death("parent_death", given.parent_death),
-    limits = process.limits("limits", given.limits, again),
+    limits = usual("limits", process.limits),
     nice = process.nice("nice", given.nice),
     ioprio = process.ioprio("ioprio", given.ioprio),
     sched = process.sched("sched", given.sched),
@@ -237,10 +245,10 @@ local function build(given, host, source, spawned)
     clone = process.clone("clone", given.clone),
     sandbox = box,
     type = given.type == nil and "simple" or value.choice("type", given.type, TYPES, { notify = true }),
-    restart = restart.restart("restart", given.restart, again),
-    restart_prevent = restart.prevent("restart_prevent", given.restart_prevent, again),
-    success = restart.success("success", given.success, again),
-    stop = restart.stop("stop", given.stop, again),
+    restart = usual("restart", restart.restart),
+    restart_prevent = usual("restart_prevent", restart.prevent),
+    success = usual("success", restart.success),
+    stop = usual("stop", restart.stop),
     start_timeout = given.start_timeout ~= nil and value.duration("start_timeout", given.start_timeout) or nil,
     needs = others("needs", given, host), wants = others("wants", given, host), after = others("after", given, host),
     on_restart = given.on_restart == nil and "keep" or value.choice("on_restart", given.on_restart, ON_RESTART),
@@ -278,6 +286,41 @@ function M.normalise(spec, host, source)
   return nil, ("service%s: %s"):format(name and (' "%s"'):format(name) or "", message)
 end
 
+for key, item in next, build({ name = "x", cmd = { "x" } }, { dir = "/" }, "x") do DEFAULTS[key] = item end
+for _, key in ipairs { "name", "cmd", "arg0", "cwd", "source" } do DEFAULTS[key] = nil end
+
+--- A canonical spec without what normalise adds again: thousands of services are mostly defaults.
+---@param spec table canonical
+---@param given table what it was made of
+---@return table spec its values are shared with the canonical one
+function M.sparse(spec, given)
+  local few = { cwd = spec.cwd, env = next(spec.env) and spec.env or nil } -- which can come from files
+  for key in next, given do few[key] = spec[key] end
+  few.source, few.ids, few.calls, few.asks = spec.source, spec.ids, spec.calls, spec.asks
+  return few
+end
+
+-- What a service was in the script before, when it is the same now but for its line and the numbers of its functions.
+local function unchanged(given, known)
+  for key, item in next, given do
+    if key ~= "source" and key ~= "calls" and item ~= known[key] and not value.same(item, known[key]) then
+      return nil
+    end
+  end
+  for key, item in next, known do
+    if item ~= DEFAULTS[key] and given[key] == nil and not value.same(item, DEFAULTS[key])
+      and not (key == "arg0" and item == known.cmd[1] or key == "asks" or key == "calls") then
+      return nil
+    end
+  end
+  if given.source == known.source and value.same(given.calls, known.calls) then return known end
+  local again, calls = {}, calls_of(given, nil, true)
+  for key, item in next, known do again[key] = item end
+  again.source, again.calls = given.source, next(calls) and calls or nil
+  again.asks = (calls.restart or calls.on_exit) ~= nil or nil
+  return again
+end
+
 -- Keys of a child: those of a service that are not a declared service's only.
 local child_keys, child_both, of_service = {}, {}, {}
 for _, row in ipairs(keys.service) do
@@ -310,7 +353,10 @@ function M.child(spec, host, source)
   return value.try(build_child, spec, host, source)
 end
 
-local BUNDLE_KEYS <const> = { path = true, name = true, services = true, tree = true, reacts = true }
+local BUNDLE_KEYS <const> = {
+  path = true, name = true, services = true, tree = true, reacts = true, sources = true,
+}
+local MAX_SOURCES <const> = 4096
 
 -- The tree over all services.
 local function tree_of(given, services)
@@ -319,6 +365,19 @@ local function tree_of(given, services)
   local tree <const> = supervisor.tree("bundle.tree", given, nil, found, 1)
   if found.count ~= #services then value.fail("bundle.tree", "does not hold every service") end
   return tree
+end
+
+-- The texts that the script was loaded from, by path.
+local function sources_of(given)
+  local sources = {}
+  if given == nil then return sources end
+  local paths <const> = value.keys("bundle.sources", given)
+  if #paths > MAX_SOURCES then value.fail("bundle.sources", "are too many") end
+  for _, path in ipairs(paths) do
+    if type(given[path]) ~= "string" then value.must("bundle.sources", "texts by path", given[path]) end
+    sources[path] = given[path]
+  end
+  return sources
 end
 
 local function check_bundle(bundle, host)
@@ -336,8 +395,11 @@ local function check_bundle(bundle, host)
     local source <const> = value.string(at .. ".source", given.source, { max = MAX_SOURCE })
     -- It begins lines on the terminal.
     if source:find("[%c\127]") then value.fail(at .. ".source", "contains a control character") end
-    local spec <const>, message <const> = M.normalise(given, host)
+    local known <const> = host.known and host.known[given.name]
+    local spec, message = known and unchanged(given, known), nil
+    if not spec then spec, message = M.normalise(given, host) end
     if not spec then value.fail(source, message) end
+    if host.breathe and i % 64 == 0 then host.breathe() end
     if lines[spec.name] then
       value.fail(source, ('service "%s": this name is taken by the service at %s'):format(spec.name, lines[spec.name]))
     end
@@ -347,14 +409,19 @@ local function check_bundle(bundle, host)
   if not ok then value.fail("", errors[1].message) end
   local reacts <const> = value.boolean("bundle.reacts", bundle.reacts or false)
   local tree <const> = tree_of(bundle.tree, services)
-  return { path = bundle.path, name = name, services = services, tree = tree, reacts = reacts }
+  return {
+    path = bundle.path, name = name, services = services, tree = tree, reacts = reacts,
+    sources = sources_of(bundle.sources),
+  }
 end
 
 --- Checks what a script state returned, trusting nothing: shape, unique names, each spec normalised
 --- again, every need satisfied and no cycle.
 ---@param bundle any
----@param host table as for normalise; canonical specs need none of its functions
----@return table|nil bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts= }
+---@param host table as for normalise; canonical specs need none of its functions. known: canonical specs by name
+---  that were there before; breathe: fn() is called now and then and may yield
+---@return table|nil bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts=,
+---  sources = path -> text }
 ---@return string|nil message
 function M.bundle(bundle, host)
   return value.try(check_bundle, bundle, host)

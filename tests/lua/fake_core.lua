@@ -165,6 +165,10 @@ function M.new(env)
   add_files(core)
   add_processes(core)
   add_terminal(core)
+  function core.write_file(path, text)
+    core.files[path] = { text = text, mode = 384 }
+    return true
+  end
   core.on_signal, core.logs = {}, {}
   function core.signal(name, fn)
     core.on_signal[name] = fn
@@ -186,6 +190,14 @@ function M.new(env)
   function core.run() core.play() end
   function core.stop() core.stopped = true end
   return core
+end
+
+--- A script that has loaded and does nothing.
+function M.script()
+  return {
+    serve = function() end, close = function() end,
+    enter = function() return true, false end,
+  }
 end
 
 return M

@@ -426,7 +426,8 @@ describe("schema.bundle", function()
       strategy = "one_for_one", auto_shutdown = "never", significant = false, stay = false, children = children,
       restart = { on = "always", backoff = { from = 0.1, factor = 2, max = 30, jitter = 0.1, reset = 10 } },
     }
-    return { path = "scripts/x.lua", name = "app", services = services, tree = tree, reacts = false }
+    local sources = { ["scripts/x.lua"] = "return" }
+    return { path = "scripts/x.lua", name = "app", services = services, tree = tree, reacts = false, sources = sources }
   end
 
   local function with_tree(change)

@@ -76,7 +76,8 @@ return ward.supervisor {
       assert.equal("scripts/x.lua:4", bundle.services[1].source)
       assert.equal(dir .. "/scripts", bundle.services[1].cwd)
       local schema = require "ward.schema"
-      assert.same(bundle, schema.bundle(bundle, {}))
+      local whole = assert(schema.bundle(bundle, {}))
+      assert.same(whole, schema.bundle(whole, {}))
     end)
 
     it("a service, a list, or nothing", function()

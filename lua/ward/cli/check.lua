@@ -14,7 +14,7 @@ function M.run(args)
   local bundle, errors = load.bundle(args.script)
   local plans
   if bundle then
-    plans, errors = load.plans(bundle)
+    plans, errors = load.plans(bundle.services)
   end
   if not plans then
     for _, line in ipairs(errors) do

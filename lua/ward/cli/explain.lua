@@ -67,7 +67,7 @@ function M.run(args)
     return exit.NO_SERVICE
   end
   local plans
-  plans, errors = load.plans({ services = chosen })
+  plans, errors = load.plans(chosen)
   if not plans then
     return complain(errors)
   end

@@ -14,8 +14,8 @@ local paths <const> = require("ward.service.paths")
 
 -- In the order of the help. Each is a file of this directory.
 local VERBS <const> = {
-  "run", "check", "explain", "status", "why", "graph", "start", "stop", "restart", "pause", "resume", "signal", "logs",
-  "events", "wait", "do", "eval", "repl", "shutdown", "version",
+  "run", "check", "explain", "status", "why", "graph", "start", "stop", "restart", "pause", "resume", "reload",
+  "signal", "logs", "events", "wait", "do", "eval", "repl", "shutdown", "version",
 }
 
 local INSTANCE_HELP <const> = "Which supervisor, when there are several (WARD_INSTANCE; \"default\")."

@@ -47,7 +47,8 @@ end
 
 local function row(service)
   return {
-    service.name, service.state, service.ready and "yes" or "no",
+    service.name, service.state .. (service.stale and ", stale" or service.removed and ", undeclared" or ""),
+    service.ready and "yes" or "no",
     service.pid and ("%d"):format(service.pid) or "-",
     service.uptime and duration.format(service.uptime) or "-",
     ("%d"):format(service.restarts), last_exit(service.last_exit), next_step(service),

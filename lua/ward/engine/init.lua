@@ -152,7 +152,7 @@ local function view(svc)
     restarts = svc.restarts, last_exit = svc.last_exit, next_at = svc.deadline, desired = svc.desired,
     paused = svc.paused, stale = svc.stale, removed = svc.removed ~= nil or nil,
     waits_for = state.waits_for(svc, svc.state),
-    dormant = svc.spec.dormant and svc.desired == "down" and svc.state == "stopped" or nil,
+    dormant = (svc.spec.dormant or svc.parent.spec.pool) and svc.desired == "down" and svc.state == "stopped" or nil,
   }
 end
 

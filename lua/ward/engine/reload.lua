@@ -27,12 +27,12 @@ local function drop(st, svc)
 end
 
 -- Those that the new tree does not have. Returns those that have to stop.
-local function keep_old(st, old, prune)
+local function keep_old(st, old, prune, former)
   local stops = {}
   for _, svc in ipairs(old.services) do
     if not st.by_name[svc.name] then
       hold.set(st, svc, nil)
-      svc.removed = svc.removed or svc.desired
+      svc.removed, svc.spec = svc.removed or svc.desired, former and former[svc.name] or svc.spec
       if lingers(svc, prune) then
         grow.append(st, svc)
         if prune then
@@ -73,7 +73,7 @@ local function outdated(st, event)
   for _, svc in ipairs(st.services) do
     if event.stale[svc.name] then
       svc.stale = (svc.proc or svc.up) and true or nil
-      if event.restart and is_due(svc) then
+      if event.restart and not (event.rolls and event.rolls[svc.name]) and is_due(svc) then
         list[#list + 1] = svc
       end
     end
@@ -83,9 +83,11 @@ end
 
 --- Takes over what a new script declares.
 ---@param st table
----@param event { specs: table[], tree: table|nil, stale: table<string, boolean>, restart: boolean, prune: boolean }
+---@param event { specs: table[], tree: table|nil, stale: table<string, boolean>, restart: boolean, prune: boolean,
+---  former: table<string, table>|nil, rolls: table<string, boolean>|nil }
 ---  stale: names whose process is no longer what the script declares; restart: whether these are restarted; prune:
----  whether what is declared no longer is stopped
+---  whether what is declared no longer is stopped; former: the specs of these from now on; rolls: stale ones that
+---  somebody else will replace
 function M.apply(st, event)
   if st.level > 0 then
     return
@@ -100,7 +102,7 @@ function M.apply(st, event)
   end
   old.sup_by_name[old.root.name or ""] = nil -- the root is the root, whatever its name
   grow.tree(st, event.specs, event.tree, old)
-  local stops <const> = keep_old(st, old, event.prune)
+  local stops <const> = keep_old(st, old, event.prune, event.former)
   grow.link(st)
   tree.mend(st)
   local wanted <const> = {}

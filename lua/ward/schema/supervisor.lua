@@ -49,7 +49,9 @@ function M.significance(auto_shutdown, significant)
   end
 end
 
-local both <const> = { { key = "name", since = "0.1.0" }, { key = "children", since = "0.1.0" } }
+local both <const> = {
+  { key = "name", since = "0.1.0" }, { key = "children", since = "0.1.0" }, { key = "pool", since = "0.1.0" },
+}
 for _, row in ipairs(keys.supervisor) do
   if row.key ~= "name" and row.key ~= "children" then both[#both + 1] = row end
 end
@@ -93,6 +95,7 @@ function M.tree(path, given, parent, found, depth)
   end
   local why <const> = parent and M.significance(parent.auto_shutdown, sup.significant)
   if why then value.fail(path, why) end
+  sup.pool = given.pool ~= nil and value.boolean(path .. ".pool", given.pool) or nil
   sup.children = {}
   for i = 1, value.list(path .. ".children", given.children, "a list", 10000) do
     sup.children[i] = child(("%s.children[%d]"):format(path, i), given.children[i], sup, found, depth)

@@ -32,6 +32,19 @@ function M.try(fn, ...)
   error(result, 0)
 end
 
+--- Are two plain values equal, tables by what is in them? Only for data that has been checked before, or against such.
+function M.same(a, b)
+  if a == b then return true end
+  if type(a) ~= "table" or type(b) ~= "table" then return false end
+  for key, item in next, a do
+    if not M.same(item, b[key]) then return false end
+  end
+  for key in next, b do
+    if a[key] == nil then return false end
+  end
+  return true
+end
+
 --- A string in double quotes on one line, cut when it is long.
 ---@param text string
 function M.quote(text)
@@ -204,6 +217,21 @@ function M.keys(path, value, positional)
   return keys
 end
 
+-- rows -> { by_name =, names = }: there are few, and each is asked for again and again.
+local indexed <const> = setmetatable({}, { __mode = "k" })
+
+local function index_of(rows)
+  local index = indexed[rows]
+  if not index then
+    index = { by_name = {}, names = {} }
+    for i, row in ipairs(rows) do
+      index.by_name[row.key], index.names[i] = row, row.key
+    end
+    indexed[rows] = index
+  end
+  return index.by_name, index.names
+end
+
 --- Refuses unknown keys (with a suggestion) and those of `rows` that have no `since`.
 ---@param path string
 ---@param value table
@@ -211,10 +239,7 @@ end
 ---@param aliases table<string, string>|nil words of other tools -> key
 ---@param positional string|nil added when a key is not a string
 function M.known(path, value, rows, aliases, positional)
-  local by_name, names = {}, {}
-  for i, row in ipairs(rows) do
-    by_name[row.key], names[i] = row, row.key
-  end
+  local by_name <const>, names <const> = index_of(rows)
   local keys <const> = M.keys(path, value, positional)
   for _, key in ipairs(keys) do
     if not by_name[key] then
@@ -231,11 +256,11 @@ end
 
 --- One of the words of `options`; those that `later` holds are known, but not yet supported.
 function M.choice(path, value, options, later)
-  local quoted = {}
-  for i, option in ipairs(options) do
+  for _, option in ipairs(options) do
     if value == option then return value end
-    quoted[i] = '"' .. option .. '"'
   end
+  local quoted = {}
+  for i, option in ipairs(options) do quoted[i] = '"' .. option .. '"' end
   if type(value) == "string" and later and later[value] then
     M.fail(path, M.quote(value) .. ": not yet supported")
   end

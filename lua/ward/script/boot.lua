@@ -6,7 +6,8 @@
 -- line runs. An error leaves as one string, "file:line: text".
 --
 -- host: user, group, groups, read as for schema.normalise; share: directory of ward/init.lua;
--- realpath: fn(path) -> absolute path | nil, message; version: string; list, kind: as for ward.script.fs;
+-- sources: as for ward.script.modules; realpath: fn(path) -> absolute path | nil, message; version: string;
+-- list, kind: as for ward.script.fs;
 -- environ: fn() -> name -> value;
 -- request, now, blocker: as for ward.script.runtime; where: fn(co) -> "file:line: " of the innermost line of a file
 -- on a coroutine's stack, or nil;
@@ -140,5 +141,7 @@ return function(host, path)
   end)
   -- Out of memory, and errors in the handler itself, come without a call of the handler that ends.
   if not ok then error(placed or path .. ": " .. text_of(returned), 0) end
-  return runtime.entry, tree.finish(generation, path, returned)
+  local bundle <const> = tree.finish(generation, path, returned)
+  bundle.sources = loader.sources
+  return runtime.entry, bundle
 end

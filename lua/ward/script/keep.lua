@@ -86,10 +86,23 @@ local function merge(kept, defaults)
   return data
 end
 
+local OPTIONS <const> = { { key = "migrate", since = "0.1.0" } }
+
+local function migrate_of(at, what, options)
+  if options == nil then return nil end
+  tasks.argument(at, what, value.known, "the options", value.table("the options", options), OPTIONS)
+  if options.migrate ~= nil and type(options.migrate) ~= "function" then
+    tasks.argument(at, what, value.must, "migrate", "a function", options.migrate)
+  end
+  return options.migrate
+end
+
 --- ward.keep for one generation.
 ---@param parts table located, request; report: fn(message)
----@return fun(at: string, name: string, defaults: table|nil): table keep
+---@return fun(at: string, name: string, defaults: table|nil, options: table|nil): table keep
 ---@return fun(kept: table<string, table>) start hands over what an earlier generation has kept
+---@return fun(kept: table<string, table>) carry lets the script change what it would be handed over, before that is
+---  decided; raises when it cannot
 function M.new(parts)
   local self <const> = {
     located = parts.located, request = parts.request, report = parts.report, running = false,
@@ -98,7 +111,7 @@ function M.new(parts)
   self.unwrap = function(given) return self.nodes[given] and self.nodes[given].data end
   local declared <const> = {}
 
-  local function keep(at, name, defaults)
+  local function keep(at, name, defaults, options)
     local what <const> = "ward.keep"
     if self.running then
       error(("%s: %s: declarations are only allowed while a script loads"):format(at, what), 0)
@@ -109,7 +122,7 @@ function M.new(parts)
     if taken then error(('%s: keep "%s": this name is taken by the keep at %s'):format(at, name, taken.at), 0) end
     local node <const> = { name = name }
     declared[name] = {
-      at = at, node = node,
+      at = at, node = node, migrate = migrate_of(at, what, options),
       defaults = defaults == nil and {} or tasks.argument(at, what, function(path, given)
         return plain.copy(path, value.table(path, given, "a table of defaults"))
       end, "the defaults", defaults),
@@ -117,7 +130,19 @@ function M.new(parts)
     return view_of(self, node)
   end
 
-  return keep, function(kept)
+  local function carry(kept)
+    for name, entry in next, declared do
+      if entry.migrate and kept[name] then
+        local data <const> = entry.migrate(kept[name])
+        local what <const> = ('keep "%s"'):format(name)
+        self.request("carried", name, tasks.argument(entry.at, what, function(path, given)
+          return plain.copy(path, value.table(path, given, "a table"))
+        end, "what migrate returns", data))
+      end
+    end
+  end
+
+  local function start(kept)
     self.running = true
     for name, entry in next, declared do
       entry.node.data = merge(kept[name], entry.defaults)
@@ -125,6 +150,8 @@ function M.new(parts)
       if not ok then self.report(('%s: keep "%s": %s'):format(entry.at, name, err.message)) end
     end
   end
+
+  return keep, start, carry
 end
 
 return M

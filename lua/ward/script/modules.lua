@@ -25,7 +25,7 @@ local function shown(path)
 end
 
 --- Compiles the file at `path`. Raises "path:line: text", or "cannot read path: reason".
----@param loader table { host=, names=, globals= }
+---@param loader table { names=, globals= }
 ---@param path string
 ---@param text string
 ---@return function
@@ -42,12 +42,32 @@ local function compile(loader, path, text)
   return chunk
 end
 
+-- How sources are read: from the files, or from `given`, which stands for all there are. What was read is in `sources`.
+local function reader(host, given, sources)
+  return function(path)
+    local text, message
+    if given then
+      text = given[path]
+      message = not text and ("cannot read %s: No such file or directory"):format(path) or nil
+    else
+      text, message = host.read(path)
+    end
+    sources[path] = text
+    return text, message
+  end
+end
+
 --- A loader of one generation; its globals are set before anything is loaded.
----@param host table read: fn(path) -> text | nil, message
+---@param host table read: fn(path) -> text | nil, message; sources: texts by path that stand for the files, or nil
 ---@param ward table what `require "ward"` gives
 ---@param script string path of the script as the user gave it
+---@return table loader sources: texts by path of what has been loaded
 function M.new(host, ward, script)
-  local loader <const> = { host = host, names = {}, cache = { ward = ward }, chain = {}, root = M.directory(script) }
+  local sources <const> = {}
+  local loader <const> = {
+    read = reader(host, host.sources, sources), sources = sources,
+    names = {}, cache = { ward = ward }, chain = {}, root = M.directory(script),
+  }
   --- A message with the whole path where Lua has cut it.
   function loader.full(message)
     for cut, path in next, loader.names do
@@ -60,7 +80,7 @@ end
 
 --- The script's own chunk.
 function M.script(loader, path)
-  local text <const>, message <const> = loader.host.read(path)
+  local text <const>, message <const> = loader.read(path)
   if not text then error(value.unreadable(path, message), 0) end
   return compile(loader, path, text)
 end
@@ -77,7 +97,7 @@ local function find(loader, name, at)
   for _, under in ipairs { "", "lib/" } do
     for _, file in ipairs { ".lua", "/init.lua" } do
       local path <const> = loader.root .. under .. relative .. file
-      local text <const>, message <const> = loader.host.read(path)
+      local text <const>, message <const> = loader.read(path)
       if text then return path, text end
       if not missing(message) then error(("%s: %s"):format(at, value.unreadable(path, message)), 0) end
       tried[#tried + 1] = path

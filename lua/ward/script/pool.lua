@@ -61,13 +61,16 @@ function M.declare(generation, at, given)
     if pool.each ~= nil and type(pool.each) ~= "function" then value.must("each", "a function", pool.each) end
     limits = sizes(pool)
     for i = 1, limits.max + 1 do members[i] = member_spec(template, pool.each, name, i) end
-    return supervisors.normalise("", { intensity = pool.intensity })
+    local sup = supervisors.normalise("", { intensity = pool.intensity })
+    sup.pool = true
+    return sup
   end)
   if not sup then error(("%s: %s: %s"):format(at, title, message), 0) end
   local children, names = {}, {}
   for i, spec in ipairs(members) do
-    local canonical <const>, wrong <const> = schema.normalise(spec, generation.host, at)
+    local canonical, wrong = schema.normalise(spec, generation.host, at)
     if not canonical then error(("%s: %s: %s"):format(at, title, wrong), 0) end
+    canonical = schema.sparse(canonical, spec)
     canonical.dormant = i > limits.size or nil
     names[i] = canonical.name
     children[i] = generation.nodes[tree.add(generation, "service", canonical.name, at, canonical, nil,

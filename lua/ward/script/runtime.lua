@@ -65,7 +65,9 @@ local function parts_of(self, host, meta)
   functions.run = run.new(self, launch)
 
   local starts <const> = parts.starts
-  functions.keep, starts[1] = keep.new { located = host.located, request = host.request, report = self.report }
+  functions.keep, starts[1], tell.carry = keep.new {
+    located = host.located, request = host.request, report = self.report,
+  }
   functions.on_signal, starts[2] = signals.new(self, listen, host.request)
   functions.watch, starts[3], tell.watch = watches.new(self, host)
   parts.commands, functions.command = commands.new(self, host.request)

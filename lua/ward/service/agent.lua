@@ -168,6 +168,11 @@ function OPS.keep_set(self, name, path, value)
   return ok, message and { code = "keep", message = message }
 end
 
+-- What the script has made of something kept, before it begins.
+function OPS.carried(self, name, value)
+  self.carried[name] = value
+end
+
 function OPS.report(self, message)
   self.parts.report(message)
   self.parts.history:add({ event = "script_error", message = message })
@@ -206,8 +211,10 @@ local function enter(self, ...)
   if self.failures > 2 then
     self.parts.report(more.message .. "; the script runs no more tasks")
     self:close()
+    self.parts.failed(more, true)
     return false
   end
+  self.parts.failed(more, false)
   self.first = self.first - 1 -- of what it stands before, or of nothing: then it is the only one
   self.queue[self.first] = table.pack("cut_off", more.message)
   return true
@@ -251,7 +258,7 @@ function Agent:post(op, ...)
   end
   self.last = self.last + 1
   self.queue[self.last] = table.pack(op, ...)
-  if not self.entering then
+  if self.started and not self.entering then
     drain(self)
   end
 end
@@ -315,9 +322,32 @@ end
 --- The engine has answered a command; true when it was the script's.
 Agent.reply = services.reply
 
---- Starts the script: what it declared to run runs from here on.
+--- Lets a script that is to follow another one migrate what that has kept. Nothing is kept yet: start does that.
+---@return boolean? ok
+---@return string? message
+function Agent:carry()
+  local ok, err = self.script:enter(BUDGET, "carry", self.parts.keep.data)
+  return ok, err and err.message
+end
+
+--- Starts the script: what it declared to run runs from here on. What was posted before comes after that.
 function Agent:start()
-  self:post("start", self.parts.keep.data)
+  for name, value in pairs(self.carried) do
+    self.parts.keep:set(name, {}, value)
+  end
+  self.first = self.first - 1
+  self.queue[self.first] = table.pack("start", self.parts.keep.data)
+  self.started = true
+  drain(self)
+end
+
+--- Another script takes over: ends its tasks and their children, and closes it. Nobody waits for its commands any more.
+function Agent:retire()
+  self:post("stop")
+  self:close("the script was reloaded")
+  for token in pairs(self.commands) do
+    self.parts.driver:post({ kind = "cancel", token = token })
+  end
 end
 
 --- A signal has come to ward.
@@ -348,10 +378,12 @@ function Agent:stop(done)
 end
 
 --- Closes the script. Its children, if there are any, are killed.
-function Agent:close()
+---@param why string? what those are told who wait for it
+function Agent:close(why)
   if not self.script then
     return
   end
+  why = why or "the script does not run"
   for id in pairs(self.children) do
     OPS.forget(self, id)
   end
@@ -363,7 +395,7 @@ function Agent:close()
   self.script = nil
   for id, told in pairs(self.asked) do
     self.asked[id] = nil
-    told(nil, "the script does not run")
+    told(nil, why)
   end
 end
 
@@ -372,6 +404,7 @@ end
 ---@field driver ward.service.Driver
 ---@field log fun(): userdata?, string? the log for what tasks' children say
 ---@field say fun(text: string, mood: string?) something that the script has to say
+---@field failed fun(err: table, over: boolean) an entry failed as a whole; over: the script runs no more
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"
 ---@field keep ward.service.Keep
 ---@field history ward.service.History
@@ -385,6 +418,7 @@ function M.new(script, parts)
   local self = setmetatable({
     script = script, parts = parts, children = {}, signals = {}, watches = {}, live = 0,
     queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
+    started = false, carried = {},
     commands = {}, runs = {}, next_run = 1,
   }, Agent)
   script:serve(function(op, ...)

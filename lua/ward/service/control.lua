@@ -183,6 +183,7 @@ end
 
 ---@class ward.service.ControlParts
 ---@field driver ward.service.Driver
+---@field reloader ward.service.Reloader
 ---@field info ward.service.Info
 ---@field agent fun(): ward.service.Agent? the script that runs
 ---@field history ward.service.History
@@ -194,7 +195,7 @@ end
 ---@return ward.service.Control
 function M.new(parts)
   local self = setmetatable({
-    driver = parts.driver, info = parts.info, agent = parts.agent, history = parts.history,
+    driver = parts.driver, reloader = parts.reloader, info = parts.info, agent = parts.agent, history = parts.history,
     shutting_down = parts.shutting_down, internal_error = parts.internal_error,
     pending = {}, tokens = {}, next_token = 1, peers = {}, next_session = 1, followers = {},
   }, Control)

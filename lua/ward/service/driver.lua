@@ -30,6 +30,11 @@ local function guarded(driver, what, fn, ...)
   end
 end
 
+-- Does it want to hear of what it lacks?
+local function warns(spec)
+  return spec.sandbox ~= nil and spec.sandbox.on_failure == "warn"
+end
+
 -- Effect kind -> what to do about it.
 local EFFECTS <const> = {}
 
@@ -163,7 +168,11 @@ function EFFECTS.run(driver, effect)
     end
     driver:post({ kind = "ran", name = name, exit = exit })
   end
-  local proc, err = core.launch(driver.stops[name], { log = driver.logs[name], started = function() end, exit = ran })
+  local plan = driver.stops[name] -- nil: the ladder is that of a script that was replaced meanwhile
+  local proc, err = nil, { message = "it is declared no longer" }
+  if plan then
+    proc, err = core.launch(plan, { log = driver.logs[name], started = function() end, exit = ran })
+  end
   if proc then
     driver.helpers[name] = proc
   else
@@ -204,6 +213,9 @@ end
 
 function EFFECTS.event(driver, effect)
   driver.hooks.event(effect)
+  if effect.type == "removed" then
+    driver:forget(effect.name)
+  end
 end
 
 function EFFECTS.quit(driver, effect)
@@ -297,6 +309,12 @@ function Driver:graph()
   return engine.graph(self.state)
 end
 
+--- Was it told to stop everything?
+---@return boolean
+function Driver:shutting_down()
+  return self.state.level > 0
+end
+
 --- All names in declaration order.
 ---@return string[]
 function Driver:names()
@@ -308,11 +326,81 @@ end
 function Driver:shown()
   local names = {}
   for _, name in ipairs(self.order) do
-    if not (self.specs[name].dormant and engine.service(self.state, name).dormant) then
+    if not engine.service(self.state, name).dormant then
       names[#names + 1] = name
     end
   end
   return names
+end
+
+-- A spec whose functions nobody can call any more.
+local function without_calls(spec)
+  local copy = {}
+  for key, value in pairs(spec) do
+    copy[key] = value
+  end
+  copy.calls, copy.asks = nil, nil
+  return copy
+end
+
+---@class ward.service.Reload
+---@field services table[] all canonical specs
+---@field tree table
+---@field plans table<string, userdata> of services that are new or changed
+---@field stops table<string, userdata> of their stop commands
+---@field logs table<string, userdata> of services that had none
+---@field stale table<string, boolean>
+---@field restart boolean
+---@field prune boolean
+---@field rolls table<string, boolean> stale ones that are not restarted all the same
+
+--- Takes over what another version of the script declares.
+---@param new ward.service.Reload
+function Driver:reload(new)
+  local order, former, before = {}, {}, self.order
+  local declared = {}
+  for i, spec in ipairs(new.services) do
+    local name = spec.name
+    order[i], declared[name] = name, true
+    self.specs[name] = spec
+    self.warns[name] = warns(spec)
+    if new.plans[name] then
+      self.plans[name], self.stops[name] = new.plans[name], new.stops[name]
+    end
+    self.logs[name] = self.logs[name] or new.logs[name]
+  end
+  for _, name in ipairs(before) do
+    if not declared[name] then
+      order[#order + 1] = name
+      former[name] = without_calls(self.specs[name])
+      self.specs[name] = former[name]
+    end
+  end
+  self.order = order
+  self:post({
+    kind = "reload", specs = new.services, tree = new.tree, former = former, stale = new.stale,
+    restart = new.restart, prune = new.prune, rolls = new.rolls,
+  })
+end
+
+--- A service is gone for good.
+---@param name string
+function Driver:forget(name)
+  if self.timers[name] then
+    self.timers[name]:close()
+  end
+  if self.logs[name] then
+    self.logs[name]:close()
+  end
+  for _, of in ipairs({ "timers", "logs", "specs", "plans", "stops", "warns", "degraded" }) do
+    self[of][name] = nil
+  end
+  for at, each in ipairs(self.order) do
+    if each == name then
+      table.remove(self.order, at)
+      break
+    end
+  end
 end
 
 --- How many services have a process.
@@ -351,17 +439,17 @@ end
 ---@param hooks ward.service.Hooks
 ---@return ward.service.Driver
 function M.new(specs, parts, hooks)
-  local order, warns, by_name = {}, {}, {}
+  local order, warned, by_name = {}, {}, {}
   for i, spec in ipairs(specs) do
     order[i] = spec.name
     by_name[spec.name] = spec
-    warns[spec.name] = spec.sandbox ~= nil and spec.sandbox.on_failure == "warn"
+    warned[spec.name] = warns(spec)
   end
   return setmetatable({
     state = engine.new(specs, { seed = parts.seed, tree = parts.tree }),
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
     hooks = hooks, helpers = {},
-    order = order, warns = warns,
+    order = order, warns = warned,
     procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
     under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,
   }, Driver)

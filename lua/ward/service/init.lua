@@ -8,8 +8,11 @@ local control <const> = require("ward.service.control")
 local driver <const> = require("ward.service.driver")
 local events <const> = require("ward.service.history")
 local keep <const> = require("ward.service.keep")
+local last_good <const> = require("ward.service.last_good")
 local load <const> = require("ward.service.load")
 local paths <const> = require("ward.service.paths")
+local reload <const> = require("ward.service.reload")
+local sources_watch <const> = require("ward.service.sources")
 
 local M <const> = {}
 
@@ -77,13 +80,16 @@ local function log_opener(instance, look)
   end
 end
 
--- One log per service that asks for it.
-local function open_logs(specs, open)
+-- One log per service that asks for it and has none yet.
+local function open_logs(specs, open, have)
   local logs, files = {}, {}
   for _, spec in ipairs(specs) do
-    if wants_log(spec) then
+    if wants_log(spec) and not (have and have[spec.name]) then
       local log, file = open(spec.name)
       if not log then
+        for _, each in pairs(logs) do
+          each:close()
+        end
         return nil, file
       end
       logs[spec.name], files[spec.name] = log, file
@@ -92,17 +98,21 @@ local function open_logs(specs, open)
   return logs, files
 end
 
--- How the terminal is used: log lines go to stdout, state lines to stderr. Only state lines get our colours: a log
--- line is the service's, and may have its own.
-local function make_look(specs, quiet)
+local function names_of(specs)
   local names = {}
   for i, spec in ipairs(specs) do
     names[i] = spec.name
   end
+  return names
+end
+
+-- How the terminal is used: log lines go to stdout, state lines to stderr. Only state lines get our colours: a log
+-- line is the service's, and may have its own.
+local function make_look(specs, quiet)
   local no_colour = core.getenv("NO_COLOR")
   local coloured = no_colour == nil or no_colour == ""
   return {
-    width = console.width(names),
+    width = console.width(names_of(specs)),
     echo = not quiet and core.out(1) or nil,
     err = core.out(2),
     tty_out = core.isatty(1),
@@ -198,8 +208,8 @@ function Supervisor:watch_signals()
   self.signals = {
     stop("TERM"), stop("INT"), stop("QUIT"),
     core.signal("HUP", function()
-      self:say("ward", "SIGHUP: reload is not yet supported; ignored", "warn")
       self:tell_signal("HUP")
+      self.reloader:by_itself({ restart = true }, "SIGHUP")
     end),
   }
 end
@@ -242,7 +252,7 @@ local function hooks_of(self)
       self.agent:ask(name, calls, exit, history, told)
     end,
     reply = function(token, reply)
-      if not (self.agent and self.agent:reply(token, reply)) then
+      if not (self.agent and self.agent:reply(token, reply)) and not self.reloader.roll:reply(token, reply) then
         self.control:reply(token, reply)
       end
     end,
@@ -259,9 +269,9 @@ end
 -- its name.
 local SCRIPT <const> = "@script"
 
-local function start_agent(self, script)
-  local log
-  self.agent = agent.new(script, {
+local function new_agent(self, script)
+  local log = self.logs[SCRIPT]
+  return agent.new(script, {
     cgroups = self.cgroups, driver = self.driver,
     keep = self.keep, history = self.history,
     say = function(text, mood)
@@ -272,6 +282,9 @@ local function start_agent(self, script)
     report = function(message)
       self:say("script", message, "bad")
     end,
+    failed = function(err, over)
+      self.reloader:offence(err, over)
+    end,
     log = function()
       local err
       if not log then
@@ -281,7 +294,35 @@ local function start_agent(self, script)
       return log, not log and err or nil
     end,
   })
-  self.agent:start()
+end
+
+local function new_reloader(self, bundle, place, internal_error)
+  return reload.new({
+    path = bundle.path, driver = self.driver, keep = self.keep, last_good = last_good.file(place.dir),
+    internal_error = internal_error,
+    say = function(text, mood)
+      self:say("ward", text, mood)
+    end,
+    open_logs = function(specs)
+      self.look.width = math.max(self.look.width, console.width(names_of(specs)))
+      local logs, files = open_logs(specs, self.open_log, self.logs)
+      for name, file in pairs(logs and files or {}) do
+        self.log_files[name] = file
+      end
+      return logs, files
+    end,
+    new_agent = function(script)
+      return new_agent(self, script)
+    end,
+    swap = function(fresh)
+      local former = self.agent
+      self.agent = fresh
+      former:retire()
+    end,
+    shutting_down = function()
+      return self.driver:shutting_down()
+    end,
+  }, bundle.sources)
 end
 
 local function supervise(self, bundle, place, options)
@@ -291,8 +332,9 @@ local function supervise(self, bundle, place, options)
   self.driver = driver.new(bundle.services, {
     plans = self.plans, stops = self.stops, logs = self.logs, seed = seed, cgroups = self.cgroups, tree = bundle.tree,
   }, hooks)
+  self.reloader = new_reloader(self, bundle, place, hooks.internal_error)
   self.control = control.new({
-    driver = self.driver,
+    driver = self.driver, reloader = self.reloader,
     info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
     history = self.history,
     agent = function()
@@ -308,14 +350,17 @@ local function supervise(self, bundle, place, options)
     return nil, err.message
   end
   self:watch_signals()
-  if bundle.script then
-    start_agent(self, bundle.script)
-  end
+  self.agent = new_agent(self, bundle.script)
+  self.agent:start()
   self.driver:post({ kind = "boot" })
+  last_good.write(last_good.file(place.dir), bundle.path, bundle.sources)
+  local sources = options.watch and sources_watch.new(self.reloader)
   core.run()
-  if self.agent then
-    self.agent:close()
+  if sources then
+    sources:close()
   end
+  self.reloader:close()
+  self.agent:close()
   for _, handle in ipairs(self.signals) do
     handle:close()
   end
@@ -331,7 +376,29 @@ end
 ---@field script string
 ---@field instance string a valid name (paths.is_instance)
 ---@field quiet boolean? no log lines on stdout
+---@field watch boolean? reload when a source changes
+---@field last_good boolean? start from the sources that worked last when those on disk do not load
 ---@field complain fun(line: string) takes one line for stderr
+
+-- The script as it is on disk, or, when it does not load and that is wanted, as it worked last.
+local function load_script(options)
+  local bundle, errors = load.bundle(options.script)
+  local place = paths.runtime(options.instance)
+  local kept = not bundle and place and last_good.read(last_good.file(place.dir), options.script)
+  if not kept then
+    return bundle, errors
+  end
+  local at = os.date("%Y-%m-%d %H:%M:%S", math.floor(kept.at))
+  if not options.last_good then
+    errors[#errors + 1] = ("the sources that worked last are those of %s: ward run --last-good starts them"):format(at)
+    return nil, errors
+  end
+  for _, line in ipairs(errors) do
+    options.complain(line)
+  end
+  options.complain(("%s does not load: starting the sources that worked last, those of %s"):format(options.script, at))
+  return load.bundle(options.script, kept.sources)
+end
 
 --- Supervises what a script declares until it is told to stop.
 ---@param options ward.service.Options
@@ -343,11 +410,11 @@ function M.run(options)
     end
     return 1
   end
-  local bundle, errors = load.bundle(options.script)
+  local bundle, errors = load_script(options)
   if not bundle then
     return refuse(errors)
   end
-  local plans, stops = load.plans(bundle)
+  local plans, stops = load.plans(bundle.services)
   if not plans then
     return refuse(stops)
   end

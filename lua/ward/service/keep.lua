@@ -59,6 +59,11 @@ function Keep:set(name, path, value)
   return true
 end
 
+--- Forgets everything.
+function Keep:clear()
+  self.data, self.sizes, self.count = {}, {}, 0
+end
+
 --- An empty store.
 ---@return ward.service.Keep
 function M.new()

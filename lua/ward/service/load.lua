@@ -15,23 +15,33 @@ local function message_of(err)
   return type(err) == "table" and err.message or tostring(err)
 end
 
---- Loads a script and validates what it declares. Nothing is started.
----@param path string
----@return table? bundle { path, name, services = canonical specs in declaration order, reacts, script = the loaded
----  script, which the collector closes }
+--- Validates what a script declared.
+---@param raw table? of core.script
+---@param script userdata|table the script, or why there is none
+---@param host table? known, breathe: as for schema.bundle
+---@return table? bundle { path, name, services = canonical specs in declaration order, tree, reacts, sources, script }
 ---@return string[]? errors one line each, with file and line where there is one
-function M.bundle(path)
-  local raw, script = core.script(path)
+function M.check(raw, script, host)
   if not raw then
     return nil, { message_of(script) }
   end
-  local bundle, err
-  bundle, err = schema.bundle(raw, {}) -- what needed this machine (users, files) was resolved in the first run
+  -- What needed this machine (users, files) was resolved in the first run.
+  local bundle, err = schema.bundle(raw, host or {})
   if not bundle then
+    script:close()
     return nil, { message_of(err) }
   end
   bundle.script = script
   return bundle
+end
+
+--- Loads a script and validates what it declares. Nothing is started.
+---@param path string
+---@param sources table<string, string>? texts by path that stand for the files
+---@return table? bundle as of M.check; the collector closes its script
+---@return string[]? errors
+function M.bundle(path, sources)
+  return M.check(core.script(path, { sources = sources }))
 end
 
 -- The stop command runs as the service does, but for its control group and its terminal.
@@ -51,12 +61,16 @@ local function stop_spec(spec)
 end
 
 --- Makes the plan of each spec. A plan owns bytes only; it needs no privilege and touches nothing.
----@param bundle table
+---@param specs table[] canonical
+---@param breathe fun()? called now and then
 ---@return table<string, userdata>? plans by service name
 ---@return table<string, userdata>|string[] stops plans of the stop commands by service name; or errors
-function M.plans(bundle)
+function M.plans(specs, breathe)
   local plans, stops, errors = {}, {}, {}
-  for _, spec in ipairs(bundle.services) do
+  for _, spec in ipairs(specs) do
+    if breathe then
+      breathe()
+    end
     local plan, err = core.plan(spec)
     plans[spec.name] = plan
     if plan and spec.stop[1].cmd then

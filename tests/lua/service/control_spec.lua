@@ -32,6 +32,7 @@ describe("ward.service.control", function()
       { plans = plans, logs = {}, seed = 1 }, hooks)
     control = require("ward.service.control").new({
       driver = driver, internal_error = hooks.internal_error,
+      reloader = { number = 1, request = function(_, _, answer) answer(nil, { "x.lua:1: bad", "x.lua:2: worse" }) end },
       info = { instance = "default", script = "x.lua", since = core.now(), log_files = { db = "/log/db.log" } },
       agent = function() end, history = require("ward.service.history").new(),
       shutting_down = function(by) errors.by = by end,

@@ -40,8 +40,8 @@ describe("ward.service.load", function()
 
   it("tells every plan that cannot be made", function()
     function core.plan() return nil, fake.failure(7, "too long") end
-    local plans, errors = load.plans({ services = {
-      { name = "a", source = "x.lua:1" }, { name = "b", source = "x.lua:2" } } })
+    local plans, errors = load.plans({
+      { name = "a", source = "x.lua:1" }, { name = "b", source = "x.lua:2" } })
     assert.is_nil(plans)
     assert.same({ 'x.lua:1: service "a": too long', 'x.lua:2: service "b": too long' }, errors)
   end)

@@ -43,7 +43,7 @@ function M.ops.run_done(self, id, answer)
 end
 
 function M.ops.commands(self, list)
-  self.commands = list
+  self.verbs = list
 end
 
 --- Answers what nobody will answer any more.

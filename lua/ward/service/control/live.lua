@@ -81,7 +81,7 @@ M.methods.commands = {
   params = {},
   run = function(control)
     local agent = control.agent()
-    return { commands = json.list(agent and agent.commands or {}) }
+    return { commands = json.list(agent and agent.verbs or {}) }
   end,
 }
 

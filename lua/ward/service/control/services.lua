@@ -65,7 +65,8 @@ local function describe(control, name, now)
     uptime = view.uptime, restarts = view.restarts, last_exit = view.last_exit,
     next_in = view.next_at and math.max(0, view.next_at - now), in_state = view.since and now - view.since,
     degraded = view.degraded and json.list(view.degraded),
-    paused = view.paused, waits_for = json.list(view.waits_for or {}), log = control.info.log_files[name],
+    paused = view.paused, stale = view.stale, removed = view.removed,
+    waits_for = json.list(view.waits_for or {}), log = control.info.log_files[name],
   }
 end
 
@@ -86,7 +87,7 @@ M.status = {
     end
     return {
       instance = control.info.instance, pid = core.pid, version = core.version, script = control.info.script,
-      uptime = now - control.info.since, services = services,
+      generation = control.reloader.number, uptime = now - control.info.since, services = services,
     }
   end,
 }
@@ -160,6 +161,24 @@ M.wait = {
       return unknown_service(missing)
     end
     return ask(control, call, { kind = "command", op = "wait", names = names, for_ = params["for"] })
+  end,
+}
+
+-- Answered when the new version has taken over, or has been found wanting. What it restarts may take longer.
+M.reload = {
+  params = { plan = method.FLAG, prune = method.FLAG, restart = method.FLAG, discard = method.FLAG },
+  run = function(control, params, call)
+    local how = {
+      plan = params.plan or false, prune = params.prune or false, restart = params.restart ~= false,
+      discard = params.discard or false,
+    }
+    control.reloader:request(how, function(result, errors)
+      if result then
+        return method.respond(call, result)
+      end
+      method.respond(call, fail("failed", table.concat(errors, "\n"), { errors = json.list(errors) }))
+    end)
+    return LATER
   end,
 }
 

@@ -1,0 +1,58 @@
+/* One generation of a user's script: its state, what it may use, and what it left to be entered by. Private to
+ * script.c, which makes and calls it, and scriptfn.c, which shows it to the trusted state. */
+#ifndef WARD_BIND_SCRIPT_H
+#define WARD_BIND_SCRIPT_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bind/budget.h"
+
+struct ward_core;
+struct ward_work;
+
+struct ward_script {
+	lua_State *L;
+	const char *share; /* borrowed */
+	struct ward_budget budget;
+	lua_State *trusted; /* whose call entered it; NULL between entries */
+	int server;	    /* reference there: what host.request calls */
+	struct ward_core *core;
+	struct ward_work *work; /* the load on a thread of its own; NULL when it is over */
+	int loaded;		/* what it returned */
+	int done, box;	    /* references there while it lasts: whom to tell, and the userdata */
+	double cpu;	    /* seconds that one load may use */
+	size_t used, limit; /* bytes of Lua memory */
+	bool refused;	    /* the cap was met at least once */
+	const char *code;   /* after a failure: a word for it, and the sentence */
+	char message[4096];
+	char path[]; /* of the script */
+};
+
+/* Where a script's own stack keeps what boot.lua left to enter it by, and, until it is taken, the bundle. */
+enum { WARD_SCRIPT_ENTRY = 1, WARD_SCRIPT_BUNDLE };
+
+/* Makes a state without libraries. @share: borrowed; @memory: bytes; @cpu: seconds that the load may use. Returns
+ * 0 or -ENOMEM; *out is owned. */
+int ward_script_new(const char *share, const char *path, size_t memory, double cpu,
+		    struct ward_script **out);
+
+/* NULL is allowed. */
+void ward_script_free(struct ward_script *s);
+
+/* Loads the script on the calling thread. Its stack is empty, or holds one table: texts by path, which stand for all
+ * files that there are. Returns 0 with entry and bundle on its stack, or -EINVAL with code and message set. Never
+ * raises. */
+int ward_script_load(struct ward_script *s);
+
+/* Makes the calling thread the one that enters a script whose budget was closed. Returns 0, or -EINVAL with code and
+ * message set. */
+int ward_script_attach(struct ward_script *s);
+
+/* Calls the function below @nargs arguments on the script's stack for at most @cpu seconds of the thread. @when: the
+ * end of a sentence about the budget. Returns 0 with its results on top, or -EINVAL with code and message set. Never
+ * raises. */
+int ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when);
+
+#endif

@@ -1,0 +1,271 @@
+/* core.script: script states as the trusted state has them. */
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+
+#include "bind/bind.h"
+#include "bind/script.h"
+#include "loop/work.h"
+
+#define SCRIPT_TYPE    "ward.script"
+#define DEFAULT_MEMORY ((size_t)64 << 20)
+#define LEAST_MEMORY   ((size_t)1 << 20) /* the libraries and boot.lua fit */
+#define DEFAULT_CPU    5.0		 /* seconds */
+#define MOST_CPU       86400.0
+#define PATIENCE_MS    1000 /* for a load that nobody wants any more, and whose CPU time is over */
+
+/* Nobody waits for the load any more. */
+static void
+forget_load(lua_State *L, struct ward_script *s)
+{
+	ward_bind_unref(L, &s->done);
+	ward_bind_unref(L, &s->box);
+}
+
+/* The box is made before the script state, so that no error in the trusted state leaks one. */
+static int
+box_close(lua_State *L)
+{
+	struct ward_script **box = luaL_checkudata(L, 1, SCRIPT_TYPE), *s = *box;
+
+	if (!s)
+		return 0;
+	luaL_argcheck(L, !s->trusted, 1, "the script is running");
+	*box = NULL;
+	ward_bind_unref(L, &s->server);
+	if (s->work) { /* it has no time left; one that is deep in a C function may still not end */
+		ward_budget_expire(&s->budget);
+		forget_load(L, s);
+		if (!ward_work_abandon(s->work, PATIENCE_MS))
+			return 0;
+	}
+	ward_script_free(s);
+	return 0;
+}
+
+static struct ward_script **
+push_box(lua_State *L)
+{
+	struct ward_script **box = lua_newuserdatauv(L, sizeof(*box), 0);
+
+	*box = NULL;
+	luaL_setmetatable(L, SCRIPT_TYPE);
+	return box;
+}
+
+/* The number in field @name of the options, the optional table in argument 2. */
+static double
+option(lua_State *L, const char *name, double otherwise, double least, double most)
+{
+	double value = otherwise;
+
+	if (lua_isnoneornil(L, 2))
+		return value;
+	luaL_checktype(L, 2, LUA_TTABLE);
+	if (lua_getfield(L, 2, name) != LUA_TNIL) {
+		value = lua_tonumber(L, -1); /* 0 when it is none */
+		if (!(value >= least && value <= most))
+			return luaL_error(L, "%s is not a number from %f to %f", name, least, most);
+	}
+	lua_pop(L, 1);
+	return value;
+}
+
+/* Pushes the bundle of a script that has loaded, or nil and the error. Returns how many. */
+static int
+push_bundle(lua_State *L, struct ward_script *s, int loaded)
+{
+	struct ward_err err;
+
+	if (loaded < 0) {
+		lua_pushstring(L, s->message);
+		return ward_bind_fail_top(L, s->code);
+	} else if (ward_transfer(s->L, WARD_SCRIPT_BUNDLE, L, &err) < 0) {
+		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
+	}
+	lua_settop(s->L, WARD_SCRIPT_ENTRY);
+	return 1;
+}
+
+/* On a thread of its own: nothing of the trusted state is touched here. */
+static void
+load_there(void *arg)
+{
+	struct ward_script *s = arg;
+
+	s->loaded = ward_script_load(s);
+	ward_budget_close(&s->budget); /* its timer counts that thread's time */
+}
+
+/* done(bundle, script), or done(nil, err) */
+static int
+tell_loaded(lua_State *L)
+{
+	struct ward_script *s = lua_touserdata(L, 1);
+	int n;
+
+	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, s->done);
+	if (s->loaded == 0)
+		s->loaded = ward_script_attach(s);
+	n = push_bundle(L, s, s->loaded);
+	if (n == 1)
+		(void)lua_rawgeti(L, LUA_REGISTRYINDEX, s->box);
+	forget_load(L, s);
+	lua_call(L, 2, 0);
+	return 0;
+}
+
+static void
+on_loaded(void *arg)
+{
+	struct ward_script *s = arg;
+	lua_State *L = s->core->lua;
+
+	s->work = NULL;
+	lua_pushcfunction(L, tell_loaded);
+	lua_pushlightuserdata(L, s);
+	(void)ward_bind_call(L, 1, 0, "the load of a script");
+}
+
+/* Starts the load on a thread; the box on top of the stack stays until it is told. Returns how many values are
+ * results. */
+static int
+load_later(lua_State *L, struct ward_script *s, int done)
+{
+	int r;
+
+	s->core = ward_core_need(L);
+	s->done = ward_bind_ref(L, done);
+	lua_pushvalue(L, -1);
+	s->box = luaL_ref(L, LUA_REGISTRYINDEX);
+	r = ward_work_start(s->core->loop, load_there, on_loaded, s, &s->work);
+	if (r == 0)
+		return 1;
+	forget_load(L, s);
+	return ward_bind_fail_errno(L, -r, "%s: cannot load it on a thread of its own", s->path);
+}
+
+/* core.script(path [, options]) -> bundle, script | nil, err
+ *
+ * options: cpu, in seconds; memory, in bytes; sources: texts by path, which stand for all files that there are; done:
+ * then the load does not keep the caller: core.script returns the script, which can only be closed, and later
+ * done(bundle, script) or done(nil, err) is called. */
+static int
+core_script(lua_State *L)
+{
+	const char *path = luaL_checkstring(L, 1), *share = ward_bind_core(L)->share;
+	double cpu = option(L, "cpu", DEFAULT_CPU, 1e-9, MOST_CPU);
+	double memory = option(L, "memory", (double)DEFAULT_MEMORY, (double)LEAST_MEMORY, 1e15);
+	struct ward_script **box;
+	struct ward_err err;
+	int r;
+
+	lua_settop(L, 2);
+	if (!share)
+		return ward_bind_fail_code(L, "script", "%s: ward's Lua library is not found",
+					   path);
+	if (lua_istable(L, 2)) {
+		lua_getfield(L, 2, "sources");
+		lua_getfield(L, 2, "done");
+	}
+	lua_settop(L, 4);
+	box = push_box(L);
+	r = ward_script_new(share, path, (size_t)memory, cpu, box);
+	if (r < 0)
+		return ward_bind_fail_errno(L, -r, "%s", path);
+	if (ward_transfer(L, 3, (*box)->L, &err) < 0)
+		return ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
+	if (lua_isfunction(L, 4))
+		return load_later(L, *box, 4);
+	r = push_bundle(L, *box, ward_script_load(*box));
+	if (r == 1) {
+		lua_pushvalue(L, 5);
+		return 2;
+	}
+	ward_script_free(*box);
+	*box = NULL;
+	return r;
+}
+
+static struct ward_script *
+check_script(lua_State *L)
+{
+	struct ward_script *s = *(struct ward_script **)luaL_checkudata(L, 1, SCRIPT_TYPE);
+
+	luaL_argcheck(L, s, 1, "the script is closed");
+	luaL_argcheck(L, !s->trusted, 1, "the script is running");
+	luaL_argcheck(L, !s->work, 1, "the script is loading");
+	return s;
+}
+
+/* script:serve(fn): fn(...) answers what the script asks for with host.request, in plain data */
+static int
+script_serve(lua_State *L)
+{
+	struct ward_script *s = check_script(L);
+
+	ward_bind_unref(L, &s->server);
+	s->server = ward_bind_ref(L, 2);
+	return 0;
+}
+
+/* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
+static int
+script_enter(lua_State *L)
+{
+	struct ward_script *s = check_script(L);
+	double cpu = luaL_checknumber(L, 2);
+	int nargs = lua_gettop(L) - 2, n, r = 0;
+	struct ward_err err;
+
+	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
+	if (!lua_checkstack(s->L, nargs + 1))
+		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
+	lua_pushvalue(s->L, WARD_SCRIPT_ENTRY);
+	for (int i = 0; i < nargs && r == 0; i++)
+		r = ward_transfer(L, 3 + i, s->L, &err);
+	if (r < 0) {
+		lua_settop(s->L, WARD_SCRIPT_ENTRY);
+		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
+	}
+	s->trusted = L;
+	r = ward_script_call(s, nargs, cpu, "");
+	s->trusted = NULL;
+	if (r < 0) {
+		lua_pushstring(L, s->message);
+		return ward_bind_fail_top(L, s->code);
+	}
+	n = lua_gettop(s->L) - WARD_SCRIPT_ENTRY;
+	luaL_checkstack(L, n + 2, "results of a script");
+	lua_settop(L, 1);
+	lua_pushboolean(L, 1);
+	for (int i = 1; i <= n; i++) {
+		if (ward_transfer(s->L, WARD_SCRIPT_ENTRY + i, L, &err) == 0)
+			continue;
+		lua_settop(s->L, WARD_SCRIPT_ENTRY);
+		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
+	}
+	lua_settop(s->L, WARD_SCRIPT_ENTRY);
+	return n + 1;
+}
+
+/* script:memory() -> bytes of Lua memory in use */
+static int
+script_memory(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)check_script(L)->used);
+	return 1;
+}
+
+void
+ward_bind_script(lua_State *L)
+{
+	static const luaL_Reg methods[] = {
+		{ "serve", script_serve }, { "enter", script_enter }, { "memory", script_memory },
+		{ "close", box_close },	   { "__gc", box_close },     { NULL, NULL },
+	};
+
+	ward_bind_class(L, SCRIPT_TYPE, methods);
+	lua_pushcfunction(L, core_script);
+	lua_setfield(L, -2, "script");
+}

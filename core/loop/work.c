@@ -1,0 +1,117 @@
+#include "loop/work.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct ward_work {
+	struct ward_loop *loop;
+	struct ward_watch ended; /* an eventfd */
+	pthread_t thread;
+	ward_work_fn *run, *done;
+	void *arg;
+};
+
+static void *
+work(void *arg)
+{
+	const struct ward_work *w = arg;
+	const uint64_t one = 1;
+	int fd = w->ended.fd; /* whoever abandons this work takes the watch away, not the descriptor */
+
+	w->run(w->arg);
+	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+static void
+release(struct ward_work *w)
+{
+	int fd = w->ended.fd;
+
+	ward_watch_del(w->loop, &w->ended);
+	(void)close(fd);
+	free(w);
+}
+
+static void
+on_end(struct ward_watch *watch, uint32_t events)
+{
+	struct ward_work *w = ward_container_of(watch, struct ward_work, ended);
+	ward_work_fn *done = w->done;
+	void *arg = w->arg;
+
+	(void)events;
+	(void)pthread_join(w->thread, NULL);
+	release(w);
+	done(arg);
+}
+
+/* A new thread has the mask of the one that makes it. */
+static int
+start_thread(struct ward_work *w)
+{
+	sigset_t all, old;
+	int r;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&w->thread, NULL, work, w);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
+int
+ward_work_start(struct ward_loop *loop, ward_work_fn *run, ward_work_fn *done, void *arg,
+		struct ward_work **out)
+{
+	struct ward_work *w = malloc(sizeof(*w));
+	int fd, r;
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct ward_work){ .loop = loop, .run = run, .done = done, .arg = arg };
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	r = fd < 0 ? -errno : ward_watch_add(loop, &w->ended, fd, EPOLLIN, on_end);
+	if (r < 0)
+		goto fail;
+	r = start_thread(w);
+	if (r == 0) {
+		*out = w;
+		return 0;
+	}
+	ward_watch_del(loop, &w->ended);
+fail:
+	if (fd >= 0)
+		(void)close(fd);
+	free(w);
+	return r;
+}
+
+bool
+ward_work_abandon(struct ward_work *w, unsigned ms)
+{
+	struct timespec until;
+
+	(void)clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	if (pthread_timedjoin_np(w->thread, NULL, &until) == 0) {
+		release(w);
+		return true;
+	}
+	(void)pthread_detach(w->thread);
+	ward_watch_del(w->loop, &w->ended);
+	return false;
+}

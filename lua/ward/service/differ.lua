@@ -1,0 +1,83 @@
+-- What a new version of a script changes: pure, over canonical specs.
+
+local keys <const> = require("ward.schema.keys")
+local value <const> = require("ward.schema.value")
+
+local M <const> = {}
+
+-- Where a declaration stands and how its functions are numbered is no difference.
+local APART <const> = { source = true, calls = true, asks = true }
+
+-- Keys that only decide about the process; all others are what it is.
+local POLICY <const> = { dormant = true }
+for _, row in ipairs(keys.service) do
+  POLICY[row.key] = row.service
+end
+
+-- The keys in which two specs of one service differ, sorted, and whether its process has to be another one.
+local function changes(old, new)
+  local list, seen, stale = {}, {}, false
+  local function compare(spec)
+    for key in next, spec do
+      if not seen[key] and not APART[key] and old[key] ~= new[key] and not value.same(old[key], new[key]) then
+        seen[key] = true
+        list[#list + 1] = key == "ids" and "user" or key
+        stale = stale or not POLICY[key]
+      end
+    end
+  end
+  compare(old)
+  compare(new)
+  for _, pair in ipairs({ { old.calls or {}, new.calls or {} }, { new.calls or {}, old.calls or {} } }) do
+    for key in next, pair[1] do
+      if pair[2][key] == nil and not seen[key] then
+        seen[key] = true
+        list[#list + 1] = key
+      end
+    end
+  end
+  table.sort(list)
+  return list, stale
+end
+
+---@class ward.service.Difference
+---@field added string[] names, in the order of the new script
+---@field changed string[] their policy is another one; what runs goes on
+---@field stale string[] what runs is not what the script declares now
+---@field removed string[] in the order of the old script
+---@field unchanged integer how many
+---@field keys table<string, string[]> what is different in those that are changed or stale
+
+--- Compares what runs with what is declared now.
+---@param old table<string, table> specs by name
+---@param order string[] their names
+---@param new table[] specs
+---@return ward.service.Difference
+function M.compare(old, order, new)
+  local diff = { added = {}, changed = {}, stale = {}, removed = {}, unchanged = 0, keys = {} }
+  local declared = {}
+  for _, spec in ipairs(new) do
+    local name, before = spec.name, old[spec.name]
+    declared[name] = true
+    local list, stale
+    if before and before ~= spec then
+      list, stale = changes(before, spec)
+    end
+    if not before then
+      table.insert(diff.added, name)
+    elseif list and #list > 0 then
+      table.insert(stale and diff.stale or diff.changed, name)
+      diff.keys[name] = list
+    else
+      diff.unchanged = diff.unchanged + 1
+    end
+  end
+  for _, name in ipairs(order) do
+    if not declared[name] then
+      table.insert(diff.removed, name)
+    end
+  end
+  return diff
+end
+
+return M

@@ -1,0 +1,354 @@
+-- Hot reload: another version of the script takes over under the children of the one before.
+--
+-- It is a transaction. The sources are read once, the script loads on a thread of its own, and what it declares is
+-- checked, planned and compared in slices between turns of the loop. Until the commit nothing that supervises is
+-- touched; the commit is one turn. Whatever fails before it leaves everything as it was.
+
+local core <const> = require("ward.core")
+local differ <const> = require("ward.service.differ")
+local duration <const> = require("ward.duration")
+local json <const> = require("ward.service.json")
+local last_good <const> = require("ward.service.last_good")
+local load <const> = require("ward.service.load")
+local roll <const> = require("ward.service.roll")
+
+local M <const> = {}
+
+-- Seconds that a reload works before the loop has a turn.
+local BREATH <const> = 0.004
+
+-- A new version is on probation: so many entries that go over budget or memory, within so many seconds of its start,
+-- and the version before it is back.
+local PROBATION <const>, OFFENCES <const> = 60, 3
+
+---@class ward.service.Reloader
+---@field parts ward.service.ReloadParts
+---@field queue table[] requests: { how =, answers = }
+---@field running thread? the transaction
+---@field sources table<string, string> of the version that runs
+---@field former table<string, string>? of the one before, while this one is on probation
+---@field since number when this version took over
+---@field offences integer
+local Reloader <const> = {}
+Reloader.__index = Reloader
+
+-- The transaction ----------------------------------------------------------------------------------------
+
+-- Loads on a thread; where the system has none to give, here and now. Yields.
+local function load_script(self, path, sources)
+  local me = coroutine.running()
+  local script, err = core.script(path, {
+    sources = sources,
+    done = function(...)
+      self.loading = nil
+      self:continue(me, ...)
+    end,
+  })
+  if not script and err.code == "EAGAIN" then
+    return core.script(path, { sources = sources })
+  elseif not script then
+    return nil, err
+  end
+  self.loading = script
+  return coroutine.yield()
+end
+
+-- A function that gives the loop a turn when it is time.
+local function breather(self)
+  local since = core.now()
+  return function()
+    if core.now() - since > BREATH then
+      self.timer:arm(core.now())
+      coroutine.yield()
+      since = core.now()
+    end
+  end
+end
+
+local function set_of(names)
+  local set = {}
+  for _, name in ipairs(names) do
+    set[name] = true
+  end
+  return set
+end
+
+-- What would be in two places: a supervisor cannot have the name of a service that is declared no longer, but runs.
+local function clash(node, removed)
+  for _, child in ipairs(node.children or {}) do
+    if child.name and removed[child.name] then
+      return ('supervisor "%s": a service of this name still runs: stop it, or reload with --prune'):format(child.name)
+    end
+    local found = clash(child, removed)
+    if found then
+      return found
+    end
+  end
+end
+
+-- Everything that can fail. Returns what the commit needs, or nil and error lines.
+local function prepare(self, how)
+  local parts <const> = self.parts
+  local breathe <const> = breather(self)
+  local raw, script = load_script(self, parts.path, how.sources)
+  local bundle, errors = load.check(raw, script, { known = parts.driver.specs, breathe = breathe })
+  if not bundle then
+    return nil, errors
+  end
+  local diff <const> = differ.compare(parts.driver.specs, parts.driver:names(), bundle.services)
+  local again <const>, fresh = set_of(diff.added), {}
+  for name in pairs(diff.keys) do
+    again[name] = true
+  end
+  for _, spec in ipairs(bundle.services) do
+    if again[spec.name] then
+      fresh[#fresh + 1] = spec
+    end
+  end
+  local plans, stops = load.plans(fresh, breathe)
+  local clashes = plans and not how.prune and clash(bundle.tree, set_of(diff.removed))
+  if not plans or clashes then
+    bundle.script:close()
+    return nil, plans and { clashes } or stops
+  end
+  return { bundle = bundle, diff = diff, fresh = fresh, plans = plans, stops = stops, how = how }
+end
+
+-- The last steps that can fail; they leave something behind only when all is well.
+local function admit(self, new)
+  local parts <const> = self.parts
+  local logs, message = parts.open_logs(new.fresh)
+  if not logs then
+    return nil, { message }
+  end
+  new.logs = logs
+  new.agent = parts.new_agent(new.bundle.script)
+  local ok = new.how.discard or false
+  if not ok then
+    ok, message = new.agent:carry()
+  end
+  if ok then
+    return true
+  end
+  new.agent:close()
+  for _, log in pairs(logs) do
+    log:close()
+  end
+  return nil, { message }
+end
+
+local report
+
+local function commit(self, new)
+  local parts <const>, how <const> = self.parts, new.how
+  self.former = not how.back and self.sources or nil
+  self.sources, self.since, self.offences = new.bundle.sources, core.now(), 0
+  self.number = self.number + 1
+  if how.discard then
+    parts.keep:clear()
+  end
+  parts.swap(new.agent)
+  parts.say(("reloaded %s (%s): %s"):format(parts.path, how.because or "ward reload", M.describe(report(self, new))),
+    "good")
+  local pools <const> = how.restart and roll.pools(new.bundle.tree, new.diff.stale) or {}
+  parts.driver:reload({
+    services = new.bundle.services, tree = new.bundle.tree, plans = new.plans, stops = new.stops, logs = new.logs,
+    stale = set_of(new.diff.stale), restart = how.restart, prune = how.prune, rolls = roll.members(pools),
+  })
+  new.agent:announce({ event = "reload", at = core.time(), generation = self.number })
+  new.agent:start()
+  self.roll:start(pools)
+  last_good.write(parts.last_good, parts.path, self.sources)
+end
+
+-- What the caller is told.
+function report(self, new)
+  local diff <const>, how <const> = new.diff, new.how
+  local keys = {}
+  for name, list in pairs(diff.keys) do
+    keys[name] = json.list(list)
+  end
+  return {
+    generation = self.number, plan = how.plan, restart = how.restart, prune = how.prune,
+    added = json.list(diff.added), changed = json.list(diff.changed), stale = json.list(diff.stale),
+    removed = json.list(diff.removed), unchanged = diff.unchanged, keys = keys,
+  }
+end
+
+local function transaction(self, how)
+  local new, errors = prepare(self, how)
+  if new and self.parts.shutting_down() then
+    new.bundle.script:close()
+    return nil, { "shutting down" }
+  elseif not new then
+    return nil, errors
+  elseif how.plan then
+    new.bundle.script:close()
+    return report(self, new)
+  end
+  local ok
+  ok, errors = admit(self, new)
+  if not ok then
+    return nil, errors
+  end
+  commit(self, new)
+  return report(self, new)
+end
+
+-- Requests -----------------------------------------------------------------------------------------------
+
+-- Runs what has been asked for, one after the other. Those that want the same share one run, which reads the last
+-- source.
+local function work(self)
+  while self.queue[1] do
+    local request = table.remove(self.queue, 1)
+    self.busy = request
+    local ok, result, errors = xpcall(transaction, debug.traceback, self, request.how)
+    self.busy = nil
+    if not ok then
+      self.parts.internal_error("reload", tostring(result))
+      result, errors = nil, { "internal error" }
+    end
+    for _, answer in ipairs(request.answers) do
+      answer(result, errors)
+    end
+  end
+  self.running = nil
+end
+
+--- Goes on with the transaction.
+function Reloader:continue(co, ...)
+  local ok, message = coroutine.resume(co, ...)
+  if not ok then
+    self.running = nil
+    self.parts.internal_error("reload", tostring(message))
+  end
+end
+
+local function same_how(a, b)
+  for _, key in ipairs({ "plan", "restart", "prune", "discard", "sources", "back" }) do
+    if (a[key] or false) ~= (b[key] or false) then
+      return false
+    end
+  end
+  return true
+end
+
+---@class ward.service.ReloadHow
+---@field plan boolean? only compare
+---@field restart boolean? restart what is stale
+---@field prune boolean? stop what is declared no longer
+---@field discard boolean? start without what the script has kept
+---@field sources table<string, string>? texts instead of the files
+---@field back boolean? to the version before
+---@field because string? for the console
+
+--- Asks for a reload; answer(result, errors) comes once, later.
+---@param how ward.service.ReloadHow
+---@param answer fun(result: table?, errors: string[]?)
+function Reloader:request(how, answer)
+  for _, request in ipairs(self.queue) do
+    if same_how(request.how, how) then
+      table.insert(request.answers, answer)
+      return
+    end
+  end
+  table.insert(self.queue, { how = how, answers = { answer } })
+  if not self.running then
+    self.running = coroutine.create(work)
+    self:continue(self.running, self)
+  end
+end
+
+local function count(list, one, many)
+  return #list > 0 and ("%d %s"):format(#list, #list == 1 and one or many or one) or nil
+end
+
+--- A reload in one line, for the console.
+---@param result table
+---@return string
+function M.describe(result)
+  local parts = {}
+  local function add(text)
+    parts[#parts + 1] = text
+  end
+  add(count(result.added, "added"))
+  add(count(result.changed, "changed"))
+  add(count(result.stale, result.restart and "restarted" or "to be restarted"))
+  add(count(result.removed, result.prune and "removed" or "declared no longer"))
+  add(("%d unchanged"):format(result.unchanged))
+  return table.concat(parts, ", ")
+end
+
+--- A reload that nobody waits for: the console hears of it.
+---@param how ward.service.ReloadHow
+---@param because string "SIGHUP"
+function Reloader:by_itself(how, because)
+  how.because = because
+  self:request(how, function(_, errors)
+    for _, line in ipairs(errors or {}) do
+      self.parts.say(line, "bad")
+    end
+    if errors then
+      self.parts.say(("not reloaded (%s); the version before goes on"):format(because), "bad")
+    end
+  end)
+end
+
+--- An entry of the script has failed as a whole. A new version that does so repeatedly gives way to the one before.
+---@param err table
+---@param over boolean the script runs no more
+function Reloader:offence(err, over)
+  local in_time = core.now() - self.since <= PROBATION
+  if not in_time or not self.former or not over and err.code ~= "budget" and err.code ~= "memory" then
+    return
+  end
+  self.offences = self.offences + 1
+  if self.offences < OFFENCES and not over then
+    return
+  end
+  local former = self.former
+  self.former = nil
+  self.parts.say(("this version fails repeatedly within %s of its start; back to the one before: %s"):format(
+    duration.format(PROBATION), err.message), "bad")
+  self:by_itself({ restart = true, sources = former, back = true }, "rolled back")
+end
+
+--- Ends what is under way.
+function Reloader:close()
+  if self.loading then
+    self.loading:close()
+    self.loading = nil
+  end
+  self.timer:close()
+  self.running, self.queue = nil, {}
+end
+
+---@class ward.service.ReloadParts
+---@field path string of the script
+---@field driver ward.service.Driver
+---@field keep ward.service.Keep
+---@field last_good string where the sources are kept that worked last
+---@field open_logs fun(specs: table[]): table<string, userdata>?, string? logs of those that have none
+---@field new_agent fun(script: userdata): ward.service.Agent
+---@field swap fun(agent: ward.service.Agent) retires the agent that runs, and makes this one the one
+---@field shutting_down fun(): boolean
+---@field say fun(text: string, mood: string)
+---@field internal_error fun(what: string, trace: string)
+
+--- The reloads of one supervisor.
+---@param parts ward.service.ReloadParts
+---@param sources table<string, string> of the version that runs
+---@return ward.service.Reloader
+function M.new(parts, sources)
+  local self = setmetatable({
+    parts = parts, queue = {}, sources = sources, since = core.now(), offences = 0, number = 1,
+  }, Reloader)
+  self.roll = roll.new(parts)
+  self.timer = core.timer(function()
+    self:continue(self.running)
+  end)
+  return self
+end
+
+return M

@@ -1,0 +1,121 @@
+-- Pools whose members are stale after a reload: replaced one by one, the new one ready before an old one goes.
+
+local M <const> = {}
+
+---@class ward.service.Roll
+---@field parts { driver: ward.service.Driver, say: fun(text: string, mood: string) }
+---@field waiting table<string, thread> token -> who waits for its answer
+local Roll <const> = {}
+Roll.__index = Roll
+
+--- The pools of a tree that have stale members.
+---@param tree table
+---@param stale string[]
+---@return table[] pools { name =, names = of all members }
+function M.pools(tree, stale)
+  local is_stale, pools = {}, {}
+  for _, name in ipairs(stale) do
+    is_stale[name] = true
+  end
+  local function visit(node)
+    local names, any = {}, false
+    for i, child in ipairs(node.children or {}) do
+      visit(child)
+      names[i] = child.service
+      any = any or is_stale[child.service or ""]
+    end
+    if node.pool and any then
+      pools[#pools + 1] = { name = node.name, names = names }
+    end
+  end
+  visit(tree)
+  return pools
+end
+
+--- All their members.
+---@param pools table[]
+---@return table<string, boolean>
+function M.members(pools)
+  local set = {}
+  for _, pool in ipairs(pools) do
+    for _, name in ipairs(pool.names) do
+      set[name] = true
+    end
+  end
+  return set
+end
+
+-- One command; yields until it is answered.
+local function command(self, op, name)
+  self.serial = self.serial + 1
+  local token = "roll " .. self.serial
+  local me = coroutine.running()
+  local early
+  self.waiting[token] = function(ok)
+    if early == nil and coroutine.status(me) == "suspended" then
+      return coroutine.resume(me, ok)
+    end
+    early = ok
+  end
+  self.parts.driver:post({ kind = "command", op = op, names = { name }, token = token })
+  if early ~= nil then
+    return early
+  end
+  return coroutine.yield()
+end
+
+local function replace(self, pool)
+  local old, spare = {}, {}
+  for _, name in ipairs(pool.names) do
+    local view = self.parts.driver:view(name)
+    if view and view.desired == "up" then
+      table.insert(old, view.stale and name or nil)
+    else
+      spare[#spare + 1] = name
+    end
+  end
+  for done, name in ipairs(old) do
+    local fresh = table.remove(spare, 1)
+    if not fresh then
+      command(self, "restart", name)
+    elseif command(self, "start", fresh) then
+      command(self, "stop", name)
+      spare[#spare + 1] = name
+    else
+      command(self, "stop", fresh)
+      self.parts.say(('pool "%s": "%s" did not become ready: %d of %d members stay as they were'):format(
+        pool.name, fresh, #old - done + 1, #old), "bad")
+      return
+    end
+  end
+end
+
+--- Begins to replace the stale members of pools.
+---@param pools table[]
+function Roll:start(pools)
+  for _, pool in ipairs(pools) do
+    local ok, message = coroutine.resume(coroutine.create(replace), self, pool)
+    assert(ok, message)
+  end
+end
+
+--- The engine has answered a command; true when it was one of these.
+---@param token any
+---@param reply { ok: boolean }
+---@return boolean
+function Roll:reply(token, reply)
+  local told = self.waiting[token]
+  self.waiting[token] = nil
+  if told then
+    told(reply.ok)
+  end
+  return told ~= nil
+end
+
+---@param parts { driver: ward.service.Driver, say: fun(text: string, mood: string) }
+---@return ward.service.Roll
+function M.new(parts)
+  return setmetatable({ parts = parts, waiting = {}, serial = 0 }, Roll)
+end
+
+return M

@@ -1,0 +1,264 @@
+-- Another version of the script takes over under children that run.
+
+local harness <const> = require "helpers.harness"
+
+local HEAD <const> = [[
+local ward = require "ward"
+local function sleeper(name, keys)
+  local spec = { name = name, cmd = { "sleep", "1000" }, restart = { backoff = { from = 0 } } }
+  for key, value in pairs(keys or {}) do spec[key] = value end
+  return ward.service(spec)
+end
+]]
+
+local function start(text, opts)
+  opts = opts or {}
+  local w <const> = harness.start(HEAD .. text, opts)
+  w.text = text
+  return w
+end
+
+local function rewrite(w, text)
+  harness.write(w.script, HEAD .. text)
+end
+
+-- `ward reload` with options; raises unless it ends as expected.
+local function reload(w, options, want)
+  local words = {}
+  for word in (options or ""):gmatch("%S+") do words[#words + 1] = word end
+  local code <const>, out <const>, err <const> = w:cli("reload", table.unpack(words))
+  assert.equal(want or 0, code, out .. err)
+  return out, err
+end
+
+local function has(w, name)
+  for _, service in ipairs(w:rpc("status").services) do
+    if service.name == name then return true end
+  end
+  return false
+end
+
+local function until_new(w, name)
+  w:until_(function() return has(w, name) end, nil, "a service " .. name)
+  return w:until_ready(name)
+end
+
+local function pids(w, names)
+  local list = {}
+  for name in names:gmatch("%S+") do list[#list + 1] = w:until_ready(name) end
+  return list
+end
+
+describe("a reload", function()
+  after_each(harness.cleanup)
+
+  it("starts what is new, restarts what is stale, changes policy live and leaves the rest alone", function()
+    local w <const> = start [[sleeper "same" sleeper "cmd" sleeper "policy" sleeper "gone"]]
+    local before <const> = pids(w, "same cmd policy gone")
+    rewrite(w, [[sleeper "same" sleeper("cmd", { cmd = { "sleep", "1001" } })
+      sleeper("policy", { restart = "never" }) sleeper "new"]])
+    local plan <const> = reload(w, "--plan")
+    assert.same(before, pids(w, "same cmd policy gone"))
+    assert.is_false(has(w, "new"))
+    assert.equal([[
++  new     new
+~  policy  changed while it runs (restart)
+!  cmd     to be restarted (cmd)
+-  gone    declared no longer: goes on (--prune stops it)
+1 unchanged; nothing was done
+]], plan)
+    reload(w)
+    until_new(w, "new")
+    local cmd <const> = w:until_ready("cmd", before[2])
+    assert.same({ before[1], cmd, before[3], before[4] }, pids(w, "same cmd policy gone"))
+    assert.equal(0, w:status("same").restarts)
+    assert.equal(0, (w:cli("signal", "policy", "KILL")))
+    w:until_state("policy", "failed")
+    local out <const> = reload(w, "--prune")
+    assert.equal("-  gone  stopped\n4 unchanged\n", out)
+    w:until_(function() return not has(w, "gone") end, nil, "gone is forgotten")
+    assert.equal(4, (w:cli("status", "gone")))
+    w:stop()
+  end)
+
+  it("leaves what is stale as it is when told so, and says so", function()
+    local w <const> = start [[sleeper "a"]]
+    local pid <const> = w:until_ready "a"
+    rewrite(w, [[sleeper("a", { env = { X = "1" } })]])
+    reload(w, "--no-restart")
+    assert.equal(pid, w:until_ready "a")
+    assert.is_true(w:status("a").stale)
+    assert.matches("ready, stale", select(2, w:cli("status")), 1, true)
+    w:cli("restart", "a")
+    assert.is_nil(w:status("a").stale)
+    w:stop()
+  end)
+
+  it("that fails changes nothing, and names the line", function()
+    local w <const> = start [[local n = 0 ward.every("20ms", function() n = n + 1 print("n", n) end) sleeper "a"]]
+    local pid <const> = w:until_ready "a"
+    w:until_says "n    2"
+    local broken <const> = {
+      ["sleeper("] = ":7: unexpected symbol near <eof>",
+      ["error 'boom'"] = ":7: boom",
+      ["sleeper 'a' while true do end"] = ":7: used its CPU budget",
+      ["local t = {} while true do t[#t + 1] = ('x'):rep(1e6) end"] = "memory limit",
+      ["local function f() return 1 + f() end f()"] = "memory limit",
+      ["error(setmetatable({}, { __tostring = error }))"] = ":7: an error whose __tostring fails",
+      ["sleeper('a', { stop_timout = 3 })"] = 'unknown key "stop_timout"',
+      ["sleeper('a', { needs = { 'b' } })"] = 'needs unknown service "b"',
+      ["sleeper('a', { user = 'no such user' })"] = "user",
+      ["require 'nothing'"] = ":7: no module",
+      ["ward.spawn { cmd = { 'true' } }"] = ":7: ward.spawn: only",
+      ["sleeper 'a' return 7"] = "must return a supervisor",
+    }
+    for text, message in pairs(broken) do
+      rewrite(w, text)
+      local _, err <const> = reload(w, "", 1)
+      assert.matches(message, err, 1, true)
+      assert.matches(w.script, err, 1, true)
+      assert.equal(pid, w:until_ready "a")
+    end
+    os.remove(w.script)
+    assert.matches("cannot read", select(2, reload(w, "", 1)), 1, true)
+    local seen <const> = select(2, w:output():gsub("\tn", ""))
+    w:until_says("n    " .. seen + 3)
+    assert.equal(1, w:rpc("status").generation)
+    w:stop()
+  end)
+
+  it("hands over what the script keeps, and lets it migrate that", function()
+    local w <const> = start [[
+      local k = ward.keep("box", { n = 0 })
+      ward.after(0, function() k.n = k.n + 1 k.list = { 1, 2 } print("first", k.n) end)
+      sleeper "a"]]
+    w:until_says "first    1"
+    rewrite(w, [[
+      local k = ward.keep("box", { total = 0 }, { migrate = function(old)
+        return { total = (old.n or old.total) * 10, list = old.list }
+      end })
+      ward.after(0, function() print("second", k.total, #k.list) end)
+      sleeper "a"]])
+    reload(w)
+    w:until_says "second    10    2"
+    rewrite(w, [[
+      ward.keep("box", {}, { migrate = function() error "cannot migrate" end })
+      sleeper "a"]])
+    assert.matches("cannot migrate", select(2, reload(w, "", 1)), 1, true)
+    assert.equal(2, w:rpc("status").generation)
+    rewrite(w, [[
+      local k = ward.keep("box", { total = 1 })
+      ward.after(0, function() print("third", k.total) end)
+      sleeper "a"]])
+    reload(w, "--discard-state")
+    w:until_says "third    1"
+    w:stop()
+  end)
+
+  it("ends the tasks of the version before, with their children and their variables", function()
+    local w <const> = start [[
+      ward.after(0, function()
+        local p <close> = setmetatable({}, { __close = function() print "closed" end })
+        local child = ward.spawn { cmd = { "sleep", "4321" } }
+        print("child", child.pid)
+        ward.sleep(1000)
+      end)
+      ward.every("10ms", function() print "old tick" end)
+      sleeper("a", { on_exit = function() print "old hook" end })]]
+    w:until_says "child    %d+"
+    local child <const> = w:output():match "child%s+(%d+)"
+    w:until_ready "a"
+    rewrite(w, [[ward.on("reload", function(e) print("reloaded", e.generation) end)
+      sleeper("a", { on_exit = function() print "new hook" end })]])
+    reload(w)
+    w:until_says "closed"
+    w:until_says "reloaded    2"
+    w:until_(function() return harness.read(("/proc/%s/stat"):format(child)) == nil end, nil, "the child is gone")
+    local ticks <const> = select(2, w:output():gsub("old tick", ""))
+    w:cli("signal", "a", "KILL")
+    w:until_says "new hook"
+    assert.equal(ticks, select(2, w:output():gsub("old tick", "")))
+    assert.is_nil(w:output():find("old hook", 1, true))
+    w:stop()
+  end)
+
+  it("rolls a pool: the new member is ready before an old one goes", function()
+    local w <const> = start [[ward.pool { name = "p", size = 2, cmd = { "sleep", "1000" } }]]
+    pids(w, "p-1 p-2")
+    rewrite(w, [[ward.pool { name = "p", size = 2, cmd = { "sleep", "1001" } }]])
+    reload(w)
+    w:until_(function()
+      local count = 0
+      local services <const> = w:rpc("status").services
+      for _, each in ipairs(services) do count = count + (each.ready and not each.stale and 1 or 0) end
+      return count == 2 and #services == 2
+    end, nil, "two new members")
+    rewrite(w, [[ward.pool { name = "p", size = 2, restart = "never", type = "oneshot", cmd = { "false" } }]])
+    reload(w)
+    w:until_says "did not become ready: 2 of 2 members stay as they were"
+    w:stop()
+  end)
+
+  it("comes with SIGHUP, and with a change on disk", function()
+    local w <const> = start([[sleeper "a"]], { args = { "--watch" } })
+    local pid <const> = w:until_ready "a"
+    rewrite(w, [[sleeper "a" sleeper "b"]])
+    until_new(w, "b")
+    rewrite(w, [[sleeper "a" sleeper "b" error "half"]])
+    w:until_says "half"
+    local fresh <const> = w.script .. ".new"
+    harness.write(fresh, HEAD .. [[sleeper "a" sleeper "c"]])
+    os.rename(fresh, w.script)
+    until_new(w, "c")
+    assert.equal(0, (harness.run { "kill", "-HUP", tostring(w.pid) }))
+    w:until_says "SIGHUP"
+    assert.equal(pid, w:until_ready "a")
+    w:stop()
+  end)
+
+  it("of a version that fails on and on is taken back", function()
+    local w <const> = start [[sleeper("a", { on_start = function() print "good" end })]]
+    local pid <const> = w:until_ready "a"
+    rewrite(w, [[ward.every("10ms", function() while true do end end) sleeper "a"]])
+    reload(w)
+    w:until_says "back to the one before"
+    w:until_says "rolled back"
+    w:until_(function() return w:rpc("status").generation == 3 end, nil, "the third version")
+    assert.equal(pid, w:until_ready "a")
+    w:cli("restart", "a")
+    w:until_says "good"
+    w:stop()
+  end)
+
+  it("is one for those who ask at once, and reads the last source", function()
+    local w <const> = start [[sleeper "a"]]
+    w:until_ready "a"
+    rewrite(w, [[sleeper "a" sleeper "b"]])
+    local connection <const> = w:connect()
+    for id = 1, 20 do
+      connection:send(('{"jsonrpc":"2.0","id":%d,"method":"reload"}\n'):format(id))
+    end
+    local answers, rest = 0, nil
+    while answers < 20 do
+      local line
+      line, rest = harness.read_line(connection, 20, rest)
+      assert.matches('"result"', line, 1, true)
+      answers = answers + 1
+    end
+    connection:close()
+    assert.is_true(w:rpc("status").generation <= 4)
+    w:until_ready "b"
+    w:stop()
+  end)
+
+  it("starts from the last good sources when those on disk are broken, if that is wanted", function()
+    local w <const> = start [[sleeper "a"]]
+    w:until_ready "a"
+    w:stop()
+    rewrite(w, "error 'broken'")
+    local code <const>, _, err <const> = harness.run({ harness.ward, "run", w.script }, { env = w.env })
+    assert.equal(1, code)
+    assert.matches("broken", err, 1, true)
+    assert.matches("--last-good", err, 1, true)
+  end)
+end)

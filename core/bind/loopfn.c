@@ -99,10 +99,11 @@ on_signal(void *arg, int sig)
 
 	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, s->fn);
 	(void)lua_pushstring(L, ward_signal_name(sig));
-	(void)ward_bind_call(L, 1, 0, "a signal");
+	lua_pushboolean(L, ward_signals_from_kernel(s->core->signals));
+	(void)ward_bind_call(L, 2, 0, "a signal");
 }
 
-/* core.signal("TERM", fn) -> handle, which must be kept; fn(name) runs in the loop */
+/* core.signal("TERM", fn) -> handle, which must be kept; fn(name, from_kernel) runs in the loop */
 static int
 signal_new(lua_State *L)
 {

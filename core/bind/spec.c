@@ -304,6 +304,8 @@ make_plan(lua_State *L)
 	d.umask = (unsigned int)luaL_checkinteger(L, -1) & 0777;
 	(void)lua_getfield(L, 1, "session");
 	d.session = lua_toboolean(L, -1);
+	(void)lua_getfield(L, 1, "foreground"); /* no key of scripts: of ward exec */
+	d.foreground = lua_toboolean(L, -1);
 	d.ids = read_ids(L, 1);
 	d.clone = read_clone(L, 1);
 	read_tty(L, 1, &d);

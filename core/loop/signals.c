@@ -18,6 +18,7 @@ struct ward_signals {
 	struct ward_loop *loop;
 	struct ward_watch watch;
 	int fd;
+	bool from_kernel; /* the one that is being told */
 	sigset_t handled;
 	struct {
 		ward_signal_fn *fn;
@@ -50,6 +51,7 @@ on_readable(struct ward_watch *w, uint32_t events)
 	/* One a turn: the watch is level-triggered, and a callback may end everything. */
 	if (read(s->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	s->from_kernel = info.ssi_code == SI_KERNEL;
 	if (info.ssi_signo < SIGNALS && s->on[info.ssi_signo].fn)
 		s->on[info.ssi_signo].fn(s->on[info.ssi_signo].arg, (int)info.ssi_signo);
 }
@@ -102,6 +104,12 @@ ward_signals_free(struct ward_signals *s)
 	ward_fd_close(&s->fd);
 	(void)sigprocmask(SIG_UNBLOCK, &s->handled, NULL);
 	free(s);
+}
+
+bool
+ward_signals_from_kernel(const struct ward_signals *s)
+{
+	return s->from_kernel;
 }
 
 int

@@ -3,6 +3,8 @@
 #ifndef WARD_LOOP_SIGNALS_H
 #define WARD_LOOP_SIGNALS_H
 
+#include <stdbool.h>
+
 #include "loop/loop.h"
 
 struct ward_signals;
@@ -19,5 +21,8 @@ void ward_signals_free(struct ward_signals *s);
 /* Blocks @sig (1..64, not KILL or STOP) in this thread and calls @fn for it; replaces an earlier
  * callback; @fn NULL goes back to the disposition as it was found. Returns 0 or -errno. */
 int ward_signals_set(struct ward_signals *s, int sig, ward_signal_fn *fn, void *arg);
+
+/* Within a callback: was its signal sent by the kernel, as by a terminal to its whole foreground group? */
+bool ward_signals_from_kernel(const struct ward_signals *s);
 
 #endif

@@ -358,8 +358,9 @@ build(struct ward_build *b, const struct ward_draft *d)
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_LEASH,
 					      .a = SIGKILL,
 					      .b = (v.clone_flags & WARD_CLONE_NEWPID) != 0 });
-	ward_build_add(b, (struct ward_step){ .stage = d->session ? WARD_STAGE_SESSION
-								  : WARD_STAGE_PGROUP });
+	if (!d->foreground)
+		ward_build_add(b, (struct ward_step){ .stage = d->session ? WARD_STAGE_SESSION
+									  : WARD_STAGE_PGROUP });
 	if (d->tty_rows)
 		add_number(b, WARD_STAGE_TTY, work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY));
 	add_process(b, d);

@@ -101,6 +101,7 @@ struct ward_draft {
 	const char *cwd;	 /* absolute */
 	unsigned int umask;	 /* 0 .. 0777 */
 	bool session;		 /* setsid; else a process group of its own */
+	bool foreground; /* stays in our session and group: what a terminal says reaches both */
 	uint16_t tty_rows,
 		tty_cols; /* rows 0: no terminal; else slot WARD_SLOT_TTY is the controlling one */
 	enum ward_clone_mode clone;

@@ -8,4 +8,5 @@ return {
   NO_SERVICE = 4,
   NO_SUPERVISOR = 5,
   TIMEOUT = 99,
+  EXEC_FAILED = 125, -- exec: ward itself, before the command
 }

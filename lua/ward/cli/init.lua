@@ -11,10 +11,11 @@ local paths <const> = require("ward.service.paths")
 ---@field summary string
 ---@field configure fun(command: table) declares arguments and options
 ---@field run fun(args: table): integer returns the exit status
+---@field usage integer? exit status for a line that cannot be understood, when it is not the usual one
 
 -- In the order of the help. Each is a file of this directory.
 local VERBS <const> = {
-  "run", "check", "explain", "status", "why", "graph", "start", "stop", "restart", "pause", "resume", "reload",
+  "run", "check", "explain", "exec", "status", "why", "graph", "start", "stop", "restart", "pause", "resume", "reload",
   "signal", "logs", "events", "wait", "do", "eval", "repl", "shutdown", "version",
 }
 
@@ -89,7 +90,7 @@ return function(argv)
     return output.failed and exit.FAILED or code
   elseif not ok then
     output.complain(result:gsub("\n", "; ") .. " (see ward --help)")
-    return exit.USAGE
+    return verbs[argv[1]] and verbs[argv[1]].usage or exit.USAGE
   end
   local instance, message = choose_instance(asked.instance)
   if not instance then

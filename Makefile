@@ -18,6 +18,7 @@ endif
 
 BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-dev libcap-dev lua-cjson \
 	      lua-argparse
+BENCH_DEPS := bubblewrap
 LINT_DEPS  := lua-check clang-format
 TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils strace nginx-light redis-server redis-tools
 
@@ -150,6 +151,8 @@ c-tests: $(C_TESTS)
 bench: deps ## build and run the benchmarks
 	@$(MAKE) --no-print-directory all helpers c-benches
 	@$(BUILD)/tests/bench/spawn_bench
+	@.ci/deps $(BENCH_DEPS)
+	@$(BUILD)/tests/bench/sandbox_bench
 	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/restart_bench
 
 .PHONY: c-benches

@@ -232,6 +232,7 @@ for _, way in ipairs(sandboxed.BOTH) do
         assert.equal(0, seen.tries["/etc/passwd"][1])
         assert.not_equal(0, seen.tries["/etc/passwd"][2])
         assert.is_true(seen.no_new_privs)
+        assert.equal(2, seen.seccomp)
         for set, hex in pairs(seen.caps) do assert.equal(0, tonumber(hex, 16), set) end
         local host <const> = outside()
         for _, file in ipairs { "ipc", "mnt", "user", "uts" } do

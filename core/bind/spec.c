@@ -386,6 +386,7 @@ ward_bind_spec(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
 		{ "explain", plan_explain },
+		{ "syscalls", ward_spec_syscalls },
 		{ "__gc", plan_gc },
 		{ NULL, NULL },
 	};

@@ -22,6 +22,9 @@ void ward_spec_process(lua_State *L, int spec, struct ward_draft_process *out);
 /* The namespaces, maps of ids, host name and mounts of the sandbox at @sandbox. */
 void ward_spec_namespaces(lua_State *L, int sandbox, struct ward_draft_sandbox *out);
 
+/* plan:syscalls(names); see spec_syscalls.c. */
+int ward_spec_syscalls(lua_State *L);
+
 /* A sandbox between Lua and the kernel. */
 struct ward_spec_sandbox {
 	bool has_landlock, has_seccomp;

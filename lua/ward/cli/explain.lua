@@ -1,5 +1,6 @@
 -- ward explain SCRIPT [NAME...]
 
+local core <const> = require("ward.core")
 local cgroups <const> = require("ward.service.cgroups")
 local exit <const> = require("ward.cli.exit")
 local json <const> = require("ward.service.json")
@@ -48,6 +49,31 @@ local function block(service)
     count == 1 and "step" or "steps", output.table(rows))
 end
 
+local function exposure_of(spec, plan)
+  local exposure <const> = require("ward.service.exposure")
+  local uid <const> = spec.ids and spec.ids.uid or core.uid
+  return exposure.of(spec, plan:syscalls(exposure.DEEP), uid == 0)
+end
+
+-- The same areas in the same order for every service, so that two can be laid side by side.
+local function exposure_block(result)
+  local rows = {}
+  for i, row in ipairs(result.areas) do
+    rows[i] = { "  " .. row.area, ("%3d"):format(row.score), #row.open > 0 and printable(table.concat(row.open, "; "))
+      or "nothing" }
+  end
+  rows[#rows + 1] = { "  mean", ("%3d"):format(result.total) }
+  return "left open, from 0 (closed) to 100:\n" .. output.table(rows)
+end
+
+local function exposure_json(result)
+  local areas <const> = {}
+  for _, row in ipairs(result.areas) do
+    areas[row.area:gsub(" ", "_")] = { score = row.score, open = json.list(row.open) }
+  end
+  return { mean = result.total, areas = areas }
+end
+
 local function complain(errors)
   for _, line in ipairs(errors) do
     output.complain(line)
@@ -79,8 +105,9 @@ function M.run(args)
     if group then
       table.insert(steps, 1, { stage = "cgroup", text = group })
     end
-    services[i] = { name = spec.name, source = spec.source, steps = steps }
-    blocks[i] = block(services[i])
+    local left <const> = exposure_of(spec, plans[spec.name])
+    services[i] = { name = spec.name, source = spec.source, steps = steps, exposure = exposure_json(left) }
+    blocks[i] = block(services[i]) .. exposure_block(left)
   end
   output.out(args.json and json.encode({ services = services }) .. "\n" or table.concat(blocks, "\n"))
   return exit.OK

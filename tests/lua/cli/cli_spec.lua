@@ -3,7 +3,7 @@
 local fake <const> = require("lua.fake_core")
 
 local VERBS <const> = {
-  "run", "check", "explain", "status", "start", "stop", "restart", "signal", "logs", "events", "wait", "do",
+  "run", "check", "explain", "exec", "status", "start", "stop", "restart", "signal", "logs", "events", "wait", "do",
   "eval", "repl", "shutdown", "version",
 }
 
@@ -303,7 +303,10 @@ describe("ward.cli", function()
         local steps = {}
         for i = 1, spec.name == "db" and 10 or 1 do steps[i] = { stage = "umask", text = "umask 022" } end
         steps[#steps + 1] = { stage = "exec", text = spec.name == "web-2" and "" or "/bin/\27x" }
-        return { explain = function() return steps end }
+        return {
+          explain = function() return steps end,
+          syscalls = function() return { allowed = 150, known = 300, open = {} } end,
+        }
       end
     end)
 
@@ -311,8 +314,11 @@ describe("ward.cli", function()
       assert.equal(0, ward("explain", "x.lua"))
       assert.equal("", core.written[2])
       assert.truthy(core.written[1]:find("^db %(x.lua:2%): 11 steps\n   1  umask  umask 022\n"))
-      assert.truthy(core.written[1]:find("\n  10  umask  umask 022\n  11  exec   /bin/?x\n\nweb-1 (x.lua:3)", 1, true))
-      assert.truthy(core.written[1]:find("\n\nweb%-2 %(x.lua:4%): 2 steps\n  1  umask  umask 022\n  2  exec\n$"))
+      assert.truthy(core.written[1]:find("\n  10  umask  umask 022\n  11  exec   /bin/?x\n"
+        .. "left open, from 0 (closed) to 100:\n", 1, true))
+      assert.truthy(core.written[1]:find("\n  system calls +50  150 of 300\n.*\n  mean +%d+\n\nweb%-1 %(x.lua:3%)"))
+      assert.truthy(core.written[1]:find("\n\nweb%-2 %(x.lua:4%): 2 steps\n  1  umask  umask 022\n"
+        .. "  2  exec\nleft open"))
     end)
 
     it("prints those asked for", function()
@@ -325,8 +331,10 @@ describe("ward.cli", function()
 
     it("prints JSON", function()
       assert.equal(0, ward("explain", "x.lua", "web-1", "--json"))
-      assert.equal('{"services":[{"name":"web-1","source":"x.lua:3","steps":[{"stage":"umask","text":"umask 022"},'
-        .. '{"stage":"exec","text":"/bin/\\u001bx"}]}]}\n', core.written[1])
+      assert.truthy(core.written[1]:find('"name":"web-1","source":"x.lua:3","steps":['
+        .. '{"stage":"umask","text":"umask 022"},'
+        .. '{"stage":"exec","text":"/bin/\\u001bx"}]', 1, true))
+      assert.truthy(core.written[1]:find('"system_calls":{"open":["150 of 300"],"score":50}', 1, true))
     end)
 
     it("prints errors with their place", function()

@@ -1,0 +1,155 @@
+-- What a child is left to reach: five areas, each from 0 (closed) to 100 (as open as for any process of the user), so
+-- that two sandboxes can be compared. Taking something away never raises a number. It is a measure of what was
+-- asked for, not a proof: what the host itself forbids is not known here.
+
+local M <const> = {}
+
+--- System calls that reach deep into the kernel, or out of a sandbox; plan:syscalls takes the list.
+M.DEEP = { "bpf", "io_uring_setup", "keyctl", "mount", "perf_event_open", "ptrace", "unshare", "userfaultfd" }
+
+-- Capabilities by number (capabilities(7)) that are as good as root.
+local STRONG <const> = {
+  [0] = true, [1] = true, [2] = true, [6] = true, [7] = true, [8] = true, [16] = true, [17] = true, [19] = true,
+  [21] = true, [27] = true, [39] = true,
+}
+local LAST <const>, STRONG_WEIGHT <const> = 40, 4
+
+local function set_of(list)
+  local set <const> = {}
+  for _, item in ipairs(list or {}) do set[item] = true end
+  return set
+end
+
+-- An area while it is built.
+local function area(name)
+  return { area = name, score = 0, open = {} }
+end
+
+local function add(to, points, text)
+  to.score = to.score + points
+  to.open[#to.open + 1] = text
+end
+
+local function ports(to, list, verb)
+  if list == nil then return add(to, 35, verb .. " any TCP port") end
+  if #list > 0 then
+    add(to, math.min(35, 5 + #list), ("%s %d TCP %s"):format(verb, #list, #list == 1 and "port" or "ports"))
+  end
+end
+
+local function network(box, namespaces, scope)
+  local to <const> = area "network"
+  if namespaces.net then return to end
+  local net <const> = box.landlock and box.landlock.net or {}
+  ports(to, net.bind, "listens on")
+  ports(to, net.connect, "connects to")
+  add(to, 20, "UDP and other protocols")
+  if not scope.abstract_unix_socket then add(to, 10, "abstract sockets of the host") end
+  return to
+end
+
+-- Does Landlock let anything be written there?
+local function writes(rule)
+  for _, right in ipairs(rule.rights) do
+    if right == "write_file" or right:find("^make_") or right:find("^remove_") then return true end
+  end
+  return false
+end
+
+-- Paths of the host that may be written, and whether that is all of it.
+local function writable(box)
+  local list <const>, tree <const> = {}, box.tree
+  local root <const> = tree and tree.mounts[1] and tree.mounts[1].target == "/" and tree.mounts[1]
+  local all = not root and not (tree and tree.host and tree.host.readonly)
+  for _, row in ipairs(tree and tree.mounts or {}) do
+    if row.source and not row.readonly and not row.target:find("^/dev/") then list[#list + 1] = row.source end
+  end
+  local rules <const> = box.landlock and box.landlock.fs or {}
+  if #rules == 0 then return list, all end
+  local allowed <const> = {}
+  for _, rule in ipairs(rules) do
+    if writes(rule) then allowed[#allowed + 1] = rule.path end
+  end
+  if not all then return #allowed < #list and allowed or list, false end
+  return allowed, set_of(allowed)["/"] == true
+end
+
+local function write_access(box)
+  local to <const> = area "write access"
+  local list <const>, all = writable(box)
+  if all then
+    add(to, 100, "all that its user may write")
+  elseif #list > 0 then
+    add(to, math.min(90, 10 + 10 * #list), table.concat(list, ", "))
+  end
+  return to
+end
+
+local function capabilities(box, namespaces, root)
+  local to <const> = area "capabilities"
+  local kept <const> = box.caps and (box.caps.bounding or box.caps.permitted)
+  local points, most, strong, count = 0, 0, 0, 0
+  local has <const> = kept and set_of(kept)
+  for number = 0, LAST do
+    local weight <const> = STRONG[number] and STRONG_WEIGHT or 1
+    most = most + weight
+    if has == nil and root or has and has[number] then
+      points, count = points + weight, count + 1
+      strong = strong + (STRONG[number] and 1 or 0)
+    end
+  end
+  -- In a user namespace of its own they count for what belongs to that alone.
+  local share <const> = namespaces.user and 0.25 or 1
+  if count > 0 then
+    add(to, math.ceil(points * 80 * share / most), ("%d, %d of them as good as root%s"):format(count, strong,
+      namespaces.user and ", within its user namespace" or ""))
+  end
+  if box.no_new_privs ~= true then add(to, 20, "set-user-ID programs") end
+  return to
+end
+
+local function syscalls(calls)
+  local to <const> = area "system calls"
+  add(to, math.max(1, calls.allowed * 100 // calls.known), ("%d of %d"):format(calls.allowed, calls.known))
+  return to
+end
+
+local function kernel(box, namespaces, scope, calls)
+  local to <const> = area "kernel interfaces"
+  local tree <const> = box.tree
+  local own_root <const> = tree and tree.mounts[1] and tree.mounts[1].target == "/"
+  local targets <const> = {}
+  for _, row in ipairs(tree and tree.mounts or {}) do targets[row.target] = row.type or "bind" end
+  local function unless(closed, points, text)
+    if not closed then add(to, points, text) end
+  end
+  unless(namespaces.pid or scope.signal, 12, "signals to the host's processes")
+  unless(namespaces.pid, 8, "the host's list of processes")
+  unless(namespaces.ipc, 6, "System V and POSIX queues of the host")
+  unless(targets["/proc"] == "proc" or own_root and not targets["/proc"], 10, "the host's /proc")
+  unless(own_root and not targets["/sys"], 4, "the host's /sys")
+  unless(targets["/dev"] == "tmpfs" or own_root and not targets["/dev"], 12, "devices of the host")
+  unless(namespaces.user and not box.nested or not set_of(calls.open).unshare, 8, "user namespaces of its own")
+  if #calls.open > 0 then add(to, 5 * #calls.open, table.concat(calls.open, ", ")) end
+  return to
+end
+
+--- The areas of a spec, and their mean.
+---@param spec table canonical
+---@param calls { allowed: integer, known: integer, open: string[] } of its plan, about M.DEEP
+---@param root boolean whether the program begins as root
+---@return { total: integer, areas: { area: string, score: integer, open: string[] }[] }
+function M.of(spec, calls, root)
+  local box <const> = spec.sandbox or {}
+  local namespaces <const> = set_of(box.namespaces)
+  local scope <const> = set_of(box.landlock and box.landlock.scope)
+  local areas <const> = {
+    network(box, namespaces, scope), write_access(box), capabilities(box, namespaces, root), syscalls(calls),
+    kernel(box, namespaces, scope, calls),
+  }
+  local sum = 0
+  for _, row in ipairs(areas) do sum = sum + row.score end
+  return { total = math.floor(sum / #areas + 0.5), areas = areas }
+end
+
+return M

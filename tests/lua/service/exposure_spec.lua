@@ -1,0 +1,94 @@
+-- What a sandbox leaves open, as ward explain scores it: asked of the real core, because the filters count.
+
+local cjson <const> = require "cjson"
+local harness <const> = require "helpers.harness"
+local model <const> = require "helpers.model"
+
+-- sandbox (nil: none) -> { mean =, areas = { network = { score =, open = }, ... } }
+local function exposure(sandbox, keys)
+  local whole <const> = { name = "x", cmd = { "/bin/true" }, cwd = "/", sandbox = sandbox }
+  for key, value in pairs(keys or {}) do whole[key] = value end
+  local script <const> = harness.write(harness.directory() .. "/x.lua",
+    'return require("ward").service ' .. model.source(whole) .. "\n")
+  local code <const>, out <const>, err <const> = harness.run { harness.ward, "explain", "--json", script }
+  assert.equal(0, code, err)
+  return cjson.decode(out).services[1].exposure
+end
+
+local AREAS <const> = { "network", "write_access", "capabilities", "system_calls", "kernel_interfaces" }
+
+local function no_more_than(less, more, what)
+  for _, name in ipairs(AREAS) do
+    assert.is_true(less.areas[name].score <= more.areas[name].score, what .. ": " .. name)
+  end
+  assert.is_true(less.mean <= more.mean, what)
+end
+
+describe("what is left open", function()
+  after_each(harness.cleanup)
+
+  it("is everything without a sandbox, as root, and never more than that", function()
+    local all <const> = exposure(nil, { user = "root" })
+    assert.equal(100, all.mean)
+    for _, name in ipairs(AREAS) do assert.equal(100, all.areas[name].score, name) end
+    for _, name in ipairs { "strict", "worker", "web" } do no_more_than(exposure(name), all, name) end
+    no_more_than(exposure "strict", exposure "worker", "strict and worker")
+    no_more_than(exposure "worker", exposure "web", "worker and web")
+  end)
+
+  it("is less with each thing that is taken away", function()
+    local box <const> = {}
+    local before = exposure(box, { user = "root" })
+    for _, step in ipairs {
+      { "namespaces", { "ipc" }, "kernel_interfaces" },
+      { "caps", { "net_raw", "sys_admin" }, "capabilities" },
+      { "caps", { "net_raw" }, "capabilities" },
+      { "caps", {}, "capabilities" },
+      { "landlock", { scope = { "abstract_unix_socket" } }, "network" },
+      { "landlock", { scope = { "abstract_unix_socket" }, net = { bind = { 80, 81 } } }, "network" },
+      { "landlock", { scope = { "abstract_unix_socket", "signal" }, net = { bind = {}, connect = {} } }, "network" },
+      { "namespaces", { "ipc", "net" }, "network" },
+      { "readonly", true, "write_access" },
+      { "namespaces", { "ipc", "net", "pid" }, "kernel_interfaces" },
+      { "proc", true, "kernel_interfaces" },
+      { "dev", "minimal", "kernel_interfaces" },
+      { "seccomp", { deny = { "bpf", "ptrace" } }, "system_calls" },
+      { "seccomp", { allow = { "execve", "exit_group", "read", "write" } }, "kernel_interfaces" },
+    } do
+      box[step[1]] = step[2]
+      local after <const> = exposure(box, { user = "root" })
+      no_more_than(after, before, step[1])
+      assert.is_true(after.areas[step[3]].score < before.areas[step[3]].score, step[1])
+      before = after
+    end
+    assert.same({ 0, 0, 0 }, { before.areas.network.score, before.areas.write_access.score,
+      before.areas.capabilities.score })
+    assert.same({ score = 1, open = { "4 of " .. before.areas.system_calls.open[1]:match("of (%d+)") } },
+      before.areas.system_calls)
+    assert.same({ score = 4, open = { "the host's /sys" } }, before.areas.kernel_interfaces)
+  end)
+
+  it("names the places that may be written", function()
+    local dir <const> = harness.directory()
+    local function places(box) return exposure(box).areas.write_access end
+    assert.same({ score = 100, open = { "all that its user may write" } }, places {})
+    assert.same({ score = 20, open = { dir } }, places { readonly = true,
+      mounts = { { type = "bind", source = dir, target = dir }, { type = "bind", source = "/usr", target = "/srv",
+        readonly = true } } })
+    assert.same({ score = 20, open = { dir } },
+      places { landlock = { fs = { ["/usr"] = "rx", ["/bin"] = "rx", [dir] = "rw" } } })
+    assert.same({ score = 0, open = {} }, places { tmpfs = { "/" }, mounts = { { type = "bind", source = "/usr",
+      target = "/usr", readonly = true } } })
+  end)
+
+  it("is shown in words below the steps", function()
+    local script <const> = harness.write(harness.directory() .. "/x.lua",
+      'return require("ward").service { name = "x", cmd = { "/bin/true" }, sandbox = "strict" }\n')
+    local code <const>, out <const> = harness.run { harness.ward, "explain", script }
+    assert.equal(0, code)
+    local text <const> = out:match("\n(left open, from 0 %(closed%) to 100:\n.*)$")
+    assert.is_truthy(text:find("\n  network +0  nothing\n"))
+    assert.is_truthy(text:find("\n  kernel interfaces +%d+  the host's /sys"))
+    assert.is_truthy(text:find("\n  mean +%d+\n$"))
+  end)
+end)

@@ -20,7 +20,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-
 	      lua-argparse
 BENCH_DEPS := bubblewrap
 LINT_DEPS  := lua-check clang-format
-TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils strace nginx-light redis-server redis-tools
+TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils libcap2-bin python3 strace nginx-light redis-server redis-tools
 
 # Flags ------------------------------------------------------------------------------------------
 

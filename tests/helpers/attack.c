@@ -7,16 +7,22 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -268,6 +274,81 @@ attack_forks(char **argv)
 	return n == want;
 }
 
+/* capable: does any capability count, or can one be raised? */
+static bool
+attack_capable(char **argv)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	(void)argv;
+	if (syscall(SYS_capget, &head, data) < 0)
+		return failed("capget");
+	(void)printf("permitted %08x%08x\n", data[1].permitted, data[0].permitted);
+	return data[0].permitted || data[1].permitted || data[0].effective || data[1].effective;
+}
+
+/* regain PROGRAM: capabilities, by executing one that gives them: by a file capability, or to root */
+static bool
+attack_regain(char **argv)
+{
+	(void)fflush(stdout);
+	(void)execl(argv[0], argv[0], "capable", (char *)NULL);
+	return failed(argv[0]);
+}
+
+/* abstract NAME: connects to a socket without a path */
+static bool
+attack_abstract(char **argv)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(argv[0]));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(to.sun_path + 1, sizeof(to.sun_path) - 1, "%s", argv[0]);
+	return fd >= 0 && connect(fd, (struct sockaddr *)&to, size) == 0 ? true : failed("connect");
+}
+
+/* listen PORT: on a TCP port */
+static bool
+attack_listen(char **argv)
+{
+	const int on = 1;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)atoi(argv[0])),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 1) == 0
+		       ? true
+		       : failed("bind");
+}
+
+/* call NAME: a system call that reaches deep into the kernel; anything but a plain no is a success */
+static bool
+attack_call(char **argv)
+{
+	static const struct {
+		const char *name;
+		long number;
+	} calls[] = {
+		{ "bpf", SYS_bpf },
+		{ "io_uring_setup", SYS_io_uring_setup },
+		{ "keyctl", SYS_keyctl },
+		{ "perf_event_open", SYS_perf_event_open },
+		{ "userfaultfd", SYS_userfaultfd },
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strcmp(calls[i].name, argv[0]) == 0)
+			return syscall(calls[i].number, 0, 0, 0, 0, 0) >= 0 || errno != EPERM
+				       ? true
+				       : failed(argv[0]);
+	}
+	return failed("no such call");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -276,15 +357,18 @@ main(int argc, char **argv)
 		int arguments;
 		bool (*attack)(char **argv);
 	} attacks[] = {
-		{ "chroot", 2, attack_chroot },	    { "device", 1, attack_device },
-		{ "fds", 1, attack_fds },	    { "forks", 1, attack_forks },
-		{ "leak", 2, attack_leak },	    { "mknod", 1, attack_mknod },
-		{ "mount", 1, attack_mount },	    { "overwrite", 1, attack_overwrite },
-		{ "plant", 1, attack_plant },	    { "ptrace", 1, attack_ptrace },
-		{ "read", 1, attack_read },	    { "root", 0, attack_root },
-		{ "setuid", 1, attack_setuid },	    { "signal", 1, attack_signal },
-		{ "unmount", 2, attack_unmount },   { "userns", 1, attack_userns },
-		{ "writable", 1, attack_writable }, { "write", 1, attack_write },
+		{ "abstract", 1, attack_abstract },   { "call", 1, attack_call },
+		{ "capable", 0, attack_capable },     { "listen", 1, attack_listen },
+		{ "regain", 1, attack_regain },	      { "chroot", 2, attack_chroot },
+		{ "device", 1, attack_device },	      { "fds", 1, attack_fds },
+		{ "forks", 1, attack_forks },	      { "leak", 2, attack_leak },
+		{ "mknod", 1, attack_mknod },	      { "mount", 1, attack_mount },
+		{ "overwrite", 1, attack_overwrite }, { "plant", 1, attack_plant },
+		{ "ptrace", 1, attack_ptrace },	      { "read", 1, attack_read },
+		{ "root", 0, attack_root },	      { "setuid", 1, attack_setuid },
+		{ "signal", 1, attack_signal },	      { "unmount", 2, attack_unmount },
+		{ "userns", 1, attack_userns },	      { "writable", 1, attack_writable },
+		{ "write", 1, attack_write },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(attacks) / sizeof(attacks[0]); i++) {

@@ -1,0 +1,109 @@
+-- Attacks on what capabilities, Landlock and filters hold back, each made in the sandbox, where it must fail, and
+-- without one, where it must succeed.
+
+local harness <const> = require "helpers.harness"
+local sandboxed <const> = require "helpers.sandboxed"
+local sys <const> = require "wardtest"
+
+local has_root <const> = sandboxed.is_root()
+
+local function succeeds(arguments, opts)
+  local ok <const>, text <const> = sandboxed.attack(arguments, nil, opts)
+  assert.is_true(ok, "outside: " .. text)
+end
+
+local function fails(arguments, sandbox, opts)
+  local ok <const>, text <const> = sandboxed.attack(arguments, sandbox, opts)
+  assert.is_false(ok, "inside: " .. text)
+end
+
+local function attack(name, fn)
+  it(name, function()
+    if not has_root then return pending "needs root" end
+    fn()
+  end)
+end
+
+describe("a capability", function()
+  after_each(harness.cleanup)
+
+  attack("does not come back to root by exec", function()
+    local _, program <const> = sandboxed.copy(harness.attack)
+    succeeds { "regain", program }
+    fails({ "regain", program }, { caps = {} })
+    fails({ "regain", program }, { caps = {}, no_new_privs = false })
+    fails({ "regain", program }, { profile = "strict", tmpfs = {} })
+  end)
+
+  attack("does not come from a file", function()
+    local _, program <const> = sandboxed.copy(harness.attack)
+    if not os.execute(("setcap cap_net_raw+ep %s 2>/dev/null"):format(program)) then
+      return pending "setcap is missing, or the file system takes no capabilities"
+    end
+    local opts <const> = { keys = { user = "nobody" } }
+    succeeds({ "regain", program }, opts)
+    fails({ "regain", program }, {}, opts) -- no_new_privs
+    fails({ "regain", program }, { caps = {}, no_new_privs = false }, opts)
+    fails({ "regain", program }, { profile = "strict", tmpfs = {} }, opts)
+  end)
+end)
+
+describe("Landlock", function()
+  after_each(harness.cleanup)
+
+  attack("keeps signals and ptrace within the sandbox, without a namespace", function()
+    for _, uid in ipairs { false, 4711 } do
+      local start <const> = uid and { under = harness.UNPRIVILEGED } or nil
+      local w <const> = harness.start(
+        'return require("ward").service { name = "y", cmd = { "sleep", "1000" }, cwd = "/" }\n', start)
+      local pids <const> = { w.pid, w:until_ready "y" }
+      for _, verb in ipairs { "signal", "ptrace" } do
+        for _, pid in ipairs(pids) do
+          succeeds({ verb, tostring(pid) }, { start = start })
+          fails({ verb, tostring(pid) }, { landlock = { scope = { "signal" } } }, { start = start })
+        end
+      end
+      w:stop()
+    end
+  end)
+
+  attack("keeps it from abstract sockets, as a network namespace does", function()
+    local name <const> = "ward-test-" .. sys.pid()
+    local dir <const> = harness.directory()
+    local pid <const> = assert(sys.spawn({ "python3", "-c", ("import socket, time; s = socket.socket(socket.AF_UNIX); "
+      .. "s.bind('\\0%s'); s.listen(9); print('up', flush=True); time.sleep(1000)"):format(name) },
+      { stdout = dir .. "/out" }))
+    harness.until_(function() return harness.read(dir .. "/out") == "up\n" end, nil, "the socket")
+    succeeds { "abstract", name }
+    fails({ "abstract", name }, { landlock = { scope = { "abstract_unix_socket" } } })
+    fails({ "abstract", name }, { namespaces = { "net" } })
+    for _, profile in ipairs { "strict", "web", "worker" } do
+      fails({ "abstract", name }, { profile = profile, tmpfs = {} })
+    end
+    sys.kill(pid, "KILL")
+    sys.wait(pid, 20)
+  end)
+
+  attack("keeps it from ports that it was not given", function()
+    succeeds { "listen", "48123" }
+    fails({ "listen", "48123" }, { landlock = { net = { bind = { 48124 } } } })
+    fails({ "listen", "48123" }, { profile = "worker", tmpfs = {} })
+    assert.is_true((sandboxed.attack({ "listen", "48124" }, { landlock = { net = { bind = { 48124 } } } })))
+  end)
+end)
+
+describe("a profile's filter", function()
+  after_each(harness.cleanup)
+
+  for _, call in ipairs { "bpf", "io_uring_setup", "keyctl", "perf_event_open", "userfaultfd" } do
+    attack("lets no " .. call .. " through", function()
+      local _, program <const> = sandboxed.copy(harness.attack)
+      if harness.run { program, "call", call } ~= 0 then
+        return pending("this machine says no to " .. call .. " anyway")
+      end
+      for _, profile in ipairs { "strict", "web", "worker" } do
+        fails({ "call", call }, { profile = profile, tmpfs = {} })
+      end
+    end)
+  end
+end)

@@ -16,11 +16,12 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-dev libcap-dev lua-cjson \
-	      lua-argparse
+BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-dev libcap-dev \
+	      libcurl4-openssl-dev lua-cjson lua-argparse
 BENCH_DEPS := bubblewrap
 LINT_DEPS  := lua-check clang-format
-TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils libcap2-bin python3 strace nginx-light redis-server redis-tools
+TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils libcap2-bin python3 strace nginx-light \
+	      redis-server redis-tools openssl
 
 # Flags ------------------------------------------------------------------------------------------
 
@@ -31,8 +32,10 @@ HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 SANITIZED := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 
 # pkg-config is asked once, when something is first compiled: `make deps` may be what installs it.
+# libcurl is not linked but loaded when it is first needed (core/loop/http.h).
 PKGS        := lua5.4 libuv libseccomp libcap
-PKG_CFLAGS   = $(eval PKG_CFLAGS := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(PKGS))))$(PKG_CFLAGS)
+HEADER_PKGS := $(PKGS) libcurl
+PKG_CFLAGS   = $(eval PKG_CFLAGS := $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags $(HEADER_PKGS))))$(PKG_CFLAGS)
 PKG_LIBS     = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
 BASE_FLAGS = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(CFLAGS)
@@ -95,7 +98,7 @@ $(OBJ)/%.o: %.c $(BUILD)/flags
 
 # Other flags than last time: everything is built again.
 $(BUILD)/flags: FORCE
-	@pkg-config --exists $(PKGS) 2>/dev/null || \
+	@pkg-config --exists $(HEADER_PKGS) 2>/dev/null || \
 		{ echo "ward: development packages are missing, run 'make deps'" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo "$(CC) $(subst ",\",$(ALL_CFLAGS)) $(ALL_LDFLAGS)" | cmp -s - $@ || \

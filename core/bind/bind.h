@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 
 struct ward_dirwatches;
+struct ward_http;
 struct ward_procs;
 struct ward_signals;
 
@@ -22,6 +23,7 @@ struct ward_core {
 	struct ward_signals *signals;
 	struct ward_procs *procs;
 	struct ward_dirwatches *watches; /* NULL until something is watched */
+	struct ward_http *http;		 /* NULL until something is asked for */
 	lua_State *lua;			 /* the trusted state */
 	const char *share;		 /* directory that holds ward/init.lua */
 	struct ward_fdset inherited;	 /* descriptors that ward was started with */
@@ -84,6 +86,7 @@ void ward_bind_stream(lua_State *L);  /* pipes to and from children: stream.c */
 void ward_bind_loop(lua_State *L);    /* run, stop, timers, signals: loopfn.c */
 void ward_bind_cgroup(lua_State *L);  /* control groups: cgroup.c */
 void ward_bind_watch(lua_State *L);   /* changes in directories: watch.c */
+void ward_bind_http(lua_State *L);    /* HTTP requests: http.c */
 void ward_bind_control(lua_State *L); /* the control socket's server: control.c */
 void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
 

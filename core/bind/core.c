@@ -6,6 +6,7 @@
 
 #include "bind/bind.h"
 #include "loop/dirwatch.h"
+#include "loop/http.h"
 #include "loop/proc.h"
 #include "loop/signals.h"
 
@@ -35,10 +36,12 @@ ward_core_end(struct ward_core *core)
 	if (core->procs && ward_procs_count(core->procs) > 0)
 		return;
 	ward_state_close(core); /* first: its userdata own watches, timers and processes */
+	ward_http_free(core->http);
 	ward_dirwatches_free(core->watches);
 	ward_procs_free(core->procs);
 	ward_signals_free(core->signals);
 	ward_loop_free(core->loop);
+	core->http = NULL;
 	core->watches = NULL;
 	core->procs = NULL;
 	core->signals = NULL;

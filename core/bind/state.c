@@ -18,6 +18,7 @@ open_core(lua_State *L)
 	ward_bind_stream(L);
 	ward_bind_cgroup(L);
 	ward_bind_watch(L);
+	ward_bind_http(L);
 	ward_bind_loop(L);
 	ward_bind_control(L);
 	ward_bind_client(L);

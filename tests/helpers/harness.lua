@@ -105,6 +105,17 @@ function M.run(argv, opts)
   return status.code or status.signal, out, err
 end
 
+--- A loopback port that nobody listens on. Another program may take it first; then the test says so by failing.
+---@return string port
+function M.free_port()
+  local code, out = M.run({ "sh", "-c", [[
+    for port in $(shuf -i 20000-32000 -n 50); do
+      grep -qi ":$(printf %04X "$port") 00000000:0000" /proc/net/tcp || { echo "$port"; exit; }
+    done]] })
+  assert(code == 0)
+  return (assert(out:match("%d+")))
+end
+
 -- A running ward ------------------------------------------------------------------------------------------
 
 ---@class harness.Ward

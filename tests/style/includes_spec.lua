@@ -5,7 +5,7 @@ local LAYERS <const> = {
   base = { base = true },
   linux = { base = true, linux = true, kernel = true },
   spawn = { base = true, linux = true, spawn = true },
-  loop = { base = true, linux = true, spawn = true, loop = true, uv = true },
+  loop = { base = true, linux = true, spawn = true, loop = true, uv = true, curl = true },
   bind = { base = true, linux = true, spawn = true, loop = true, bind = true, uv = true, lua = true },
   main = { base = true, loop = true, bind = true },
 }
@@ -14,6 +14,8 @@ local LAYERS <const> = {
 local function owner_of_system_header(header)
   if header:find("^uv[./]") then
     return "uv"
+  elseif header:find("^curl/") then
+    return "curl"
   elseif header:find("^lua") or header == "lauxlib.h" then
     return "lua"
   elseif header:find("^linux/") or header:find("^asm/") or header == "sys/syscall.h" or header == "syscall.h" then

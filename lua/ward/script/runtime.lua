@@ -10,6 +10,7 @@ local eval <const> = require "ward.script.eval"
 local events <const> = require "ward.script.events"
 local fs <const> = require "ward.script.fs"
 local hooks <const> = require "ward.script.hooks"
+local http <const> = require "ward.script.http"
 local keep <const> = require "ward.script.keep"
 local log <const> = require "ward.script.log"
 local run <const> = require "ward.script.run"
@@ -83,6 +84,7 @@ local function parts_of(self, host, meta)
   tell.cancel_run = function(id) parts.commands:cancel(id) end
   tell.drained = function(id) parts.commands:drained(id) end
   tell.eval, tell.eval_end = eval.new(parts.commands, host.request, function() return parts.globals, parts.ward end)
+  parts.http, tell.http = http.new(self, host)
   parts.tell = tell
   return parts
 end
@@ -144,7 +146,7 @@ function M.new(host, guard)
 
   return {
     functions = functions,
-    groups = { fs = fs.functions(host) },
+    groups = { fs = fs.functions(host), http = parts.http },
     values = { env = fs.env(host.environ()) },
     coroutine = coroutines.new(self),
     callback = parts.hook.add,

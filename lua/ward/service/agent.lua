@@ -6,6 +6,7 @@
 -- script's good will to be found again.
 
 local core <const> = require("ward.core")
+local http <const> = require("ward.service.agent.http")
 local runs <const> = require("ward.service.agent.runs")
 local schema <const> = require("ward.schema")
 local services <const> = require("ward.service.agent.services")
@@ -191,7 +192,7 @@ function OPS.answer(self, id, verdict, fault)
   end
 end
 
-for _, more in ipairs({ runs.ops, services.ops, signals.ops, watches.ops }) do
+for _, more in ipairs({ http.ops, runs.ops, services.ops, signals.ops, watches.ops }) do
   for op, fn in pairs(more) do
     OPS[op] = fn
   end
@@ -387,6 +388,7 @@ function Agent:close(why)
   for id in pairs(self.children) do
     OPS.forget(self, id)
   end
+  http.close(self)
   runs.close(self)
   signals.close(self)
   watches.close(self)
@@ -419,7 +421,7 @@ function M.new(script, parts)
     script = script, parts = parts, children = {}, signals = {}, watches = {}, live = 0,
     queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
     started = false, carried = {},
-    commands = {}, runs = {}, next_run = 1,
+    commands = {}, requests = {}, runs = {}, next_run = 1,
   }, Agent)
   script:serve(function(op, ...)
     return OPS[op](self, ...)

@@ -35,6 +35,7 @@ while (1) {
 	read $client, $body, $headers{'content-length'} if $headers{'content-length'};
 	print "$method $path\n";
 	if ($path eq '/json') { answer($client, '200 OK', '{"n":1,"list":[1,2.5,null],"none":null,"ok":true}') }
+	elsif ($path eq '/health') { answer($client, $ENV{HEALTH} // '200 OK', $ENV{VERSION} // '') }
 	elsif ($path eq '/text') { answer($client, '200 OK', 'no json') }
 	elsif ($path =~ m{^/status/(\d+)}) { answer($client, "$1 So", 'why') }
 	elsif ($path =~ m{^/big/(\d+)}) { answer($client, '200 OK', 'x' x $1) }

@@ -97,6 +97,8 @@ report_started(struct ward_proc *p)
 {
 	p->ran_ns = ward_now_ns();
 	p->untold = false;
+	/* What is launched in the callback must not settle it, and so tell it again. */
+	ward_list_leave(&p->link);
 	p->fns->started(p->arg, p); /* may ask for soft errors, which the launch holds */
 	end_launch(p);
 }

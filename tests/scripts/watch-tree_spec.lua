@@ -30,5 +30,6 @@ describe("scripts/watch-tree.lua", function()
     local api <const> = w:until_ready("api")
     w:until_ready("api", api) -- the whole group was started afresh
     w:stop()
+    assert.is_nil(w:err():find("internal error", 1, true))
   end)
 end)

@@ -438,6 +438,50 @@ test_kill_tree(void)
 	ward_plan_free(plan);
 }
 
+/* A program that runs, and whose owner starts the next one when it is told so. */
+struct chain {
+	struct outcome first, next;
+	struct ward_plan *plan;
+};
+
+static void
+chain_started(void *arg, struct ward_proc *p)
+{
+	struct chain *c = arg;
+	struct ward_err err;
+
+	on_started(&c->first, p);
+	(void)ward_proc_start(procs, c->plan, no_slots, SECOND, &fns, &c->next, &p, &err);
+}
+
+static void
+chain_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
+{
+	on_ended(&((struct chain *)arg)->first, p, how);
+}
+
+/* A launch ends those before it whose programs run; one that is being told of must not be told of again. */
+static void
+test_started_in_started(void)
+{
+	static const struct ward_proc_fns chain_fns = { chain_started, chain_ended };
+	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "0.05", NULL));
+	struct chain c = { .first.stop_loop = true };
+	struct ward_proc *p;
+	struct ward_err err;
+
+	c.plan = plan_of(&d);
+	(void)ward_proc_start(procs, c.plan, no_slots, SECOND, &chain_fns, &c, &p, &err);
+	ward_loop_run(loop);
+	if (!c.next.ended) {
+		c.next.stop_loop = true;
+		ward_loop_run(loop);
+	}
+	ok(c.first.started == 1 && c.first.ended == 1 && c.next.started == 1 && c.next.ended == 1,
+	   "a start within a start: each is told once (%d, %d)", c.first.started, c.next.started);
+	ward_plan_free(c.plan);
+}
+
 static void
 test_no_growth(void)
 {
@@ -471,6 +515,7 @@ main(int argc, char **argv)
 	test_statuses();
 	test_group_dies_with_leader();
 	test_kill_tree();
+	test_started_in_started();
 	test_no_growth();
 
 	kit_end();

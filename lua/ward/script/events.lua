@@ -9,7 +9,7 @@ local value <const> = require "ward.schema.value"
 local M <const> = {}
 
 --- What ward itself tells. Other names are the script's own.
-M.names = { "start", "ready", "exit", "fail", "stop", "stopped", "signal", "script_error", "reload" }
+M.names = { "start", "ready", "exit", "fail", "give_up", "stop", "stopped", "reload", "signal", "script_error" }
 
 local known <const> = {}
 for _, name in ipairs(M.names) do known[name] = true end

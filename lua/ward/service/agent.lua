@@ -267,6 +267,7 @@ end
 -- The engine's words for what happened to a service -> the script's.
 local EVENTS <const> = {
   starting = "start", ready = "ready", failed = "fail", stopping = "stop", stopped = "stopped",
+  give_up = "give_up",
 }
 
 -- The state that was entered -> the hook of the service.

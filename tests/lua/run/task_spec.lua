@@ -275,6 +275,44 @@ describe("a running script", function()
     assert.is_nil(w:err():find("not reached"))
   end)
 
+  it("hears of a supervisor that gives up", function()
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      local a = ward.service { name = "a", cmd = { "false" }, restart = { on = "always", backoff = { from = 0 } } }
+      ward.on("give_up", "inn*", function(e) print(e.event, e.name) end)
+      ward.on("exit", "inner", function() print "a supervisor has no exit" end)
+      return ward.supervisor { name = "outer", stay = true, children = {
+        ward.supervisor { name = "inner", intensity = { 2, within = "1m" }, restart = "never", children = { a } },
+      } }
+    ]]
+    w:until_says("give_up    inner")
+    w:stop()
+    assert.is_nil(w:err():find("no exit", 1, true))
+  end)
+
+  it("wakes up for nothing when there is nothing to do", function()
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      ward.on("exit", function() end)
+      ward.every("1h", function() end)
+      ward.after(0, function() ward.http.get("http://127.0.0.1:1/") print "idle" ward.sleep "1h" end)
+      ward.service { name = "a", cmd = { "sleep", "1000" } }
+    ]]
+    w:until_says("idle")
+    w:until_ready("a")
+    -- Voluntary switches count each sleep of ward's thread: one that is not woken has no more of them.
+    local function switches()
+      return tonumber(harness.read(("/proc/%d/status"):format(w.pid)):match("\nvoluntary_ctxt_switches:%s+(%d+)"))
+    end
+    local seen, since = switches(), sys.now()
+    w:until_(function()
+      local now <const> = switches()
+      if now ~= seen then seen, since = now, sys.now() end
+      return sys.now() - since >= 3
+    end, nil, "three seconds without a wake-up")
+    w:stop()
+  end)
+
   it("reports what fails in it, at its line, and goes on", function()
     local w <const> = harness.start [[
       local ward = require "ward"

@@ -157,6 +157,7 @@ bench: deps ## build and run the benchmarks
 	@.ci/deps $(BENCH_DEPS)
 	@$(BUILD)/tests/bench/sandbox_bench
 	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/restart_bench
+	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/hook_bench
 
 .PHONY: c-benches
 c-benches: $(BENCHES)

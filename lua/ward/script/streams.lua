@@ -136,6 +136,7 @@ end
 local function read(class, stream, at, format)
   local what <const> = "stream:read"
   ready(class, stream, at, what)
+  if stream.shut then return failure.of("closed", "the stream is closed") end
   if format == nil then
     if available(stream) == 0 and not fetch(class, stream, at, what) then return ended(stream) end
     return take(stream, available(stream))
@@ -172,13 +173,17 @@ end
 ---@param class table scheduler, request, located; closed: fn(child), told when a stream is closed
 function M.class(class)
   local located <const> = class.located
-  local closing <const> = located(function(_, stream) close(class, stream) end)
+  local closing <const> = located(function(_, stream)
+    stream.shut = true -- by the script: that is no end of what the child says
+    close(class, stream)
+  end)
   local reading <const> = {
     read = located(function(at, stream, format) return read(class, stream, at, format) end),
     lines = located(function(at, stream)
       ready(class, stream, at, "stream:lines")
       return located(function(place)
         ready(class, stream, place, "stream:lines")
+        if stream.shut then return failure.of("closed", "the stream is closed") end
         return read_line(class, stream, place, "stream:lines")
       end)
     end),

@@ -290,6 +290,43 @@ describe("a running script", function()
     assert.is_nil(w:err():find("no exit", 1, true))
   end)
 
+  it("answers for handles whose thing is over, and never crashes", function()
+    local lines <const> = run [[
+      local p = ward.spawn { cmd = { "cat" }, stdin = "pipe", stdout = "pipe" }
+      p.stdin:close()
+      p.stdin:close()
+      p.stdout:close()
+      print(p.stdin:write "x")
+      print(p.stdout:read())
+      print(p.stdout:read "a")
+      print(p.stdout:lines()())
+      print(p:wait().ok, p:wait(0).ok, p:kill())
+      local task = ward.task(function() return 7 end)
+      print(task:wait(), task:wait(), task:cancel(), task:done())
+      local gone = ward.task(function() ward.sleep "1h" end)
+      print(gone:cancel(), gone:cancel(), gone:wait())
+      for _, handle in ipairs { ward.after("1h", print), ward.every("1h", print), ward.on("mine", print),
+        ward.watch("/", print), ward.on_signal("USR2", print) } do
+        handle:cancel()
+        handle:cancel()
+      end
+      local semaphore = ward.semaphore(1)
+      local permit = semaphore:acquire()
+      permit:release()
+      permit:release()
+      local one, two = semaphore:acquire(), semaphore:acquire(0)
+      print(one ~= nil, two)
+      local timer
+      timer = ward.every("1ms", function() timer:cancel() print "once" end)
+      ward.sleep "30ms"
+    ]]
+    assert.same({
+      "nil    the stream is closed", "nil    the stream is closed", "nil    the stream is closed",
+      "nil    the stream is closed", "true    true    nil    the child has ended",
+      "7    7    false    true", "true    false    nil    the task was cancelled", "true    nil", "once",
+    }, lines)
+  end)
+
   it("wakes up for nothing when there is nothing to do", function()
     local w <const> = harness.start [[
       local ward = require "ward"

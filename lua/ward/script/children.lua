@@ -102,7 +102,7 @@ function TOLD.exit(self, child, exit)
   end
   child.exit = exit
   if child.starting then self.scheduler:wake(child.starting) end
-  for waiter in next, child.waiters or {} do self.scheduler:wake(waiter) end
+  self.scheduler:wake_all(child.waiters or {})
   child.waiters = nil
   settle(self, child)
 end

@@ -8,6 +8,7 @@ local value <const> = require "ward.schema.value"
 local M <const> = {}
 
 local WHAT <const> = "ward.run"
+local SIDES <const> = { "stdout", "stderr" }
 local MAX_OUTPUT <const>, MOST_OUTPUT <const> = 1 << 20, 16 << 20
 
 -- The spec without what is ours; input and output are pipes where nothing else is said.
@@ -63,8 +64,9 @@ local function converse(scheduler, child, options, out, err)
       child.stdin:close()
     end, current)
   end
-  for stream, result in pairs { [child.stdout or 1] = out, [child.stderr or 2] = err } do
-    if type(stream) == "table" then
+  for i, result in ipairs { out, err } do
+    local stream <const> = child[SIDES[i]]
+    if stream then
       readers[#readers + 1] = scheduler:start(function() collect(stream, options.max_output, result) end, current)
     end
   end

@@ -107,7 +107,7 @@ local function finish(self, task, how, result)
   local waiters <const> = task.waiters
   task.waiters = nil
   if waiters and next(waiters) then
-    for waiter in next, waiters do self:wake(waiter) end
+    self:wake_all(waiters)
   elseif how == "failed" and not task.private then
     self.report(result[1], task.quiet)
   end
@@ -148,6 +148,15 @@ function Scheduler:wake(task, value)
   self.timers:remove(task)
   task.value = value
   enqueue(self, task)
+end
+
+--- Lets those that wait for the same go on, the oldest first: each run is like the one before.
+---@param waiters table<ward.script.Task, true>
+function Scheduler:wake_all(waiters)
+  local list <const> = {}
+  for waiter in next, waiters do list[#list + 1] = waiter end
+  table.sort(list, function(a, b) return a.serial < b.serial end)
+  for _, waiter in ipairs(list) do self:wake(waiter) end
 end
 
 -- By tail calls down to here the stack of a task that waits stays at its first size.

@@ -310,6 +310,23 @@ describe("ward.all, race and timeout", function()
     assert.same({}, w.reports)
   end)
 
+  it("those that wait for the same go on in the order in which they began", function()
+    w.go(function()
+      local awaited <const> = w.ward.task(function() w.ward.sleep(1) end)
+      for i = 1, 20 do
+        w.ward.task(function()
+          awaited:wait()
+          say(i)
+        end)
+      end
+      w.ward.sleep(2)
+    end)
+    w.advance(2)
+    local expected <const> = {}
+    for i = 1, 20 do expected[i] = tostring(i) end
+    assert.same(expected, said)
+  end)
+
   it("race takes the first and cancels the rest", function()
     w.go(function() say(w.ward.race { after(3, "slow"), after(1, "fast") }) end)
     w.advance(3)

@@ -2,3 +2,4 @@
 std = "lua54"
 max_line_length = 120
 files["tests/**/*_spec.lua"] = { std = "lua54+busted" }
+files["scripts/test-*.lua"] = { std = "lua54+busted" } -- they show users how to test a script

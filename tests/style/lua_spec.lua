@@ -33,6 +33,10 @@ local function is_ward(module)
   return module == "ward"
 end
 
+local function is_sim(module)
+  return module == "ward.sim"
+end
+
 -- The engine is a function of its events: it reads no clock, no file, no chance, and loads no code.
 local IMPURE <const> = {
   "os", "io", "debug", "package", "coroutine", "load", "loadfile", "dofile", "print", "warn", "collectgarbage",
@@ -75,8 +79,11 @@ describe("the engine", function()
 end)
 
 describe("scripts", function()
-  it("require only ward", function()
-    assert.same({}, source.complaints(source.files("scripts", ".lua"), check_requires(is_ward)))
+  it("require only ward, and tests among them only ward.sim", function()
+    local check <const> = function(path, text)
+      return check_requires(path:find("/test-", 1, true) and is_sim or is_ward)(path, text)
+    end
+    assert.same({}, source.complaints(source.files("scripts", ".lua"), check))
     assert.same({ "s.lua:1: may not require ward.engine" },
       check_requires(is_ward)("s.lua", "require 'ward.engine'"))
   end)

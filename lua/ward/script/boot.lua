@@ -8,6 +8,7 @@
 -- host: user, group, groups, read as for schema.normalise; share: directory of ward/init.lua;
 -- sources: as for ward.script.modules; realpath: fn(path) -> absolute path | nil, message; version: string;
 -- list, kind: as for ward.script.fs;
+-- shared: nil, or true when the Lua state has other users, too (ward.sim), and is to stay as it is;
 -- environ: fn() -> name -> value;
 -- request, now, blocker: as for ward.script.runtime; where: fn(co) -> "file:line: " of the innermost line of a file
 -- on a coroutine's stack, or nil;
@@ -26,7 +27,7 @@ local function library_require(host)
     local base <const> = host.share .. "/" .. name:gsub("%.", "/")
     local text = host.read(base .. ".lua")
     if not text then text = assert(host.read(base .. "/init.lua")) end
-    loaded[name] = assert(load(text, "=[" .. name .. "]", "t"))(name)
+    loaded[name] = assert(load(text, "=[" .. name .. "]", "t", _ENV))(name)
     return loaded[name]
   end
 end
@@ -128,7 +129,7 @@ return function(host, path)
   loader = modules.new(host, ward, path)
   loader.globals = env.new {
     require = located(function(at, name) return modules.require(loader, at, name) end),
-    coroutine = runtime.coroutine, print = runtime.print,
+    coroutine = runtime.coroutine, print = runtime.print, shared = host.shared,
   }
   runtime.scope(loader.globals, ward)
   loader.names[eval.NAME] = eval.NAME -- what it raises has a position, too

@@ -106,11 +106,11 @@ local function undefined(key, names)
   return ("undefined global %s%s"):format(view.key(key), suggest.hint(key, names))
 end
 
---- The globals of a script. Changes the string metatable of this Lua state for good.
----@param own table require, print: the script's; coroutine: its library
+--- The globals of a script. Changes the string metatable of this Lua state for good, unless it is shared.
+---@param own table require, print: the script's; coroutine: its library; shared: true when the state has other users
 ---@return table globals
 function M.new(own)
-  guard_strings()
+  if not own.shared then guard_strings() end
   local globals
   local values <const> = copy(_G, BASE)
   for _, name in ipairs(WHOLE) do values[name] = library(name, copy(_G[name])) end

@@ -20,7 +20,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-
 	      libcurl4-openssl-dev lua-cjson lua-argparse
 BENCH_DEPS := bubblewrap
 LINT_DEPS  := lua-check clang-format
-TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils libcap2-bin python3 strace nginx-light \
+TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils libcap2-bin mandoc python3 strace nginx-light \
 	      redis-server redis-tools openssl
 
 # Flags ------------------------------------------------------------------------------------------
@@ -165,18 +165,26 @@ c-benches: $(BENCHES)
 .PHONY: lint
 lint: ## luacheck and clang-format over the source
 	@.ci/deps $(LINT_DEPS)
-	@luacheck --quiet --no-color $(wildcard lua scripts tests) tests/run .busted .luacheckrc
+	@luacheck --quiet --no-color $(wildcard lua scripts tests core/man) tests/run .busted .luacheckrc
 	@find core tests -name '*.[ch]' -exec clang-format --dry-run -Werror {} +
+
+.PHONY: man
+man: ## make core/man/ward-lua.7 again from lua/ward/meta
+	@lua5.4 core/man/reference.lua lua/ward/meta >core/man/ward-lua.7.new
+	@mv core/man/ward-lua.7.new core/man/ward-lua.7
 
 .PHONY: install
 install: all ## install under PREFIX=/usr/local (and DESTDIR=)
 	install -D -m 755 $(BUILD)/ward "$(DESTDIR)$(PREFIX)/bin/ward"
 	@rm -rf "$(DESTDIR)$(PREFIX)/share/ward"
+	install -D -m 644 core/man/ward.1 "$(DESTDIR)$(PREFIX)/share/man/man1/ward.1"
+	install -D -m 644 core/man/ward-lua.7 "$(DESTDIR)$(PREFIX)/share/man/man7/ward-lua.7"
 	find lua scripts -name '*.lua' -exec install -D -m 644 {} "$(DESTDIR)$(PREFIX)/share/ward/{}" \;
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f "$(DESTDIR)$(PREFIX)/bin/ward"
+	rm -f "$(DESTDIR)$(PREFIX)/share/man/man1/ward.1" "$(DESTDIR)$(PREFIX)/share/man/man7/ward-lua.7"
 	rm -rf "$(DESTDIR)$(PREFIX)/share/ward"
 
 .PHONY: clean

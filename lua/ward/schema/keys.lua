@@ -127,14 +127,14 @@ M.cgroup = {
 }
 
 M.cgroup_memory = {
-  { key = "max", type = "size", since = "0.1.0", doc = "memory.max" },
-  { key = "high", type = "size", since = "0.1.0", doc = "memory.high" },
-  { key = "swap_max", type = "size", since = "0.1.0", doc = "memory.swap.max" },
+  { key = "max", type = "size", default = "unlimited", since = "0.1.0", doc = "memory.max" },
+  { key = "high", type = "size", default = "unlimited", since = "0.1.0", doc = "memory.high" },
+  { key = "swap_max", type = "size", default = "unlimited", since = "0.1.0", doc = "memory.swap.max" },
 }
 
 M.cgroup_cpu = {
-  { key = "max", type = "number", since = "0.1.0", doc = "cpu.max, in processors" },
-  { key = "weight", type = "number", since = "0.1.0", doc = "cpu.weight" },
+  { key = "max", type = "number", default = "unlimited", since = "0.1.0", doc = "cpu.max, in processors" },
+  { key = "weight", type = "number", default = "100", since = "0.1.0", doc = "cpu.weight" },
 }
 
 M.restart = {

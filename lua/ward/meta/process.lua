@@ -1,0 +1,199 @@
+---@meta _
+-- Programs and how they run
+-- These keys say what a child runs and what surrounds it. Services have them, and so have the children of
+-- `ward.spawn` and `ward.run`. `ward explain` prints the steps that follow from them, in order.
+
+---Keys that services and children of tasks share.
+---@class ward.Process
+---Program and arguments, which no shell looks at; numbers are written as people write them. A program without a slash
+---is looked up in the child's own PATH, as execvp(3) does it, but a file without `#!` is not given to a shell.
+---
+---```lua
+---cmd = { "redis-server", "--port", 6380 }
+---```
+---(list of strings or numbers; required)
+---@field cmd (string|number)[]
+---The first word that the program sees, `argv[0]`; some programs behave by it.
+---(string; default: cmd[1])
+---@field arg0? string
+---Working directory; it is entered as the child's user, and has to be there when the child starts.
+---(path; default: the script's directory)
+---@field cwd? ward.Path
+---File mode mask, see umask(2). A string is octal; a number from 0 to 511 is taken as it is: 18 is `"022"`.
+---(octal string or number; default: "022")
+---@field umask? string|integer
+---Variables to set; `false` removes one. They win over those of `env_file`, which win over the inherited ones.
+---
+---```lua
+---env = { PORT = 8001, LD_PRELOAD = false }
+---```
+---(table of strings or numbers; default: {})
+---@field env? table<string, string|number|false>
+---Start from an empty environment instead of ward's own.
+---(boolean; default: false)
+---@field env_clear? boolean
+---Files of `NAME=value` lines (dotenv), at most 64; of two values for a name the later one counts. A leading `-`
+---makes a file optional. They are read when the script loads.
+---(path or list of paths; default: none)
+---@field env_file? ward.Path|ward.Path[]
+---User of the child, a name or a number. Its primary group and its supplementary groups come along unless `group` or
+---`groups` say otherwise; a number that no user has needs `group`. A change of user that fails is always fatal.
+---(name or number; default: ward's own)
+---@field user? string|integer
+---Group of the child. Without `user`, the user stays, and the supplementary groups become this one only.
+---(name or number; default: the user's primary group)
+---@field group? string|integer
+---Exactly these supplementary groups; `{}` is none.
+---(list of names or numbers; default: the user's supplementary groups)
+---@field groups? (string|integer)[]
+---Where input comes from. A path needs a `/` in it; a number is one of ward's own descriptors; `"tty"` needs `tty`;
+---`"pipe"` is for `ward.spawn` and `ward.run` only.
+---("null", "inherit", "tty", "pipe", fd number or path; default: "null")
+---@field stdin? "null"|"inherit"|"tty"|"pipe"|integer|ward.Path
+---Where output goes: `"log"` is the service's log file, a path is appended to, and `"pipe"` is for `ward.spawn` and
+---`ward.run` only.
+---("log", "inherit", "null", "tty", "pipe", fd number or path; default: "log")
+---@field stdout? "log"|"inherit"|"null"|"tty"|"pipe"|integer|ward.Path
+---Where errors go; `"stdout"` is the same place as stdout.
+---(as stdout, or "stdout"; default: "log")
+---@field stderr? "log"|"inherit"|"null"|"tty"|"pipe"|"stdout"|integer|ward.Path
+---Further descriptors: `{ [3] = 5 }` passes ward's own descriptor 5 on as 3. Targets are from 3 up and may be
+---permuted freely. Every other descriptor above 2 is closed, which `false` says of one.
+---(table of descriptor numbers; default: {})
+---@field fds? table<integer, integer|false>
+---A session of its own, see setsid(2).
+---(boolean; default: true)
+---@field session? boolean
+---A pseudo-terminal as the controlling terminal, see pty(7). It is stdin, stdout and stderr where these are not
+---given; what the child writes to it goes to the log.
+---(boolean or table of rows and cols; default: false)
+---@field tty? boolean|ward.Tty
+---Signal that the child gets when ward dies, see PR_SET_PDEATHSIG in prctl(2). With `false` it lives on.
+---(signal or false; default: false)
+---@field parent_death? ward.Signal|false
+---Resource limits of setrlimit(2) by name.
+---
+---```lua
+---limits = { nofile = 4096, core = 0, as = "2G", nproc = { 50, 100 } }
+---```
+---(table of limits by name; default: inherited)
+---@field limits? ward.Limits
+---Scheduling niceness, see nice(2); below ward's own it needs CAP_SYS_NICE.
+---(number from -20 to 19; default: inherited)
+---@field nice? integer
+---I/O priority, see ioprio_set(2).
+---("realtime", "best-effort", "idle" or table; default: inherited)
+---@field ioprio? "realtime"|"best-effort"|"idle"|ward.Ioprio
+---Scheduling policy, see sched(7).
+---("other", "batch", "idle" or table; default: inherited)
+---@field sched? "other"|"batch"|"idle"|ward.Sched
+---CPUs that it may run on, counted from 0, see sched_setaffinity(2).
+---(list of numbers; default: inherited)
+---@field affinity? integer[]
+---How much sooner (above 0) or later (below) the kernel kills it when memory runs out. Below ward's own value it
+---needs CAP_SYS_RESOURCE. It is written right after exec.
+---(number from -1000 to 1000; default: inherited)
+---@field oom_score_adj? integer
+---A control group (cgroup v2) of its own, with limits. Whatever is left in it when the child ends is killed. Where no
+---tree has been delegated to ward, the child does not start unless `optional` is set.
+---
+---```lua
+---cgroup = { memory = "256M", pids = 100, cpu = 0.5 }
+---```
+---(true or table; default: none)
+---@field cgroup? true|ward.Cgroup
+---How the child is made. `"shared"`: it runs in ward's memory until exec, and ward goes on. `"vfork"`: the same, but
+---ward waits, which is a little faster. `"copy"`: in a copy of ward's memory.
+---("shared", "vfork" or "copy"; default: "shared")
+---@field clone? "shared"|"vfork"|"copy"
+---What the child may do and reach, see *Sandbox*; a name is a profile.
+---(table; default: none)
+---@field sandbox? ward.Sandbox|"strict"|"web"|"worker"
+
+---The size of a terminal's window, each from 1 to 65535.
+---@class ward.Tty
+---Height of the window in lines.
+---(number; default: 24)
+---@field rows? integer
+---Width of the window in characters.
+---(number; default: 80)
+---@field cols? integer
+
+---A limit of setrlimit(2): a whole number, `"unlimited"`, or `{ soft, hard }`; one value is for both. Where a limit
+---counts bytes, a size such as `"64K"` does, too.
+---@alias ward.Limit ward.Size|"unlimited"|(ward.Size|"unlimited")[]
+
+---Resource limits, by the names of prlimit(1). The meaning of each is in getrlimit(2). Raising a hard limit needs
+---CAP_SYS_RESOURCE.
+---@class ward.Limits
+---@field as? ward.Limit Bytes of address space.
+---@field core? ward.Limit Bytes of a core dump; 0 is none.
+---@field cpu? ward.Limit Seconds of CPU time.
+---@field data? ward.Limit Bytes of data segment and heap.
+---@field fsize? ward.Limit Bytes of a file that it writes.
+---@field locks? ward.Limit File locks, which Linux no longer counts.
+---@field memlock? ward.Limit Bytes locked into memory.
+---@field msgqueue? ward.Limit Bytes of POSIX message queues.
+---@field nice? ward.Limit Ceiling of niceness: 20 minus the least nice value.
+---@field nofile? ward.Limit One more than the highest descriptor.
+---@field nproc? ward.Limit Processes and threads of the user.
+---@field rss? ward.Limit Bytes of resident memory, which Linux no longer limits.
+---@field rtprio? ward.Limit The highest real-time priority.
+---@field rttime? ward.Limit Microseconds of real-time CPU without a blocking call.
+---@field sigpending? ward.Limit Queued signals of the user.
+---@field stack? ward.Limit Bytes of the main thread's stack.
+
+---An I/O priority with its level.
+---@class ward.Ioprio
+---The class of ioprio_set(2). `"realtime"` needs CAP_SYS_ADMIN or CAP_SYS_NICE; `"idle"` has no levels.
+---("realtime", "best-effort" or "idle"; required)
+---@field class "realtime"|"best-effort"|"idle"
+---The level within the class; 0 is served first.
+---(number from 0 to 7; default: 4)
+---@field level? integer
+
+---A scheduling policy with its priority.
+---@class ward.Sched
+---A policy of sched(7). `"fifo"` and `"rr"` need CAP_SYS_NICE or the limit rtprio.
+---("other", "batch", "idle", "fifo" or "rr"; required)
+---@field policy "other"|"batch"|"idle"|"fifo"|"rr"
+---Priority of `"fifo"` and `"rr"`; 99 is served first. The other policies have none.
+---(number from 1 to 99; default: none; required for fifo and rr)
+---@field priority? integer
+
+---Limits of a control group, as Documentation/admin-guide/cgroup-v2.rst of the kernel describes the files.
+---@class ward.Cgroup
+---Memory; a size alone is `max`.
+---(size or table of max, high and swap_max; default: unlimited)
+---@field memory? ward.Size|ward.CgroupMemory
+---Processes and threads, from 1 to 4194304 (pids.max).
+---(number; default: unlimited)
+---@field pids? integer
+---CPU time; a number alone is `max`.
+---(number or table of max and weight; default: unlimited)
+---@field cpu? number|ward.CgroupCpu
+---Start without what the kernel or the owner of the tree does not grant, instead of not at all. `ward status --json`
+---and `ward explain` say what was left out.
+---(boolean; default: false)
+---@field optional? boolean
+
+---Limits of memory.
+---@class ward.CgroupMemory
+---Past this its processes are killed (memory.max).
+---(size; default: unlimited)
+---@field max? ward.Size
+---Past this it is slowed down and made to give memory back (memory.high).
+---(size; default: unlimited)
+---@field high? ward.Size
+---Swap space (memory.swap.max).
+---(size; default: unlimited)
+---@field swap_max? ward.Size
+
+---Limits of CPU time.
+---@class ward.CgroupCpu
+---Processors, from 0.01: 0.5 is half of one, 2 are two whole ones (cpu.max).
+---(number; default: unlimited)
+---@field max? number
+---Share where processors are scarce, from 1 to 10000 (cpu.weight).
+---(number; default: 100)
+---@field weight? integer

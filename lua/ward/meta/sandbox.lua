@@ -1,0 +1,260 @@
+---@meta _
+-- Sandbox
+-- A sandbox limits what a child may do and reach. It is applied by the child itself just before exec, in the order that
+-- `ward explain` prints, and fails closed: a step that fails means no start, unless `on_failure` says otherwise.
+
+---The keys of a sandbox.
+---
+---```lua
+---sandbox = {
+---  caps = {}, seccomp = { deny = { "ptrace", "mount" } },
+---  landlock = { fs = { ["/usr"] = "rx", ["/lib"] = "rx", ["/srv/app"] = "r" }, net = { bind = { 8001 } } },
+---}
+---```
+---@class ward.Sandbox
+---What a step that fails means: no start, a warning, nothing. Changes of user and group are always fatal.
+---("error", "warn" or "silent"; default: "error")
+---@field on_failure? "error"|"warn"|"silent"
+---No exec can give it privileges that it does not have, be it by set-user-ID or by file capabilities: see
+---PR_SET_NO_NEW_PRIVS in prctl(2).
+---(boolean; default: true)
+---@field no_new_privs? boolean
+---Capabilities. A list keeps exactly these in all five sets; `{}` keeps none; a table names sets, and leaves the
+---others alone.
+---("all", list of capabilities or table of sets; default: unchanged)
+---@field caps? "all"|ward.Capability[]|ward.Caps
+---Exactly these securebits of capabilities(7): `noroot`, `no_setuid_fixup`, `keep_caps` and `no_cap_ambient_raise`,
+---each also with `_locked`.
+---(list of names; default: unchanged)
+---@field securebits? ward.Securebit[]
+---Files, TCP ports and processes that it may reach, see landlock(7).
+---(table; default: none)
+---@field landlock? ward.Landlock
+---System calls that it may make, see seccomp(2).
+---(table; default: none)
+---@field seccomp? ward.Seccomp
+---Namespaces of its own, see namespaces(7).
+---(list of names; default: {})
+---@field namespaces? ward.Namespace[]
+---A profile that the other keys extend: tables are merged, lists replaced, and `false` takes away. `sandbox = "strict"`
+---is `{ profile = "strict" }`. `"strict"` has no privilege, no network and a read-only system; `"web"` may listen and
+---connect; `"worker"` may connect only.
+---(name; default: none)
+---@field profile? "strict"|"web"|"worker"
+---The program is process 1 of its pid namespace, without ward's init, which reaps and passes signals on.
+---(boolean; default: false)
+---@field pid1? boolean
+---It may make user namespaces below its own.
+---(boolean; default: false)
+---@field nested? boolean
+---Users of a user namespace; without privilege only ward's own user. See user_namespaces(7).
+---(list of ranges; default: the program's own user)
+---@field uid_map? ward.IdRange[]
+---Groups of a user namespace.
+---(list of ranges; default: as uid_map; else the program's own groups)
+---@field gid_map? ward.IdRange[]
+---Directory that becomes the root, see pivot_root(2); nothing of the host stays in sight.
+---(path; default: the host's root)
+---@field rootfs? ward.Path
+---The root and all that is mounted below it is read-only; what the keys below mount is not.
+---(boolean; default: false)
+---@field readonly? boolean
+---What is mounted for it, in order.
+---(list of mounts; default: {})
+---@field mounts? ward.Mount[]
+---Empty file systems of its own, mode 1777; `"/"` makes an empty root, in which places are made as needed.
+---(list of paths; default: {})
+---@field tmpfs? string[]
+---The /proc of its pid namespace, read-only.
+---(boolean; default: false)
+---@field proc? boolean
+---A /dev of null, zero, full, random, urandom, tty, pts and shm. Device nodes elsewhere have no effect.
+---("minimal"; default: the root's)
+---@field dev? "minimal"
+---Host name in a uts namespace.
+---(string; default: unchanged)
+---@field hostname? string
+
+---Something that is mounted, see mount(8).
+---
+---```lua
+---mounts = { { type = "bind", source = "/srv/data", target = "/data", readonly = true } }
+---```
+---@class ward.Mount
+---What is mounted.
+---("bind", "tmpfs", "proc", "sysfs" or "mqueue"; required)
+---@field type "bind"|"tmpfs"|"proc"|"sysfs"|"mqueue"
+---Of a bind mount, which needs it: what of the host, with all that is mounted below it.
+---(path; required)
+---@field source? ward.Path
+---Where; it must exist, unless it lies in a tmpfs of the sandbox.
+---(absolute path; required)
+---@field target string
+---Read-only, with all below it.
+---(boolean; default: false)
+---@field readonly? boolean
+---Of a bind mount: device nodes in it work.
+---(boolean; default: false)
+---@field dev? boolean
+---Of a bind mount: the source need not exist.
+---(boolean; default: false)
+---@field optional? boolean
+---Of a tmpfs: what it can hold.
+---(size; default: half of the memory)
+---@field size? ward.Size
+---Of a tmpfs: the mode of its root, an octal string or a number up to 4095.
+---(octal string or number; default: "1777")
+---@field mode? string|integer
+
+---A range of ids, see user_namespaces(7).
+---@class ward.IdRange
+---The first id in the namespace.
+---(number; required)
+---@field inside integer
+---The first id on the host.
+---(number; required)
+---@field outside integer
+---How many ids.
+---(number; default: 1)
+---@field count? integer
+
+---A kind of namespace.
+---@alias ward.Namespace "cgroup"|"ipc"|"mount"|"net"|"pid"|"time"|"user"|"uts"
+
+---A securebit of capabilities(7), with `_` or `-`.
+---@alias ward.Securebit
+---| "noroot" # uid 0 gets no capabilities at exec
+---| "noroot_locked" # and that cannot be changed
+---| "no_setuid_fixup" # a change of uid leaves capabilities alone
+---| "no_setuid_fixup_locked" # and that cannot be changed
+---| "keep_caps" # capabilities outlive a change from uid 0; exec clears this
+---| "keep_caps_locked" # and that cannot be changed
+---| "no_cap_ambient_raise" # nothing can be added to the ambient set
+---| "no_cap_ambient_raise_locked" # and that cannot be changed
+
+---A capability of capabilities(7), with or without `cap_`, in any case, or its number.
+---@alias ward.Capability
+---| "chown"
+---| "dac_override"
+---| "dac_read_search"
+---| "fowner"
+---| "fsetid"
+---| "kill"
+---| "setgid"
+---| "setuid"
+---| "setpcap"
+---| "linux_immutable"
+---| "net_bind_service"
+---| "net_broadcast"
+---| "net_admin"
+---| "net_raw"
+---| "ipc_lock"
+---| "ipc_owner"
+---| "sys_module"
+---| "sys_rawio"
+---| "sys_chroot"
+---| "sys_ptrace"
+---| "sys_pacct"
+---| "sys_admin"
+---| "sys_boot"
+---| "sys_nice"
+---| "sys_resource"
+---| "sys_time"
+---| "sys_tty_config"
+---| "mknod"
+---| "lease"
+---| "audit_write"
+---| "audit_control"
+---| "setfcap"
+---| "mac_override"
+---| "mac_admin"
+---| "syslog"
+---| "wake_alarm"
+---| "block_suspend"
+---| "audit_read"
+---| "perfmon"
+---| "bpf"
+---| "checkpoint_restore"
+---| integer
+
+---The five capability sets, each `"all"` or a list; one that is not named stays as it is.
+---
+---```lua
+---caps = { bounding = { "net_bind_service" }, permitted = { "net_bind_service" }, effective = { "net_bind_service" } }
+---```
+---@class ward.Caps
+---What exec can give.
+---("all" or list; default: unchanged)
+---@field bounding? "all"|ward.Capability[]
+---What it can raise.
+---("all" or list; default: unchanged)
+---@field permitted? "all"|ward.Capability[]
+---What programs with file capabilities keep.
+---("all" or list; default: unchanged)
+---@field inheritable? "all"|ward.Capability[]
+---What any program keeps at exec; part of permitted and inheritable.
+---("all" or list; default: unchanged)
+---@field ambient? "all"|ward.Capability[]
+---What counts now; part of permitted.
+---("all" or list; default: unchanged)
+---@field effective? "all"|ward.Capability[]
+
+---Rules of landlock(7). At least one of `fs`, `net` and `scope` has to restrict something. Landlock does not cover
+---UDP, changes of mode and owner, and descriptors that are open already.
+---@class ward.Landlock
+---Rights below each path; all that is not named is out of reach. The program itself needs `x`, as do its interpreter
+---and ld.so.
+---(table of rights by path; default: unrestricted)
+---@field fs? table<ward.Path, ward.Rights|ward.LandlockRule>
+---TCP ports; needs Linux 6.7.
+---(table; default: unrestricted)
+---@field net? ward.LandlockNet
+---What it reaches only within its own sandbox: signals to processes, abstract UNIX sockets; needs Linux 6.12.
+---(list of names; default: {})
+---@field scope? ("signal"|"abstract_unix_socket")[]
+---What a kernel that lacks some of it means: the rest is applied, and `ward explain` says so, or no start.
+---("best_effort" or "strict"; default: "best_effort")
+---@field compat? "best_effort"|"strict"
+
+---Rights to files: letters, or a list of letters and of names of landlock(7) such as `"read_file"`. `r` reads files
+---and lists directories; `w` writes, creates, removes and renames; `x` executes. Device nodes (`make_char`,
+---`make_block`) and their ioctls (`ioctl_dev`) have to be named.
+---@alias ward.Rights string|string[]
+
+---Rights to a path that need not exist.
+---@class ward.LandlockRule
+---The rights.
+---(string or list; required)
+---@field rights ward.Rights
+---The path need not exist.
+---(boolean; default: false)
+---@field optional? boolean
+
+---TCP ports. A list that is missing leaves that direction alone; `{}` allows no port.
+---@class ward.LandlockNet
+---Ports it may listen on.
+---(list of ports; default: unrestricted)
+---@field bind? integer[]
+---Ports it may connect to.
+---(list of ports; default: unrestricted)
+---@field connect? integer[]
+
+---What a filter does with a system call: `"allow"`, `"log"`, `"trap"`, `"kill_thread"`, `"kill_process"`, or the name
+---of an errno such as `"EPERM"` that the call then fails with.
+---@alias ward.SeccompAction "allow"|"log"|"trap"|"kill_thread"|"kill_process"|string
+
+---A filter of system calls, by name.
+---
+---```lua
+---seccomp = { default = "ENOSYS", allow = { "read", "write", "exit_group", "execve", "brk", "mmap" } }
+---```
+---@class ward.Seccomp
+---For calls that are in no list.
+---(action; default: "EPERM" with allow, "allow" without)
+---@field default? ward.SeccompAction
+---Calls that are made.
+---(list of system calls; default: none)
+---@field allow? string[]
+---Calls that give EPERM, or the default where that denies.
+---(list of system calls; default: none)
+---@field deny? string[]

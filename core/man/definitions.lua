@@ -165,7 +165,7 @@ local function comment(self, line)
   end
   local option <const> = line:match("^%-%-%-|%s*(.*)$")
   if option then return choice(self, option) end
-  table.insert(self.block.text, (line:gsub("^%-%-%- ?", "")))
+  table.insert(self.block.text, line:sub(4))
 end
 
 -- The class behind the local name that a function is defined on.

@@ -18,6 +18,7 @@ end
 -- Markdown's `code` and *emphasis* in roff's fonts.
 local function inline(text)
   local parts, at = {}, 1
+  text = text:gsub("%*ward%.(%u)", "*%1")
   while at <= #text do
     local from <const>, mark <const> = text:match("()([`*])", at)
     local to <const> = from and text:find(mark, from + 1, true)

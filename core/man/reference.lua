@@ -93,7 +93,7 @@ function WRITE.alias(page, entry)
   page:text(entry.text, true)
   if entry.type then
     page:put(".Pp")
-    page:sentences(("It is %s: `%s`."):format("written as", type_text(entry.type)))
+    page:sentences(("In Lua: `%s`."):format(type_text(entry.type)))
   elseif entry.choices[1].text == "" then
     page:put(".Pp")
     page:sentences(choices_text(entry.choices))
@@ -133,8 +133,8 @@ WRITE["function"] = function(page, entry)
   page:put(".Pp")
   page:put("Returns:")
   for i, result in ipairs(entry.returns) do
-    local text <const> = result.text == "" and result.name or ("%s: %s"):format(result.name, result.text)
-    list[i] = { name = result.name, words = type_text(result.type), lines = { text .. "." } }
+    local lines <const> = result.text ~= "" and { (result.text:gsub("%.$", "")) .. "." } or {}
+    list[i] = { name = result.name, words = type_text(result.type), lines = lines }
   end
   for i = #entry.returns + 1, #list do list[i] = nil end
   write_list(page, list, "Ar")

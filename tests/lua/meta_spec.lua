@@ -102,6 +102,75 @@ describe("the definitions", function()
   end)
 end)
 
+-- The words that an alias lists, sorted.
+local function words_of(name)
+  local words = {}
+  local alias = defined.aliases[name]
+  for _, part in ipairs(alias.type or {}) do words[#words + 1] = part.kind == "literal" and part.name or nil end
+  for _, choice in ipairs(alias.choices) do
+    words[#words + 1] = choice.type.kind == "literal" and choice.type.name or nil
+  end
+  table.sort(words)
+  return words
+end
+
+local function sorted(list)
+  table.sort(list)
+  return list
+end
+
+describe("lists of names", function()
+  it("are those of the code", function()
+    assert.same(sorted { table.unpack(require("ward.script.events").names) }, words_of "ward.EventName")
+    local capabilities, names = require "ward.schema.capabilities", {}
+    for number = 0, capabilities.LAST do names[number + 1] = capabilities.name(number) end
+    assert.same(sorted(names), words_of "ward.Capability")
+    local free = {}
+    for name in pairs(require("ward.schema.signals").free) do free[#free + 1] = name end
+    assert.same(sorted(free), words_of "ward.FreeSignal")
+    local host = { dir = "/", user = function() end, group = function() end, groups = function() end }
+    for name in pairs(defined.classes["ward.Limits"].fields) do
+      assert(require("ward.schema").child({ cmd = { "a" }, limits = { [name] = 1 } }, host, "a:1"), name)
+    end
+  end)
+end)
+
+describe("the handles of tasks", function()
+  it("have every method and field that is defined, and results every field that is not optional", function()
+    local code = {}
+    local function need(value, class)
+      for _, field in ipairs(defined.classes["ward." .. class].order) do
+        if not field.optional then
+          code[#code + 1] = ("assert(%s.%s ~= nil, %q)"):format(value, field.name, class .. "." .. field.name)
+        end
+      end
+      for name in pairs(defined.functions) do
+        local method = name:match("^ward%." .. class .. ":(.*)$")
+        if method then code[#code + 1] = ("assert(type(%s.%s) == 'function', %q)"):format(value, method, name) end
+      end
+    end
+    for value, class in pairs {
+      task = "Task", sem = "Semaphore", permit = "Permit", timer = "Timer", listener = "Listener", watch = "Watch",
+      child = "Child", ["child.stdin"] = "Writer", ["child.stdout"] = "Reader", exit = "Exit",
+      ["exit.rusage"] = "Rusage", result = "Result", failed = "Error", status = "Status",
+    } do need(value, class) end
+    local lines = require("helpers.task").run(([[
+      local task, sem = ward.task(function() end), ward.semaphore(1)
+      local permit, timer = sem:acquire(), ward.after("1h", print)
+      local listener, watch = ward.on("own", print), ward.watch("/tmp", print)
+      local child = ward.spawn { cmd = { "cat" }, stdin = "pipe", stdout = "pipe" }
+      local _, failed = ward.spawn { cmd = { "/nope" } }
+      local result, status = ward.run { cmd = { "true" } }, s:status()
+      child.stdin:close()
+      local exit = child:wait()
+      %s
+      print "all there"
+    ]]):format(table.concat(code, "\n")), 'local s = ward.service { name = "s", cmd = { "sleep", "1000" } }')
+    harness.cleanup()
+    assert.same({ "all there" }, lines)
+  end)
+end)
+
 describe("the reference", function()
   it("is what the generator makes of the definitions", function()
     local code, out, err = harness.run { "lua5.4", "core/man/reference.lua", META }

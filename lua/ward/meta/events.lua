@@ -19,14 +19,14 @@ local ward = {}
 ---@return ward.Listener listener
 function ward.on(event, filter, fn) end
 
----Tells an event of the script's own to those who asked for it with `ward.on`. Raises for the names of ward's own
----events.
+---Tells an event of the script's own to those who asked for it with `ward.on`, and to `ward events`. Raises for the
+---names of ward's own events, and for data that is not plain.
 ---
 ---```lua
 ---ward.emit("deployed", { version = "1.4.2" })
 ---```
 ---@param event string its name, at most 128 bytes
----@param data? table fields of the event; `name` is what filters look at
+---@param data? table<string|number, ward.Plain> fields of the event; `name` is what filters look at
 function ward.emit(event, data) end
 
 ---A filter as a table.

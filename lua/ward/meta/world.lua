@@ -77,7 +77,7 @@ ward.fs = {}
 ---The text of a regular file, at most 16 MiB.
 ---@param path ward.Path the file
 ---@return string? text
----@return ward.Error? err such as `"ENOENT"`; `"EINVAL"` of what is no regular file
+---@return ward.Error? err such as `"ENOENT"`, or `"EISDIR"` of a directory
 function ward.fs.read(path) end
 
 ---The names in a directory without `.` and `..`, sorted.

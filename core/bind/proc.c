@@ -25,8 +25,9 @@ enum { KEEP_PLAN = 1, KEEP_LOG, KEEP_CGROUP, KEEP_STARTED, KEEP_EXIT, KEEPS = KE
 
 struct child {
 	struct ward_core *core;
-	struct ward_proc *proc; /* NULL once it has ended */
-	int self;		/* keeps the userdata while the child lives */
+	struct ward_proc *proc;		    /* NULL once it has ended */
+	struct ward_log_terminal *terminal; /* NULL, or its own, in its log while that is open */
+	int self;			    /* keeps the userdata while the child lives */
 };
 
 static void
@@ -175,10 +176,10 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	if (!lua_isnil(L, -1)) {
 		struct ward_log *log = ward_bind_log_at(L, -1);
 
-		if (log) {
-			ward_log_end_terminal(log);
+		if (log && c->terminal)
+			ward_log_end_terminal(c->terminal);
+		if (log)
 			(void)ward_log_drain(log);
-		}
 	}
 	lua_pop(L, 1);
 	push_child_value(c, KEEP_EXIT);
@@ -224,7 +225,8 @@ wants(const struct ward_plan *plan, enum ward_slot slot)
  * whose other ends go to the streams. Only those are then the caller's to close. */
 static int
 fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log *log,
-	   struct ward_stream **const streams[3], int slots[WARD_SLOTS], struct ward_err *err)
+	   struct ward_stream **const streams[3], int slots[WARD_SLOTS],
+	   struct ward_log_terminal **terminal, struct ward_err *err)
 {
 	WARD_AUTO_FD int master = -1;
 	WARD_AUTO_FD int other = -1;
@@ -246,7 +248,7 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 		return 0;
 	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &other);
 	if (r == 0)
-		r = ward_log_set_terminal(log, master, other);
+		r = ward_log_add_terminal(log, master, other, terminal);
 	if (r < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a terminal: %s",
 				    strerror(-r));
@@ -265,14 +267,14 @@ start(struct child *c, const struct ward_plan *plan, struct ward_log *log, int c
 	for (int slot = 0; slot < WARD_SLOTS; slot++)
 		slots[slot] = -1;
 	slots[WARD_SLOT_CGROUP] = cgroup;
-	r = fill_slots(plan, c->core->loop, log, streams, slots, err);
+	r = fill_slots(plan, c->core->loop, log, streams, slots, &c->terminal, err);
 	if (r == 0)
 		r = ward_proc_start(c->core->procs, plan, slots, LAUNCH_TIMEOUT_NS, &child_fns, c,
 				    &c->proc, err);
 	for (int slot = WARD_SLOT_STDIN; slot <= WARD_SLOT_STDERR; slot++)
 		ward_fd_close(&slots[slot]); /* the child has its own by now */
-	if (r < 0 && log)
-		ward_log_end_terminal(log);
+	if (r < 0 && c->terminal)
+		ward_log_end_terminal(c->terminal);
 	for (int i = 0; i < 3 && r < 0; i++) {
 		if (streams[i]) {
 			ward_stream_free(*streams[i]);

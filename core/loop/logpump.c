@@ -22,12 +22,18 @@ struct source {
 	int fd;
 };
 
+/* The terminal of one child. It goes when the child has ended and nobody has it open any more. */
+struct ward_log_terminal {
+	struct source source; /* fd -1: nobody has it open */
+	struct ward_log_terminal *next;
+	int held; /* the other end, while the child lives, or -1 */
+};
+
 struct ward_log {
 	struct ward_loop *loop;
 	struct source pipe;
-	struct source terminal; /* fd -1: none */
-	int terminal_held;	/* the other end, while the child lives, or -1 */
-	int writer;		/* read-write end for children */
+	struct ward_log_terminal *terminals; /* newest first */
+	int writer;			     /* read-write end for children */
 	int file;
 	char *path;
 	struct ward_timer *retry;
@@ -113,8 +119,10 @@ static void
 set_reading(struct ward_log *log, uint32_t events)
 {
 	(void)ward_watch_mod(log->loop, &log->pipe.watch, events);
-	if (log->terminal.fd >= 0)
-		(void)ward_watch_mod(log->loop, &log->terminal.watch, events);
+	for (struct ward_log_terminal *t = log->terminals; t; t = t->next) {
+		if (t->source.fd >= 0)
+			(void)ward_watch_mod(log->loop, &t->source.watch, events);
+	}
 }
 
 /* Keeps what the file did not take, and stops reading until it does. */
@@ -159,11 +167,33 @@ pump(struct source *from, size_t max)
 }
 
 static void
-close_terminal(struct ward_log *log)
+close_terminal(struct ward_log_terminal *t)
 {
-	ward_watch_del(log->loop, &log->terminal.watch);
-	ward_fd_close(&log->terminal.fd);
-	ward_fd_close(&log->terminal_held);
+	ward_watch_del(t->source.log->loop, &t->source.watch);
+	ward_fd_close(&t->source.fd);
+	ward_fd_close(&t->held);
+}
+
+static void
+free_terminal(struct ward_log_terminal *t)
+{
+	struct ward_log_terminal **at = &t->source.log->terminals;
+
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	close_terminal(t);
+	free(t);
+}
+
+/* Nobody has it open: mostly after its child has ended, but a child may hang its own terminal up. */
+static void
+end_source(struct ward_log_terminal *t)
+{
+	if (t->held < 0)
+		free_terminal(t);
+	else
+		close_terminal(t);
 }
 
 static void
@@ -176,8 +206,8 @@ on_source(struct ward_watch *w, uint32_t events)
 		return;
 	/* One chunk a turn: a child that floods its log holds up nobody else. A terminal ends (EIO)
 	 * when its last user has closed it; the pipe never does. */
-	if (pump(from, CHUNK) < 0 && from == &from->log->terminal)
-		close_terminal(from->log);
+	if (pump(from, CHUNK) < 0 && from != &from->log->pipe)
+		end_source(ward_container_of(from, struct ward_log_terminal, source));
 }
 
 /* What was in the source at the call. */
@@ -202,7 +232,8 @@ ward_log_drain(struct ward_log *log)
 {
 	if (log->nheld)
 		on_retry(log);
-	drain_source(&log->terminal);
+	for (struct ward_log_terminal *t = log->terminals; t; t = t->next)
+		drain_source(&t->source);
 	drain_source(&log->pipe);
 	if (log->line_fn)
 		flush_line(log);
@@ -210,27 +241,34 @@ ward_log_drain(struct ward_log *log)
 }
 
 int
-ward_log_set_terminal(struct ward_log *log, int master, int other)
+ward_log_add_terminal(struct ward_log *log, int master, int other, struct ward_log_terminal **out)
 {
+	struct ward_log_terminal *t = calloc(1, sizeof(*t));
 	int r;
 
-	if (log->terminal.fd >= 0) {
-		drain_source(&log->terminal);
-		close_terminal(log);
-	}
-	r = ward_watch_add(log->loop, &log->terminal.watch, master, log->nheld ? 0 : EPOLLIN,
+	if (!t)
+		return -ENOMEM;
+	t->source.log = log;
+	r = ward_watch_add(log->loop, &t->source.watch, master, log->nheld ? 0 : EPOLLIN,
 			   on_source);
-	if (r < 0)
+	if (r < 0) {
+		free(t);
 		return r;
-	log->terminal.fd = master;
-	log->terminal_held = other;
+	}
+	t->source.fd = master;
+	t->held = other;
+	t->next = log->terminals;
+	log->terminals = t;
+	*out = t;
 	return 0;
 }
 
 void
-ward_log_end_terminal(struct ward_log *log)
+ward_log_end_terminal(struct ward_log_terminal *t)
 {
-	ward_fd_close(&log->terminal_held);
+	ward_fd_close(&t->held);
+	if (t->source.fd < 0)
+		free_terminal(t);
 }
 
 /* A second open file description of the same pipe, for reading and writing. */
@@ -255,8 +293,7 @@ ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *line, v
 	if (!log)
 		return ward_err_set(err, 0, ENOMEM, "not enough memory for a log");
 	log->loop = loop;
-	log->pipe = log->terminal = (struct source){ .log = log, .fd = -1 };
-	log->terminal_held = -1;
+	log->pipe = (struct source){ .log = log, .fd = -1 };
 	log->writer = log->file = -1;
 	log->line_fn = line;
 	log->line_arg = arg;
@@ -309,7 +346,8 @@ ward_log_free(struct ward_log *log)
 
 		ward_fd_say(2, msg, (size_t)n < sizeof(msg) ? (size_t)n : sizeof(msg) - 1);
 	}
-	close_terminal(log);
+	while (log->terminals)
+		free_terminal(log->terminals);
 	ward_watch_del(log->loop, &log->pipe.watch);
 	ward_timer_free(log->retry);
 	ward_fd_close(&log->pipe.fd);

@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 
 struct ward_log;
+struct ward_log_terminal;
 
 /* Told of each complete line (without its newline), and of unfinished ones when they grow past 8 KiB or the
  * service has ended; for the console. */
@@ -27,15 +28,16 @@ int ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *lin
 /* The end that children write to; borrowed. */
 int ward_log_writer(const struct ward_log *log);
 
-/* Also takes what comes out of a child's terminal, until the next one replaces it. Both its ends are moved to the log
- * on success: @other is kept until ward_log_end_terminal, because a child that has the terminal, but no descriptor of
- * it, would else be hung up. Returns 0 or -errno. */
-int ward_log_set_terminal(struct ward_log *log, int master, int other);
+/* Also takes what comes out of a child's terminal; each child has one of its own. Both its ends are moved to the log on
+ * success: @other is kept until ward_log_end_terminal, because a child that has the terminal, but no descriptor of it,
+ * would else be hung up. *out is borrowed until ward_log_end_terminal or ward_log_free. Returns 0 or -errno. */
+int ward_log_add_terminal(struct ward_log *log, int master, int other,
+			  struct ward_log_terminal **out);
 
-/* The child of the terminal has ended: it closes when nobody has it open any more. */
-void ward_log_end_terminal(struct ward_log *log);
+/* The child of the terminal has ended, or was never born: it closes when nobody has it open any more. */
+void ward_log_end_terminal(struct ward_log_terminal *t);
 
-/* Takes what is in the pipe (and the terminal) now, as much as was there at the call. Returns true when everything
+/* Takes what is in the pipe (and the terminals) now, as much as was there at the call. Returns true when everything
  * taken is in the file. */
 bool ward_log_drain(struct ward_log *log);
 

@@ -72,6 +72,23 @@ describe("ward.spawn", function()
     }, lines)
   end)
 
+  it("gives each child a terminal of its own, until that child ends", function()
+    local w <const> = task.start([[
+      local a = ward.spawn { tty = true,
+        cmd = { "sh", "-c", "trap 'echo $(tty) to the end; exit' USR1; echo ready; while :; do sleep 0.01; done" } }
+      local b = ward.spawn { cmd = { "sleep", "1000" }, tty = true }
+      print(ward.spawn { cmd = { "true" } }:wait().ok, ward.spawn { cmd = { "/nope" }, tty = true } == nil)
+      print(b:kill(), b:wait().signal)
+      repeat ward.sleep "5ms" until ward.fs.read(LOG):find "ready"
+      print(a:kill "USR1", a:wait().code)
+      ward.sleep "1h"
+    ]], 'local LOG = ward.env.WARD_LOG_DIR .. "/default/@script.log"')
+    w:until_says "true    0"
+    assert.same({ "true    true", "true    TERM", "true    0" }, said(w))
+    assert.matches("ready\r\n.*/dev/pts/%d+ to the end\r\n", w:log "@script")
+    w:stop()
+  end)
+
   it("tells of a reader that is gone, and outlasts a child that does not read", function()
     local lines <const> = run [[
       local p = ward.spawn { cmd = { "sh", "-c", "exec <&-; sleep 1000" }, stdin = "pipe" }

@@ -9,7 +9,7 @@
 #include "spawn/plan.h"
 
 /* The plan or log of the userdata at @index, borrowed as long as that lives; raises when it is
- * something else. The log is NULL once it was closed. */
+ * something else, or a plan that was closed. The log is NULL once it was closed. */
 const struct ward_plan *ward_bind_plan(lua_State *L, int index);
 struct ward_log *ward_bind_log_at(lua_State *L, int index);
 

@@ -334,7 +334,10 @@ plan_new(lua_State *L)
 const struct ward_plan *
 ward_bind_plan(lua_State *L, int index)
 {
-	return *(struct ward_plan **)luaL_checkudata(L, index, PLAN);
+	const struct ward_plan *plan = *(struct ward_plan **)luaL_checkudata(L, index, PLAN);
+
+	luaL_argcheck(L, plan, index, "the plan is closed");
+	return plan;
 }
 
 /* Adds { stage =, text = } to the list on top. */
@@ -371,8 +374,10 @@ plan_explain(lua_State *L)
 	return 1;
 }
 
+/* plan:close(): its descriptors do not wait for the collector, to which they are a few bytes. Only once no child of the
+ * plan lives. */
 static int
-plan_gc(lua_State *L)
+plan_close(lua_State *L)
 {
 	struct ward_plan **slot = luaL_checkudata(L, 1, PLAN);
 
@@ -387,7 +392,8 @@ ward_bind_spec(lua_State *L)
 	static const luaL_Reg methods[] = {
 		{ "explain", plan_explain },
 		{ "syscalls", ward_spec_syscalls },
-		{ "__gc", plan_gc },
+		{ "close", plan_close },
+		{ "__gc", plan_close },
 		{ NULL, NULL },
 	};
 

@@ -51,49 +51,74 @@ local function log_for(self, spec)
   end
 end
 
+-- What a child holds besides its process: not for the collector, which knows nothing of descriptors and directories.
+local function release(self, plan, group_name)
+  plan:close()
+  self.parts.cgroups:drop(group_name)
+end
+
+-- The child has ended.
+local function ended(self, id, exit)
+  local child = self.children[id]
+  exit.ok = exit.kind == "exited" and exit.code == 0
+  child.proc = nil
+  if child.forgotten then
+    self.children[id] = nil
+  end
+  self.live = self.live - 1
+  self:post("told", id, "exit", exit)
+  if self.live == 0 and self.stopped then
+    self.stopped()
+  end
+end
+
+-- Says what a child runs without, as for services: what on_failure = "warn" asks for, and limits that are optional.
+local function tell_degraded(self, spec, lacking, degraded)
+  for _, failed in ipairs(lacking or {}) do
+    self.parts.say(("%s runs without what it may do without: %s"):format(spec.cmd[1], failed.message), "warn")
+  end
+  if spec.sandbox and spec.sandbox.on_failure == "warn" then
+    for _, failed in ipairs(degraded or {}) do
+      self.parts.say(("%s runs without a part of its sandbox: %s"):format(spec.cmd[1], failed.message), "warn")
+    end
+  end
+end
+
 function OPS.spawn(self, id, given)
   local spec, message = schema.child(given, {})
   if not spec then
     return nil, { code = "spec", message = message }
   end
-  local plan, err = core.plan(spec)
-  if not plan then
-    return nil, { code = "spec", message = err.message }
-  end
-  local log
-  log, err = log_for(self, spec)
+  local log, err = log_for(self, spec)
   if err then
     return nil, { code = "log", message = err }
   end
-  local group_name, group = "@task-" .. id
-  group, err = self.parts.cgroups:group(group_name, spec)
-  if err then
-    return nil, plain(err)
+  local plan
+  plan, err = core.plan(spec)
+  if not plan then
+    return nil, { code = "spec", message = err.message }
+  end
+  local group_name = "@task-" .. id
+  local group, no_group, lacking = self.parts.cgroups:group(group_name, spec)
+  if no_group then
+    release(self, plan, group_name)
+    return nil, plain(no_group)
   end
   local child = {}
   local proc
   proc, child.stdin, child.stdout, child.stderr = core.launch(plan, {
     log = log, cgroup = group,
-    started = function(pid)
+    started = function(pid, degraded)
+      tell_degraded(self, spec, lacking, degraded)
       self:post("told", id, "started", pid)
     end,
     exit = function(exit)
-      exit.ok = exit.kind == "exited" and exit.code == 0
-      child.proc = nil
-      if child.forgotten then
-        self.children[id] = nil
-      end
-      self.live = self.live - 1
-      if group then
-        self.parts.cgroups:drop(group_name)
-      end
-      self:post("told", id, "exit", exit)
-      if self.live == 0 and self.stopped then
-        self.stopped()
-      end
+      release(self, plan, group_name)
+      ended(self, id, exit)
     end,
   })
   if not proc then
+    release(self, plan, group_name)
     return nil, plain(child.stdin) -- the second result of a launch that failed
   end
   child.proc = proc

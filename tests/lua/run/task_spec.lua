@@ -89,6 +89,39 @@ describe("ward.spawn", function()
     w:stop()
   end)
 
+  it("says what a child runs without when it is asked to warn", function()
+    local w <const> = task.start([[
+      for _, what in ipairs { "silent", "warn" } do
+        print(ward.spawn { cmd = { "true" }, sandbox = { on_failure = what, caps = { "net_raw" } } }:wait().ok)
+      end
+    ]], nil, { under = { "setpriv", "--bounding-set", "-net_raw" } })
+    w:until_says("the end")
+    w:stop()
+    local lines <const> = said(w)
+    assert.equal("true", lines[1])
+    assert.matches("^true runs without a part of its sandbox: cannot .*: Operation not permitted %(stage %w+%)$",
+      lines[2])
+  end)
+
+  it("leaves nothing to the collector that is scarcer than memory", function()
+    local lines <const> = run [[
+      local function open() return #ward.fs.list "/proc/self/fd" end
+      local function once(cmd)
+        local p = ward.spawn { cmd = { cmd }, stdout = "null", stderr = "null",
+          sandbox = { landlock = { fs = { ["/"] = "rwx" } } } }
+        if p then p:wait() end
+      end
+      once "true"
+      local base, most = open(), 0
+      for i = 1, 100 do
+        once(i % 2 == 0 and "true" or "/nope")
+        most = math.max(most, open())
+      end
+      print(most - base < 3, most - base)
+    ]]
+    assert.matches("^true", lines[1])
+  end)
+
   it("tells of a reader that is gone, and outlasts a child that does not read", function()
     local lines <const> = run [[
       local p = ward.spawn { cmd = { "sh", "-c", "exec <&-; sleep 1000" }, stdin = "pipe" }

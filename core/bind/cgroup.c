@@ -11,7 +11,8 @@
 #define CGROUP "ward.cgroup"
 
 struct group {
-	int dir; /* -1 once closed */
+	int dir;  /* -1 once closed */
+	int lock; /* -1: not taken */
 };
 
 static int
@@ -32,7 +33,7 @@ group_new(lua_State *L)
 	const char *path = luaL_checkstring(L, 1);
 	struct group *g = lua_newuserdatauv(L, sizeof(*g), 0);
 
-	g->dir = -1;
+	g->dir = g->lock = -1;
 	luaL_setmetatable(L, CGROUP);
 	g->dir = ward_cgroup_open(path);
 	if (g->dir < 0)
@@ -110,12 +111,31 @@ group_kill(lua_State *L)
 	return 1;
 }
 
+/* group:take() -> true | false when another process has it | nil, err: ours until it is closed */
+static int
+group_take(lua_State *L)
+{
+	int dir = check_dir(L);
+	struct group *g = lua_touserdata(L, 1);
+	int fd = ward_cgroup_lock(dir);
+
+	if (fd < 0 && fd != -EWOULDBLOCK)
+		return ward_bind_fail_errno(L, -fd, "cannot lock the control group");
+	if (fd >= 0) {
+		ward_fd_close(&g->lock);
+		g->lock = fd;
+	}
+	lua_pushboolean(L, fd >= 0);
+	return 1;
+}
+
 static int
 group_close(lua_State *L)
 {
 	struct group *g = luaL_checkudata(L, 1, CGROUP);
 
 	ward_fd_close(&g->dir);
+	ward_fd_close(&g->lock);
 	return 0;
 }
 
@@ -123,9 +143,9 @@ void
 ward_bind_cgroup(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{ "write", group_write }, { "read", group_read },   { "event", group_event },
-		{ "kill", group_kill },	  { "close", group_close }, { "__gc", group_close },
-		{ NULL, NULL },
+		{ "write", group_write }, { "read", group_read }, { "event", group_event },
+		{ "kill", group_kill },	  { "take", group_take }, { "close", group_close },
+		{ "__gc", group_close },  { NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
 		{ "cgroup_own", own },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -137,4 +138,14 @@ int
 ward_cgroup_kill(int dir)
 {
 	return ward_cgroup_write(dir, "cgroup.kill", "1");
+}
+
+int
+ward_cgroup_lock(int dir)
+{
+	WARD_AUTO_FD int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return -errno;
+	return ward_fd_steal(&fd);
 }

@@ -26,4 +26,8 @@ int ward_cgroup_event(int dir, const char *key);
  * Returns 0 or -errno. */
 int ward_cgroup_kill(int dir);
 
+/* Takes the group for this process, until the owned CLOEXEC descriptor that is returned is closed, however that
+ * happens (flock(2)). -errno: EWOULDBLOCK when another process has it. */
+int ward_cgroup_lock(int dir);
+
 #endif

@@ -9,6 +9,10 @@
 --     ward-INSTANCE/.ward     ward itself, as soon as a limit is asked for: a group that hands its controllers
 --                             on may hold no process
 --
+-- Another ward of the same name (with other directories) may have the same group of its own. Who has ward-INSTANCE
+-- locks it, and the next one takes ward-INSTANCE.2; without an owner it is what a dead ward left, and taken over. A
+-- group of a start is always new: what runs in one that exists is not ours to kill.
+--
 -- Nothing is made before the first service that asks for a group starts.
 
 local core <const> = require("ward.core")
@@ -16,6 +20,9 @@ local core <const> = require("ward.core")
 local M <const> = {}
 
 local EEXIST <const>, EBUSY <const> = 17, 16
+
+local MODE <const> = tonumber("755", 8)
+local MOST_WARDS <const> = 100 -- of one name in one group
 
 ---@class ward.service.Cgroups
 ---@field base string? ward's own group
@@ -84,17 +91,43 @@ function M.fault(spec)
   return err and "cgroup: " .. err.message
 end
 
-local function make(path)
-  local ok, err = core.mkdir(path, tonumber("755", 8))
-  if not ok and err.errno ~= EEXIST then
-    return failure(err, "cannot make control group %s: %s", path, core.strerror(err.errno))
-  end
-  local group
-  group, err = core.cgroup(path)
+local function open(path)
+  local group, err = core.cgroup(path)
   if not group then
     return failure(err, "%s", err.message)
   end
   return group
+end
+
+local function make(path)
+  local ok, err = core.mkdir(path, MODE)
+  if not ok and err.errno ~= EEXIST then
+    return failure(err, "cannot make control group %s: %s", path, core.strerror(err.errno))
+  end
+  return open(path)
+end
+
+-- The group of that name, or the first numbered one that no other ward has.
+local function take_tree(self, path)
+  for i = 1, MOST_WARDS do
+    local base = i == 1 and path or path .. "." .. i
+    local tree, err = make(base)
+    if not tree then
+      return nil, err
+    end
+    local ours
+    ours, err = tree:take()
+    -- Between its making and its taking, its last owner may have removed it.
+    if ours and tree:event("populated") then
+      self.base, self.tree = base, tree
+      return true
+    end
+    tree:close()
+    if err then
+      return failure(err, "%s", err.message)
+    end
+  end
+  return failure({ errno = EBUSY }, "%d wards have %s and those numbered after it", MOST_WARDS, path)
 end
 
 -- Ward's own group, ours below it, and their descriptors.
@@ -111,9 +144,9 @@ local function settle(self)
   if not own then
     return failure(err, "%s", err.message)
   end
-  self.base = base .. "/ward-" .. self.instance
-  self.tree, err = make(self.base)
+  err = select(2, take_tree(self, base .. "/ward-" .. self.instance))
   if not self.tree then
+    own:close()
     return nil, err
   end
   self.own = own
@@ -201,6 +234,8 @@ local function prepare(self, name, spec, notes)
   for _, file in ipairs(sorted(spec.cgroup.files)) do
     ok, err = limit(self, group, file, spec.cgroup.files[file])
     if not ok and not spec.cgroup.optional then
+      group:close()
+      core.rmdir(self.base .. "/" .. name)
       return nil, err
     elseif not ok then
       notes[#notes + 1] = err
@@ -235,11 +270,17 @@ local function new_leaf(self, name, group)
     return failure({ errno = EBUSY }, "control group %s/%s is frozen", self.base, name)
   end
   prune(self)
-  self.serial = self.serial + 1
-  local path = ("%s/%s/%d"):format(self.base, name, self.serial)
-  local leaf, err = make(path)
-  self.leaves[path] = leaf
-  return leaf, err
+  local path, ok, err
+  repeat
+    self.serial = self.serial + 1
+    path = ("%s/%s/%d"):format(self.base, name, self.serial)
+    ok, err = core.mkdir(path, MODE)
+  until ok or err.errno ~= EEXIST
+  if not ok then
+    return failure(err, "cannot make control group %s: %s", path, core.strerror(err.errno))
+  end
+  self.leaves[path], err = open(path)
+  return self.leaves[path], err
 end
 
 --- The group for the next child of a service.

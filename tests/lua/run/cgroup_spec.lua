@@ -118,6 +118,73 @@ describe("a service with a control group", function()
     assert.is_false(exists(OWN .. "/ward-" .. INSTANCE))
   end)
 
+  it("leaves nothing behind where a task's child cannot have its limits, and says what one goes without", function()
+    if harness.read(OWN .. "/cgroup.controllers"):find("memory") then
+      pending("this machine has the memory controller")
+      return
+    end
+    local w <const> = harness.start([[
+      local ward = require "ward"
+      ward.after(0, function()
+        local function open() return #ward.fs.list "/proc/self/fd" end
+        local spec = { cmd = { "true" }, cgroup = { memory = "64M" } }
+        local p, err = ward.spawn(spec)
+        print(p, err.stage, err)
+        local base = open()
+        for _ = 1, 10 do ward.spawn(spec) end
+        print("more open:", open() - base)
+        spec.cgroup.optional = true
+        print(ward.spawn(spec):wait().ok)
+        print "the end"
+        ward.sleep "1h"
+      end)
+    ]], { instance = INSTANCE })
+    w:until_says("the end")
+    assert.matches("nil    cgroup    there is no memory controller for memory.max %(stage cgroup%)", w:err())
+    assert.matches("more open:    0\n", w:err())
+    assert.matches("true runs without what it may do without: there is no memory controller for memory.max", w:err())
+    for name in require("lfs").dir(OWN .. "/ward-" .. INSTANCE) do
+      assert.is_nil(name:find("@task", 1, true), name)
+    end
+    w:stop()
+  end)
+
+  it("is never that of another ward of the same name", function()
+    local wards <const> = {}
+    for i = 1, 3 do
+      wards[i] = start [[cmd = { "sleep", "1000" }, cgroup = true]]
+      wards[i]:until_ready "x"
+      assert.matches("/ward%-" .. INSTANCE:gsub("%-", "%%-") .. (i == 1 and "" or "." .. i) .. "/x/1\n",
+        harness.read(("/proc/%d/cgroup"):format(wards[i]:status("x").pid)))
+    end
+    assert(sys.kill(wards[1]:status("x").pid, "KILL") ~= nil)
+    wards[2]:stop()
+    assert.equal("ready", wards[3]:status("x").state)
+    wards[1]:until_(function() return wards[1]:status("x").restarts == 1 end, nil, "the restart")
+    wards[1]:stop()
+    assert.equal("ready", wards[3]:status("x").state)
+    wards[3]:stop()
+    for _, number in ipairs { "", ".2", ".3" } do
+      assert.is_false(exists(OWN .. "/ward-" .. INSTANCE .. number))
+    end
+  end)
+
+  it("is new even where a dead ward left one with something in it", function()
+    local dir <const> = OWN .. "/ward-" .. INSTANCE
+    assert(os.execute(("mkdir -p %s/x/1 %s/x/3"):format(dir, dir)))
+    local stranger <const> = assert(sys.spawn { "sleep", "1000" })
+    harness.write(dir .. "/x/1/cgroup.procs", tostring(stranger))
+    local w <const> = start [[cmd = { "sh", "-c", "cat /proc/self/cgroup; exec sleep 1000" }, cgroup = true]]
+    w:until_(function() return w:log("x"):find("/x/2\n") end, nil, "the second group")
+    w:cli("restart", "x")
+    w:until_(function() return w:log("x"):find("/x/4\n") end, nil, "the fourth group")
+    w:stop()
+    assert.is_nil(sys.wait(stranger, 0))
+    sys.kill(stranger, "KILL")
+    assert.equal("KILL", sys.wait(stranger, 20).signal)
+    assert(os.execute(("rmdir %s/x/1 %s/x/3 %s/x %s"):format(dir, dir, dir, dir)))
+  end)
+
   it("shows it in explain", function()
     local script <const> = harness.write(harness.directory() .. "/s.lua", [[
       local ward = require "ward"

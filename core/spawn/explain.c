@@ -220,13 +220,25 @@ explain_fd(const struct ward_plan *plan, const struct ward_step *s, char *buf, s
 	}
 }
 
+static int
+explain_securebits(char *buf, size_t size, int bits)
+{
+	int n = snprintf(buf, size, bits ? "securebits" : "no securebits");
+
+	for (int bit = 0; bit < 8; bit++) {
+		if (bits >> bit & 1 && n >= 0 && (size_t)n < size)
+			n += snprintf(buf + n, size - (size_t)n, " %s", ward_securebit_name(bit));
+	}
+	return n;
+}
+
 /* Who the process is and what it may. */
 static int
 explain_identity(const struct ward_step *s, char *buf, size_t size)
 {
 	switch ((enum ward_stage)s->stage) {
 	case WARD_STAGE_SECUREBITS:
-		return snprintf(buf, size, "securebits %#x", (unsigned int)s->a);
+		return explain_securebits(buf, size, s->a);
 	case WARD_STAGE_KEEPCAPS:
 		return snprintf(buf, size, "keep capabilities over the uid change");
 	case WARD_STAGE_GROUPS:

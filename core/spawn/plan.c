@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -193,6 +194,41 @@ pack_bounding(struct ward_build *b, const struct ward_draft *d)
 	return ward_pack_copy(&b->pack, &most, sizeof(most), _Alignof(uint64_t));
 }
 
+/* Would exec give the program more than it is to have? It gives uid 0 what is in the bounding or the inheritable set
+ * (capabilities(7)), with no_new_privs only what was permitted before. A set that was not asked for may hold anything. */
+static bool
+regains(const struct ward_draft *d, const struct ward_caps *caps, const struct ward_ids *ids)
+{
+	uint64_t set[WARD_CAP_SETS], by_exec;
+	bool root = ids->set_uid ? ids->uid == 0
+				 : geteuid() == 0 || d->sandbox.namespaces & WARD_CLONE_NEWUSER;
+
+	for (int i = 0; i < WARD_CAP_SETS; i++)
+		set[i] = given(caps, (enum ward_capset)i) ? caps->set[i] : ~UINT64_C(0);
+	by_exec = set[WARD_CAP_BOUNDING] | set[WARD_CAP_INHERITABLE];
+	if (d->sandbox.no_new_privs)
+		by_exec &= set[WARD_CAP_PERMITTED];
+	by_exec &= (UINT64_C(2) << d->sandbox.last_cap) - 1;
+	return root && by_exec & ~(set[WARD_CAP_PERMITTED] & set[WARD_CAP_EFFECTIVE]);
+}
+
+/* The securebits of the child: those that were asked for, or those that keep uid 0 from regaining what it is not to
+ * have. Returns -1 when ours stay. */
+static int
+securebits(const struct ward_draft *d, const struct ward_caps *caps, const struct ward_ids *ids)
+{
+	int own;
+
+	if (d->sandbox.set_securebits)
+		return d->sandbox.securebits;
+	if (!regains(d, caps, ids))
+		return -1;
+	own = prctl(PR_GET_SECUREBITS);
+	if (own < 0)
+		own = 0;
+	return own & WARD_SECBIT_NOROOT ? -1 : own | WARD_SECBIT_NOROOT | WARD_SECBIT_NOROOT_LOCKED;
+}
+
 /* Who the program is: ids are always fatal, capabilities as the sandbox says. */
 static struct ward_ids
 add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
@@ -204,7 +240,7 @@ add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 	struct ward_ids ids = ward_build_ids(d), *packed;
 	uint32_t *groups = ward_pack_copy(&b->pack, ids.groups, ids.ngroups * sizeof(uint32_t),
 					  _Alignof(uint32_t));
-	int last = d->sandbox.last_cap;
+	int last = d->sandbox.last_cap, bits = securebits(d, caps, &ids);
 
 	ids.groups = groups;
 	if (groups && ids.ngroups)
@@ -217,8 +253,8 @@ add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 						      .a = last,
 						      .p = c,
 						      .q = pack_bounding(b, d) });
-	if (d->sandbox.set_securebits)
-		add_number(b, WARD_STAGE_SECUREBITS, d->sandbox.securebits);
+	if (bits >= 0)
+		add_number(b, WARD_STAGE_SECUREBITS, bits);
 	if (ids.set_uid && kept)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_KEEPCAPS });
 	b->soft = false;

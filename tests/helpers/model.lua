@@ -172,7 +172,7 @@ end
 local function capabilities(spec, base)
   local given = spec.sandbox and spec.sandbox.caps
   local root <const> = (spec.user or 0) == 0
-  local noroot <const> = spec.sandbox and spec.sandbox.securebits ~= nil
+  local bits = spec.sandbox and spec.sandbox.securebits and 1 or 0
   local bounding, inheritable, ambient, before = base.bounding, base.inheritable, base.ambient, base.permitted
   if given and (#given > 0 or not next(given)) then
     given = { bounding = given, inheritable = given, ambient = given, permitted = given }
@@ -180,11 +180,15 @@ local function capabilities(spec, base)
   if given then
     bounding, inheritable, ambient = mask(given.bounding), mask(given.inheritable), mask(given.ambient)
     before = mask(given.permitted)
+    -- Without securebits of its own, a child gains nothing by exec that its sets leave out.
+    local by_exec <const> = (inheritable | bounding) & (spec.sandbox.no_new_privs == false and ~0 or before)
+    local beyond <const> = by_exec & ~(before & mask(given.effective or given.permitted))
+    if root and bits == 0 and beyond ~= 0 then bits = 3 end -- noroot and its lock
   elseif not root then
     ambient = 0
   end
   local permitted = ambient
-  if root and not noroot then
+  if root and bits == 0 then
     permitted = inheritable | bounding
     -- prctl(2), PR_SET_NO_NEW_PRIVS: exec gives no more than there was.
     if spec.sandbox and spec.sandbox.no_new_privs ~= false then permitted = permitted & before end
@@ -192,7 +196,7 @@ local function capabilities(spec, base)
   -- One that gains by exec loses its parent death signal (prctl(2), PR_SET_PDEATHSIG).
   return {
     gained = permitted & ~before ~= 0, bounding = bounding, inheritable = inheritable, ambient = ambient,
-    permitted = permitted, effective = permitted,
+    permitted = permitted, effective = permitted, securebits = bits,
   }
 end
 
@@ -289,7 +293,7 @@ function M.expect(spec, world, name)
     window = type(spec.tty) == "table" and { spec.tty.rows, spec.tty.cols } or spec.tty and { 24, 80 } or nil,
     caps = caps, limits = limits_,
     no_new_privs = box ~= nil and box.no_new_privs ~= false,
-    seccomp = box and box.seccomp and 2 or 0, securebits = box and box.securebits and 1 or 0,
+    seccomp = box and box.seccomp and 2 or 0, securebits = caps.securebits,
     parent_death = not caps.gained and SIGNALS[spec.parent_death] or 0, affinity = spec.affinity or base.affinity,
     sched = SCHEDULERS[spec.sched or "other"], nice = spec.nice or base.nice, ioprio = ioprio,
     namespaces = box and box.namespaces or {}, tries = tries(spec, world, caps),

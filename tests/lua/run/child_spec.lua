@@ -194,6 +194,26 @@ describe("the sandboxed child", function()
       seen.caps)
   end)
 
+  it("gains nothing by exec as root that a table of sets leaves out", function()
+    if not as_root() then return end
+    local none <const>, chown <const> = caps(), caps(0)
+    local empty <const> = "permitted = {}, effective = {}, inheritable = {}, ambient = {}"
+    for _, keys in ipairs {
+      "no_new_privs = false, caps = { " .. empty .. " }",
+      "no_new_privs = false, caps = { bounding = { 'chown' }, " .. empty .. " }",
+      "caps = { effective = {} }",
+      "caps = { permitted = { 'chown' }, effective = {} }",
+    } do
+      local seen = probe(("sandbox = { %s }"):format(keys)).caps
+      assert.same({ none, none }, { seen.permitted, seen.effective }, keys)
+    end
+    local one <const> = "{ 'chown' }"
+    local seen = probe(("sandbox = { caps = { permitted = %s, effective = %s } }"):format(one, one)).caps
+    assert.same({ chown, chown }, { seen.permitted, seen.effective })
+    seen = probe("sandbox = { securebits = {}, caps = { effective = {} } }").caps
+    assert.not_equal(none, seen.effective)
+  end)
+
   it("runs under its seccomp filter, in every clone mode", function()
     for _, mode in ipairs { "shared", "vfork", "copy" } do
       local keys = 'clone = %q, sandbox = { seccomp = { default = "allow", deny = { "ptrace" } } }'

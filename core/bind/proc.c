@@ -247,6 +247,9 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 	if (!wants(plan, WARD_SLOT_TTY))
 		return 0;
 	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &other);
+	/* So that the user may open /dev/tty's real name, as after a login. */
+	if (r == 0 && plan->ids.set_uid)
+		(void)!fchown(other, plan->ids.uid, (gid_t)-1);
 	if (r == 0)
 		r = ward_log_add_terminal(log, master, other, terminal);
 	if (r < 0)

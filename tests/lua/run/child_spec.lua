@@ -148,6 +148,18 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     assert.is_nil(w:err():find("HUP"))
   end)
 
+  it("may open its terminal by name, whoever it is", function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending "changing the user needs root" end
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      return ward.service { name = "x", cmd = { "sh", "-c", "echo by name > $(tty)" }, user = "nobody", cwd = "/",
+        tty = true, restart = "never" }
+    ]]
+    w:until_state("x", "done")
+    w:until_(function() return w:log("x") == "by name\r\n" end, nil, "the line")
+    w:stop()
+  end)
+
   it("has a terminal of its own, whose output is logged", function()
     local seen = probe "tty = { rows = 11, cols = 22 }"
     for i = 1, 3 do

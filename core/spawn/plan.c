@@ -229,6 +229,15 @@ securebits(const struct ward_draft *d, const struct ward_caps *caps, const struc
 	return own & WARD_SECBIT_NOROOT ? -1 : own | WARD_SECBIT_NOROOT | WARD_SECBIT_NOROOT_LOCKED;
 }
 
+/* With the bit locked, asking for it again is an error, though it is there. */
+static bool
+keeps_already(int bits)
+{
+	if (bits < 0)
+		bits = prctl(PR_GET_SECUREBITS);
+	return bits >= 0 && bits & WARD_SECBIT_KEEP_CAPS;
+}
+
 /* Who the program is: ids are always fatal, capabilities as the sandbox says. */
 static struct ward_ids
 add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
@@ -255,7 +264,7 @@ add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 						      .q = pack_bounding(b, d) });
 	if (bits >= 0)
 		add_number(b, WARD_STAGE_SECUREBITS, bits);
-	if (ids.set_uid && kept)
+	if (ids.set_uid && kept && !keeps_already(bits))
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_KEEPCAPS });
 	b->soft = false;
 	if (ids.set_groups)

@@ -206,6 +206,14 @@ describe("the sandboxed child", function()
       seen.caps)
   end)
 
+  it("keeps them where securebits have done so for good", function()
+    if not as_root() then return end
+    local keys <const> = 'cwd = "/", user = "nobody", sandbox = { caps = { "chown" }, securebits = { %s } }'
+    for _, bits in ipairs { '"keep_caps"', '"keep_caps", "keep_caps_locked"' } do
+      assert.equal(caps(0), probe(keys:format(bits)).caps.effective)
+    end
+  end)
+
   it("gains nothing by exec as root that a table of sets leaves out", function()
     if not as_root() then return end
     local none <const>, chown <const> = caps(), caps(0)

@@ -204,6 +204,14 @@ check_ids(const struct ward_ids *want, uint32_t *scratch)
 	return done;
 }
 
+/* Does the result of execve say that there is no such file? Then the search goes on, as in execvp(3). */
+static bool
+is_absent(long r)
+{
+	return r == -ENOENT || r == -ENOTDIR || r == -ENAMETOOLONG || r == -ELOOP || r == -ESTALE ||
+	       r == -ENODEV || r == -ETIMEDOUT;
+}
+
 /* Tries each candidate of the PATH search as execvp(3) does, but without its shell fallback.
  * Returns only on failure; a candidate that may not be executed outweighs those that do not exist.
  */
@@ -215,8 +223,11 @@ exec_first(const struct ward_child *c, const char *const *candidates)
 	for (int i = 0; candidates[i]; i++) {
 		long r = ward_sys_execve(candidates[i], c->argv, c->envp);
 
-		if (r == -ENOENT || r == -ENOTDIR)
+		if (is_absent(r)) {
+			if (!candidates[1])
+				o.err = (int)-r; /* no search, no summary */
 			continue;
+		}
 		o = (struct outcome){ (int)-r, i };
 		if (r != -EACCES)
 			break;

@@ -49,6 +49,21 @@ describe("ward.spawn", function()
     assert.matches("^nil    spawn_failed    cwd    13    ", lines[4])
   end)
 
+  it("searches on behind what cannot be a program, and says what is wrong with the only one", function()
+    local loop <const> = harness.directory()
+    assert(os.execute(("ln -s true %s/true"):format(loop)))
+    local lines <const> = run([[
+      local env = { PATH = ("%s:/%s:/etc/passwd:/nope:/usr/bin:/bin"):format(LOOP, ("x"):rep(300)) }
+      print(ward.spawn { cmd = { "true" }, env = env }:wait().ok)
+      print(ward.spawn { cmd = { "/etc/passwd/true" } })
+      print(ward.spawn { cmd = { LOOP .. "/true" } })
+    ]], ("local LOOP = %q"):format(loop))
+    assert.same({
+      "true", "nil    cannot exec /etc/passwd/true: Not a directory (stage exec)",
+      ("nil    cannot exec %s/true: Too many levels of symbolic links (stage exec)"):format(loop),
+    }, lines)
+  end)
+
   it("hands over what the child says, line by line, and what it is told", function()
     local lines <const> = run [[
       local p = ward.spawn {

@@ -74,7 +74,7 @@ local function log_opener(instance, look)
       path = file, echo = look.echo, label = console.label(name, look.width), escape = look.tty_out,
     })
     if not log then
-      return nil, ("cannot open log %s: %s"):format(file, err.message)
+      return nil, err.message
     end
     return log, file
   end

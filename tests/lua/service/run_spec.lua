@@ -175,9 +175,9 @@ describe("ward.service.run", function()
     assert.same({ "cannot listen on /run/w: in use" }, complaints)
     complaints = {}
     core.files["/run/w/default/lock"] = nil
-    function core.log() return nil, fake.failure(13, "Permission denied") end
+    function core.log() return nil, fake.failure(13, "cannot open the log x: Permission denied") end
     assert.equal(1, run())
-    assert.same({ "cannot open log /log/w/default/db.log: Permission denied" }, complaints)
+    assert.same({ "cannot open the log x: Permission denied" }, complaints)
     assert.same({}, core.launched)
   end)
 

@@ -235,6 +235,13 @@ describe("a world", function()
 end)
 
 describe("the script's own code in a world", function()
+  it("may ask for no delay at all", function()
+    local w = one 'restart = function() return 0 end'
+    w:exit("web", { code = 1 })
+    assert.is_true(w:ready "web")
+    assert.equal(2, w:starts "web")
+  end)
+
   it("sleeps, repeats and waits on the virtual clock", function()
     local w = load_text [[
       ward.after("1h", function() print("after", ward.now and "" or "") end)
@@ -379,12 +386,6 @@ describe("a mistake in a test", function()
     w:start "web"
     assert.equal('w:exit: service "web" is still being launched: w:started("web") comes first',
       (raised(function() w:exit "web" end)))
-  end)
-
-  it("is found when something goes round without waiting", function()
-    local w = one 'restart = function() return 0 end'
-    w:exit("web", { code = 1 })
-    assert.is_true(w:ready "web")
   end)
 end)
 

@@ -188,7 +188,7 @@ local function add_functions(core, options)
   function core.wall() return options.time + core.clock end
   core.time = core.wall
   function core.timer(fn) return setmetatable({ core = core, fire = function() fn() end }, Timer) end
-  function core.plan(spec) return { spec = spec } end
+  function core.plan(spec) return { spec = spec, close = function() end } end
   function core.launch(plan, handlers)
     if plan.service then return launch_service(core, plan.service, handlers) end
     local proc <const> = new_process(core, handlers, { signals = {} })

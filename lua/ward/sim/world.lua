@@ -103,7 +103,7 @@ function M.new(core, path)
   local load <const> = require_ "ward.service.load"
   local bundle <const>, errors <const> = load.bundle(path)
   if not bundle then error(errors[1], 0) end
-  local plans <const>, stops <const> = load.plans(bundle)
+  local plans <const>, stops <const> = load.plans(bundle.services)
   local self <const> = {
     core = core, now = 0, told = {}, heard_events = {}, problems = {}, quitting = false,
     dir = core.machine.realpath(path:match("^(.*)/[^/]*$") or "."),

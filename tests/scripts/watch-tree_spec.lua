@@ -27,8 +27,8 @@ describe("scripts/watch-tree.lua", function()
 
   it("asks the supervisor when it only fails", function()
     local w <const> = harness.start("scripts/watch-tree.lua", { env = { JOBS = "exit 1" } })
-    local api <const> = w:until_ready("api")
-    w:until_ready("api", api) -- the whole group was started afresh
+    w:until_says("front %* jobs escalates")
+    w:until_says("front %* starts its children again")
     w:stop()
     assert.is_nil(w:err():find("internal error", 1, true))
   end)

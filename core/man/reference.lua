@@ -10,8 +10,8 @@ local mdoc <const> = require "man.mdoc"
 
 -- The sections in the order of the page: a file of definitions each.
 local ORDER <const> = {
-  "ward", "service", "process", "sandbox", "supervisor", "pool", "task", "time", "events", "child", "world", "command",
-  "duration", "dotenv",
+  "ward", "service", "process", "sandbox", "supervisor", "pool", "task", "time", "events", "child", "world",
+  "http", "command", "duration", "dotenv",
 }
 
 local DATE <const> = "November 25, 2026"

@@ -39,8 +39,10 @@ function ward.emit(event, data) end
 ---| "ready" # a service is ready
 ---| "exit" # a process of a service has ended
 ---| "fail" # a service has failed for good
+---| "give_up" # a supervisor has seen too many restarts of its children
 ---| "stop" # a service is to stop
 ---| "stopped" # a service is down, as it was asked
+---| "reload" # another version of the script has taken over
 ---| "signal" # a signal has come to ward
 ---| "script_error" # a task has failed; failures of its own listeners are only reported
 

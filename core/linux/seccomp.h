@@ -28,7 +28,7 @@ struct ward_seccomp_cond {
 	unsigned int arg; /* 0 .. 5 */
 	enum ward_seccomp_op op;
 	/* The kernel looks only at the low half of this argument (an int, an ioctl request): then a
-	 * comparison of all 64 bits is evaded by any bit in the high half. EQ and MASKED_EQ only. */
+	 * comparison of all 64 bits is evaded by any bit in the high half. */
 	bool narrow;
 	uint64_t value;
 	uint64_t mask;
@@ -43,12 +43,21 @@ struct ward_seccomp_rule {
 	bool optional; /* a name that nobody knows is left out */
 };
 
-/* A filter to be, for system calls of the native architecture; all others kill the process, x32
- * among them. Every pointer is borrowed for the call. */
+/* A filter to be, for system calls of the native architecture and of those named; all others kill
+ * the process, x32 among them. Every pointer is borrowed for the call. */
 struct ward_seccomp_request {
 	uint32_t default_action;
-	const struct ward_seccomp_rule *rules; /* in any order: none may contradict another */
+	const struct ward_seccomp_rule *rules;
 	size_t nrules;
+	/* Of several rules that apply to a call the first decides; otherwise the rules stand in any
+	 * order, and none may contradict another. */
+	bool ordered;
+	/* What denies by default answers ENOSYS to a call with a number above all that are known: the
+	 * program then does without, as on an older kernel. */
+	bool newer;
+	const char *const
+		*arches; /* as ward_seccomp_arch; those that never run here are left out */
+	size_t narches;
 };
 
 struct ward_seccomp_filter {
@@ -57,8 +66,8 @@ struct ward_seccomp_filter {
 	size_t unknown; /* optional rules left out */
 };
 
-/* Parses "allow", "log", "trap", "kill_thread", "kill_process" or the name of an errno ("EPERM").
- * Returns 0, or -EINVAL and *action untouched. */
+/* Parses "allow", "log", "trap", "kill_thread", "kill_process", the name of an errno ("EPERM"), or
+ * "errno:N" and "trace:N" with the data of the action. Returns 0, or -EINVAL and *action untouched. */
 int ward_seccomp_action(const char *name, uint32_t *action);
 
 /* The reverse; also "trace", "notify" and "errno" (one without a name). Static. */
@@ -68,13 +77,30 @@ const char *ward_seccomp_action_name(uint32_t action);
  * is left out of a filter), -ENOENT when nobody knows it. */
 int ward_seccomp_syscall(const char *name);
 
-/* Compiles a filter with libseccomp; *out is owned, ended by ward_seccomp_free. Returns 0, or -errno
- * with a sentence in *err and *out untouched: ENOENT (unknown name), EINVAL (a condition makes no
- * sense; two rules with different actions can apply to one call; several rules for one call have
- * conditions, and not all of them are equalities), E2BIG (more instructions than
+/* Writes the name of system call @nr of @arch (AUDIT_ARCH_*; an x32 call has its bit in @nr) to
+ * @name, or its number when it has none. */
+void ward_seccomp_name(uint32_t arch, int nr, char *name, size_t size);
+
+/* AUDIT_ARCH_* or libseccomp's number for "x86", "x32", "arm" ...; 0 when there is none. */
+uint32_t ward_seccomp_arch(const char *name);
+
+/* "x86_64" for a number of ward_seccomp_arch; "?" when there is none. Static. */
+const char *ward_seccomp_arch_name(uint32_t arch);
+
+/* The machine's own. */
+uint32_t ward_seccomp_native(void);
+
+/* Compiles a filter with libseccomp; what that cannot express stands in front (seccomp_stub.h). *out
+ * is owned, ended by ward_seccomp_free. Returns 0, or -errno with a sentence in *err and *out untouched: ENOENT (unknown name), EINVAL (a condition makes no
+ * sense; two rules with different actions can apply to one call, and they have no order; a condition
+ * on what another architecture hides behind a pointer), E2BIG (more instructions than
  * the kernel takes), ENOMEM and others of memfd_create(2). Not for several threads at a time. */
 int ward_seccomp_compile(const struct ward_seccomp_request *request,
 			 struct ward_seccomp_filter *out, struct ward_err *err);
+
+/* The filter that allows everything and has the supervisor told of every call (SECCOMP_RET_USER_NOTIF), but for
+ * the sendmsg(2) that hands the listener over: see WARD_LEARN_MARK. Returns 0 or -ENOMEM. */
+int ward_seccomp_learner(struct ward_seccomp_filter *out);
 
 void ward_seccomp_free(struct ward_seccomp_filter *filter);
 

@@ -354,6 +354,13 @@ ward_sys_seccomp(unsigned int operation, unsigned int flags, const void *arg)
 	return ward_sys6(__NR_seccomp, (long)operation, (long)flags, WARD_PTR(arg), 0, 0, 0);
 }
 
+/* @fd with its high half, of which the kernel takes no notice. */
+WARD_SYS long
+ward_sys_sendmsg(long fd, const void *msg, unsigned int flags)
+{
+	return ward_sys6(__NR_sendmsg, fd, WARD_PTR(msg), (long)flags, 0, 0, 0);
+}
+
 WARD_SYS long
 ward_sys_setsid(void)
 {

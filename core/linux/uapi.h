@@ -3,6 +3,7 @@
 #ifndef WARD_LINUX_UAPI_H
 #define WARD_LINUX_UAPI_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* clone3(2); include/uapi/linux/sched.h, struct clone_args version 2 */
@@ -129,6 +130,44 @@ struct ward_landlock_net_port_attr {
 
 #define WARD_LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (UINT64_C(1) << 0) /* 6 */
 #define WARD_LANDLOCK_SCOPE_SIGNAL		 (UINT64_C(1) << 1) /* 6 */
+
+/* seccomp(2): flags of SECCOMP_SET_MODE_FILTER, newer than the headers. */
+#define WARD_SECCOMP_FLAG_LOG		(1u << 1)
+#define WARD_SECCOMP_FLAG_NEW_LISTENER	(1u << 3)
+#define WARD_SECCOMP_FLAG_WAIT_KILLABLE (1u << 5) /* 5.19 */
+
+/* The bit that tells an x32 call from one of x86_64. */
+#define WARD_X32_BIT 0x40000000
+
+/* A child whose calls are watched hands its listener over with a sendmsg(2) that must not wait for somebody who
+ * listens. The kernel cuts the descriptor to 32 bits; a filter sees the mark above them. */
+#define WARD_LEARN_MARK UINT32_C(0x57415244)
+
+/* sendmsg(2), as the kernel has it. */
+struct ward_iovec {
+	const void *base;
+	unsigned long size;
+};
+
+struct ward_msghdr {
+	void *name;
+	int32_t name_size;
+	struct ward_iovec *parts;
+	unsigned long nparts;
+	void *control;
+	unsigned long control_size;
+	uint32_t flags;
+};
+
+/* A control message with one descriptor (SCM_RIGHTS). */
+struct ward_fdmsg {
+	unsigned long size; /* WARD_FDMSG_SIZE */
+	int32_t level, type;
+	int32_t fd;
+	int32_t padding; /* to a word */
+};
+
+#define WARD_FDMSG_SIZE (offsetof(struct ward_fdmsg, fd) + sizeof(int32_t))
 
 #define WARD_LANDLOCK_RESTRICT_SELF_LOG_SAME_EXEC_OFF  (1u << 0) /* 7 */
 #define WARD_LANDLOCK_RESTRICT_SELF_LOG_NEW_EXEC_ON    (1u << 1) /* 7 */

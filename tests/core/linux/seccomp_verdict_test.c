@@ -195,7 +195,7 @@ test_unsound(void)
 static void
 check(uint32_t otherwise, struct ward_seccomp_rule rule, const char *sentence)
 {
-	struct ward_seccomp_request q = { otherwise, &rule, 1 };
+	struct ward_seccomp_request q = { otherwise, &rule, 1, false, false, NULL, 0 };
 	struct ward_seccomp_filter f = { 0 };
 	struct ward_err err = { 0 };
 	int r = ward_seccomp_compile(&q, &f, &err);

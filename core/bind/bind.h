@@ -93,6 +93,9 @@ void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
 /* Adds user, group and groups to the table on top; needs no core: users.c. */
 void ward_bind_users(lua_State *L);
 
+/* Adds machine, caps and syscall; needs no core: machine.c. */
+void ward_bind_machine(lua_State *L);
+
 /* Pushes the table through which a script state looks at the system: host.c. @share is copied. */
 void ward_bind_host(lua_State *L, const char *share);
 

@@ -377,6 +377,7 @@ ward_bind_host(lua_State *L, const char *share)
 	lua_newtable(L);
 	luaL_setfuncs(L, functions, 0);
 	ward_bind_users(L);
+	ward_bind_machine(L);
 	lua_pushstring(L, share);
 	lua_setfield(L, -2, "share");
 	lua_pushliteral(L, WARD_VERSION);

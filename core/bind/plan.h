@@ -4,6 +4,7 @@
 
 #include <lua.h>
 
+#include "bind/learned.h"
 #include "loop/logpump.h"
 #include "loop/stream.h"
 #include "spawn/plan.h"
@@ -12,6 +13,9 @@
  * something else, or a plan that was closed. The log is NULL once it was closed. */
 const struct ward_plan *ward_bind_plan(lua_State *L, int index);
 struct ward_log *ward_bind_log_at(lua_State *L, int index);
+
+/* The list of what the children of the plan at @index call, borrowed as long as that lives; NULL unless it learns. */
+struct ward_learned *ward_bind_plan_learned(lua_State *L, int index);
 
 /* The directory of the control group at @index, -1 once closed; raises when it is something else. */
 int ward_bind_cgroup_at(lua_State *L, int index);

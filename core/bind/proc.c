@@ -28,6 +28,14 @@ struct child {
 	struct ward_proc *proc;		    /* NULL once it has ended */
 	struct ward_log_terminal *terminal; /* NULL, or its own, in its log while that is open */
 	int self;			    /* keeps the userdata while the child lives */
+	struct ward_learned *learned; /* the plan's, or NULL */
+};
+
+/* The end of a child, for Lua. */
+struct news {
+	const struct ward_ended *how;
+	const char *list; /* of what it called; NULL: it was not learned */
+	int learned;	  /* how many names, or -errno of writing them */
 };
 
 static void
@@ -106,11 +114,25 @@ on_started(void *arg, struct ward_proc *p)
 	(void)ward_bind_call(L, 2, 0, "a start");
 }
 
+/* exit.learned: { path =, count = } or { path =, message = } */
+static void
+set_learned(lua_State *L, const struct news *news)
+{
+	lua_createtable(L, 0, 2);
+	set_string(L, "path", news->list);
+	if (news->learned < 0)
+		set_string(L, "message", strerror(-news->learned));
+	else
+		set_integer(L, "count", news->learned);
+	lua_setfield(L, -2, "learned");
+}
+
 /* The exit of API.md, less `ok`, which is policy. */
 static int
 push_exit(lua_State *L)
 {
-	const struct ward_ended *how = lua_touserdata(L, 1);
+	const struct news *news = lua_touserdata(L, 1);
+	const struct ward_ended *how = news->how;
 	const struct ward_exit *e = &how->exit;
 	struct timespec now;
 
@@ -146,10 +168,12 @@ push_exit(lua_State *L)
 	set_number(L, "system", (double)e->system_us / 1e6);
 	set_integer(L, "maxrss", (lua_Integer)e->maxrss);
 	lua_setfield(L, -2, "rusage");
+	if (news->list)
+		set_learned(L, news);
 	return 1;
 }
 
-/* exit(how, fn): builds the exit inside the protected call, because building allocates. */
+/* exit(news, fn): builds the exit inside the protected call, because building allocates. */
 static int
 call_exit(lua_State *L)
 {
@@ -168,9 +192,14 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	struct child *c = arg;
 	lua_State *L = c->core->lua;
 	int self = c->self;
+	struct news news = { .how = how };
 
 	(void)p;
 	c->proc = NULL;
+	if (c->learned) {
+		news.list = ward_learned_path(c->learned);
+		news.learned = ward_learned_write(c->learned);
+	}
 	/* What the child wrote comes before the news of its end. */
 	push_child_value(c, KEEP_LOG);
 	if (!lua_isnil(L, -1)) {
@@ -185,14 +214,22 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	push_child_value(c, KEEP_EXIT);
 	lua_pushcfunction(L, call_exit);
 	lua_insert(L, -2);
-	lua_pushlightuserdata(L, (void *)(uintptr_t)how);
+	lua_pushlightuserdata(L, &news);
 	lua_insert(L, -2);
 	(void)ward_bind_call(L, 2, 0, "an exit");
 	c->self = LUA_NOREF;
 	luaL_unref(L, LUA_REGISTRYINDEX, self);
 }
 
-static const struct ward_proc_fns child_fns = { on_started, on_ended };
+static void
+on_called(void *arg, uint32_t arch, int nr)
+{
+	const struct child *c = arg;
+
+	ward_learned_note(c->learned, arch, nr);
+}
+
+static const struct ward_proc_fns child_fns = { on_started, on_ended, on_called };
 
 /* Makes the pipe of a slot: one end for the child, the other for the stream. */
 static int
@@ -322,7 +359,9 @@ launch(lua_State *L)
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
 	c = lua_newuserdatauv(L, sizeof(*c), KEEPS);
-	*c = (struct child){ .core = core, .self = LUA_NOREF };
+	*c = (struct child){ .core = core,
+			     .self = LUA_NOREF,
+			     .learned = ward_bind_plan_learned(L, 1) };
 	luaL_setmetatable(L, PROC);
 	log = keep(L);
 	luaL_argcheck(L, log || !(wants(plan, WARD_SLOT_LOG) || wants(plan, WARD_SLOT_TTY)), 2,

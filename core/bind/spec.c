@@ -278,11 +278,29 @@ read_clone(lua_State *L, int spec)
 	return (enum ward_clone_mode)luaL_checkoption(L, -1, "shared", modes);
 }
 
+/* A plan as a Lua value. Its user value is the seccomp filter, which the plan only borrows. */
+struct box {
+	struct ward_plan *plan;
+	struct ward_learned *learned; /* NULL unless it learns */
+	bool has_landlock;
+	struct ward_landlock_report landlock;
+};
+
+static struct box *
+push_box(lua_State *L)
+{
+	struct box *box = lua_newuserdatauv(L, sizeof(*box), 1);
+
+	memset(box, 0, sizeof(*box));
+	luaL_setmetatable(L, PLAN);
+	return box;
+}
+
 /* Runs protected, so that a wrong spec is `nil, err` and not a raise into the supervisor. */
 static int
 make_plan(lua_State *L)
 {
-	struct ward_plan **slot;
+	struct box *box;
 	struct ward_spec_sandbox sandbox;
 	struct ward_draft d = { 0 };
 	struct ward_fd_rule *spare;
@@ -291,9 +309,7 @@ make_plan(lua_State *L)
 
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luaL_checkstack(L, 64, "a spec");
-	slot = lua_newuserdatauv(L, sizeof(struct ward_plan *), 0);
-	*slot = NULL;
-	luaL_setmetatable(L, PLAN);
+	box = push_box(L);
 	argv = (const char **)(uintptr_t)read_argv(L, 1);
 	d.file = argv[0];
 	argv[0] = ward_spec_string(L, 1, "arg0");
@@ -314,8 +330,19 @@ make_plan(lua_State *L)
 	ward_spec_sandbox_read(L, 1, &sandbox, &d.sandbox);
 	/* The list of descriptors has room for what steps need (EXTRA_FDS), and is ours to fill. */
 	spare = (struct ward_fd_rule *)(uintptr_t)(d.fds + d.nfds);
-	if (ward_spec_sandbox_plan(&sandbox, &d, spare, slot, &err) < 0)
+	if (sandbox.learn) {
+		box->learned = ward_learned_new(sandbox.learn);
+		if (!box->learned)
+			return luaL_error(L, "not enough memory");
+	}
+	if (ward_spec_sandbox_plan(&sandbox, &d, spare, &box->plan, &err) < 0)
 		return luaL_error(L, "%s", err.detail);
+	box->has_landlock = sandbox.has_landlock;
+	box->landlock = sandbox.report;
+	if (sandbox.program) {
+		lua_pushvalue(L, sandbox.program);
+		(void)lua_setiuservalue(L, 2, 1);
+	}
 	lua_settop(L, 2);
 	return 1;
 }
@@ -334,10 +361,16 @@ plan_new(lua_State *L)
 const struct ward_plan *
 ward_bind_plan(lua_State *L, int index)
 {
-	const struct ward_plan *plan = *(struct ward_plan **)luaL_checkudata(L, index, PLAN);
+	const struct ward_plan *plan = ((struct box *)luaL_checkudata(L, index, PLAN))->plan;
 
 	luaL_argcheck(L, plan, index, "the plan is closed");
 	return plan;
+}
+
+struct ward_learned *
+ward_bind_plan_learned(lua_State *L, int index)
+{
+	return ((struct box *)luaL_checkudata(L, index, PLAN))->learned;
 }
 
 /* Adds { stage =, text = } to the list on top. */
@@ -379,10 +412,11 @@ plan_explain(lua_State *L)
 static int
 plan_close(lua_State *L)
 {
-	struct ward_plan **slot = luaL_checkudata(L, 1, PLAN);
+	struct box *box = luaL_checkudata(L, 1, PLAN);
 
-	ward_plan_free(*slot);
-	*slot = NULL;
+	ward_plan_free(box->plan);
+	ward_learned_free(box->learned);
+	memset(box, 0, sizeof(*box));
 	return 0;
 }
 

@@ -27,17 +27,26 @@ int ward_spec_syscalls(lua_State *L);
 
 /* A sandbox between Lua and the kernel. */
 struct ward_spec_sandbox {
-	bool has_landlock, has_seccomp;
+	bool has_landlock;
 	struct ward_landlock_request landlock;
 	struct ward_landlock_report report; /* filled by ward_spec_sandbox_plan */
-	struct ward_seccomp_request seccomp;
+	int program; /* stack index of the seccomp filter, which must live as long as the plan; 0: none */
+	const char *learn; /* where to write what is called; NULL: nowhere */
 };
 
 /* Reads spec.sandbox: numbers into the draft, the rest as requests. */
 void ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 			    struct ward_draft_sandbox *draft);
 
-/* Makes ruleset, filter and plan; raises nothing, so that nothing leaks. @spare: the next free element of
+/* Reads spec.sandbox.seccomp, and leaves the filter on the stack. */
+void ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
+			    struct ward_draft_sandbox *draft);
+
+/* Pushes the list of the names in a profile that this libseccomp does not know; @program: the filter's index, or that of
+ * anything else. */
+void ward_spec_seccomp_push_unknown(lua_State *L, int program);
+
+/* Makes ruleset and plan; raises nothing, so that nothing leaks. @spare: the next free element of
  * d->fds, for the ruleset. Returns 0 with *out owned, or -errno with a sentence in *err. */
 int ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 			   struct ward_fd_rule *spare, struct ward_plan **out,

@@ -184,71 +184,6 @@ read_landlock(lua_State *L, int sandbox, struct ward_spec_sandbox *out)
 	}
 }
 
-/* ---- seccomp ---- */
-
-static uint32_t
-read_action(lua_State *L, int table, const char *key)
-{
-	const char *name = ward_spec_string(L, table, key);
-	uint32_t action;
-
-	if (ward_seccomp_action(name, &action) < 0)
-		return (uint32_t)luaL_error(L, "spec.sandbox.seccomp: unknown action \"%s\"", name);
-	return action;
-}
-
-/* The list of names of rule @i of @rules, left on the stack. Returns its length. */
-static lua_Integer
-push_names(lua_State *L, int rules, lua_Integer i)
-{
-	(void)lua_rawgeti(L, rules, i);
-	luaL_checktype(L, -1, LUA_TTABLE);
-	if (lua_getfield(L, -1, "names") != LUA_TTABLE)
-		luaL_error(L, "spec.sandbox.seccomp: names must be a list");
-	return luaL_len(L, -1);
-}
-
-static void
-read_seccomp(lua_State *L, int sandbox, struct ward_spec_sandbox *out)
-{
-	struct ward_seccomp_rule *rules;
-	lua_Integer count, total = 0;
-	size_t at = 0;
-	int seccomp, list;
-
-	if (lua_getfield(L, sandbox, "seccomp") == LUA_TNIL)
-		return;
-	luaL_checktype(L, -1, LUA_TTABLE);
-	seccomp = lua_gettop(L);
-	out->seccomp.default_action = read_action(L, seccomp, "default");
-	if (lua_getfield(L, seccomp, "rules") != LUA_TTABLE)
-		luaL_error(L, "spec.sandbox.seccomp.rules must be a list");
-	list = lua_gettop(L);
-	count = luaL_len(L, list);
-	for (lua_Integer i = 1; i <= count; i++) {
-		total += push_names(L, list, i);
-		lua_settop(L, list);
-	}
-	rules = ward_spec_scratch(L, (size_t)total, sizeof(*rules));
-	for (lua_Integer i = 1; i <= count; i++) {
-		lua_Integer n = push_names(L, list, i);
-		int names = lua_gettop(L);
-		uint32_t action = read_action(L, names - 1, "action");
-
-		for (lua_Integer k = 1; k <= n && at < (size_t)total; k++) {
-			(void)lua_rawgeti(L, names, k);
-			/* The list keeps the string. */
-			rules[at++] = (struct ward_seccomp_rule){ .name = luaL_checkstring(L, -1),
-								  .action = action };
-			lua_pop(L, 1);
-		}
-		lua_settop(L, names - 2);
-	}
-	out->has_seccomp = true;
-	out->seccomp.rules = rules;
-	out->seccomp.nrules = at;
-}
-
 void
 ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 		       struct ward_draft_sandbox *draft)
@@ -274,7 +209,7 @@ ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 	read_caps(L, sandbox, draft);
 	ward_spec_namespaces(L, sandbox, draft);
 	read_landlock(L, sandbox, out);
-	read_seccomp(L, sandbox, out);
+	ward_spec_seccomp_read(L, sandbox, out, draft);
 }
 
 /* ---- kernel objects ---- */
@@ -283,9 +218,8 @@ int
 ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 		       struct ward_fd_rule *spare, struct ward_plan **out, struct ward_err *err)
 {
-	struct ward_seccomp_filter filter = { 0 };
 	WARD_AUTO_FD int ruleset = -1;
-	int r = 0;
+	int r;
 
 	if (sb->has_landlock) {
 		ruleset = ward_landlock_build(&sb->landlock, ward_landlock_abi(), &sb->report, err);
@@ -298,17 +232,8 @@ ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 		d->sandbox.ruleset = ruleset;
 		d->sandbox.has_ruleset = true;
 	}
-	if (sb->has_seccomp) {
-		r = ward_seccomp_compile(&sb->seccomp, &filter, err);
-		if (r == 0)
-			r = ward_seccomp_check(filter.insns, filter.n, err);
-		d->sandbox.filter = (const struct ward_bpf *)(const void *)filter.insns;
-		d->sandbox.nfilter = filter.n;
-	}
-	if (r == 0)
-		r = ward_plan_new(d, out, err);
+	r = ward_plan_new(d, out, err);
 	if (r == 0)
 		(void)ward_fd_steal(&ruleset); /* the plan's now */
-	ward_seccomp_free(&filter);
 	return r;
 }

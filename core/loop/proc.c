@@ -15,6 +15,7 @@
 #include "linux/procfs.h"
 #include "linux/tree.h"
 #include "linux/uapi.h"
+#include "loop/learn.h"
 #include "loop/orphans.h"
 #include "spawn/stage.h"
 
@@ -32,6 +33,8 @@ struct ward_procs {
 	struct ward_timer *timeout; /* of the launches */
 	uint64_t timeout_at;	    /* when it fires; UINT64_MAX: not armed */
 	struct ward_timer *tell;
+	struct ward_learn
+		*left; /* listeners whose child has ended, but not all that it left behind */
 };
 
 struct ward_proc {
@@ -50,6 +53,7 @@ struct ward_proc {
 	uint64_t started_ns; /* cloned */
 	uint64_t ran_ns;     /* told that the program runs */
 	const struct ward_plan *plan;
+	struct ward_learn *learn;    /* of a plan that learns, while it runs */
 	struct ward_tree_hold *held; /* descendants when it was asked to stop; NULL: not asked */
 	struct ward_watch exit_watch, report_watch;
 };
@@ -69,6 +73,7 @@ proc_free(struct ward_proc *p)
 {
 	end_launch(p);
 	ward_tree_hold_end(&p->held, false);
+	ward_learn_free(p->learn);
 	ward_watch_del(p->table->loop, &p->exit_watch);
 	ward_fd_close(&p->pidfd);
 	ward_fd_close(&p->status);
@@ -169,6 +174,7 @@ proc_ended(struct ward_proc *p)
 		report_started(p);
 	ward_orphans_note_session(t->orphans, p->pid);
 	ward_tree_hold_end(&p->held, true);
+	ward_learn_leave(p->learn, &t->left);
 	p->fns->ended(p->arg, p, &how);
 	proc_free(p);
 	return true;
@@ -197,6 +203,21 @@ set_oom_score_adj(struct ward_proc *p)
 	return false;
 }
 
+/* A child that is learned waits in execve until somebody listens. Without a listener it could only hang. */
+static void
+start_listening(struct ward_proc *p)
+{
+	int fd = ward_launch_take_listener(p->launch), r = fd;
+
+	if (fd >= 0) {
+		r = ward_learn_new(p->table->loop, fd, p->fns->called, p->arg, &p->learn);
+		if (r < 0)
+			ward_fd_close(&fd);
+	}
+	if (r < 0 && r != -EAGAIN)
+		(void)ward_pidfd_signal(p->pidfd, SIGKILL);
+}
+
 /* End-of-file: the program runs, or the child is gone or going, which its pidfd tells in a moment. One
  * that a signal ends right here is taken for running until then: a look into /proc would cost each start. */
 static void
@@ -206,7 +227,10 @@ on_report(struct ward_watch *w, uint32_t events)
 	struct ward_err unused;
 	int by_signal;
 
-	(void)events;
+	if (p->plan->learn && !p->learn && (events & EPOLLIN) && !(events & EPOLLHUP)) {
+		start_listening(p);
+		return;
+	}
 	/* What was ended for its time closes the pipe as it dies, in whatever stage. */
 	if (p->timed_out || ward_launch_stage(p->launch) != WARD_STAGE_EXEC ||
 	    ward_launch_failed(p->launch, &unused) || ward_pidfd_ended(p->pidfd, &by_signal) != 0)
@@ -339,6 +363,7 @@ ward_procs_free(struct ward_procs *t)
 {
 	if (!t)
 		return;
+	ward_learn_free_all(&t->left);
 	ward_orphans_free(t->orphans);
 	ward_timer_free(t->timeout);
 	ward_timer_free(t->tell);

@@ -29,6 +29,9 @@ struct ward_ended {
 struct ward_proc_fns {
 	void (*started)(void *arg, struct ward_proc *p);
 	void (*ended)(void *arg, struct ward_proc *p, const struct ward_ended *how);
+	/* For a plan that learns: the child or a descendant has called @nr of @arch (AUDIT_ARCH_*). The first is the
+	 * execve, before `started`; none comes after `ended`. */
+	void (*called)(void *arg, uint32_t arch, int nr);
 };
 
 /* Makes the table, takes SIGCHLD and becomes a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). Children that

@@ -12,6 +12,7 @@
 #include <asm/errno.h>
 #include <asm/ioctls.h>
 #include <asm/signal.h>
+#include <asm/socket.h>
 #include <linux/capability.h>
 #include <linux/fcntl.h>
 #include <linux/ioprio.h>
@@ -28,6 +29,8 @@
 #include "spawn/child_ns.h"
 #include "spawn/child_outcome.h"
 #include "spawn/stage.h"
+
+#define MSG_NOSIGNAL 0x4000 /* of libc's sys/socket.h */
 
 static struct outcome
 reset_signals(uint64_t set)
@@ -212,6 +215,34 @@ is_absent(long r)
 	       r == -ENODEV || r == -ETIMEDOUT;
 }
 
+/* Loads the filter; a listener that it makes goes to the parent, which must have it before execve: the filter holds
+ * up every call but this one until somebody answers. */
+static struct outcome
+load_filter(const struct ward_child *c, const struct ward_step *s)
+{
+	struct ward_fdmsg rights = { WARD_FDMSG_SIZE, SOL_SOCKET, 1 /* SCM_RIGHTS */, -1, 0 };
+	struct ward_iovec byte = { &rights, 1 };
+	struct ward_msghdr msg = {
+		.parts = &byte, .nparts = 1, .control = &rights, .control_size = sizeof(rights)
+	};
+	unsigned int flags = (unsigned int)s->a;
+	long r;
+
+	if (!s->b)
+		return result(ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, s->p), 0);
+	flags |= WARD_SECCOMP_FLAG_NEW_LISTENER;
+	r = ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, flags | WARD_SECCOMP_FLAG_WAIT_KILLABLE,
+			     s->p);
+	if (r == -EINVAL) /* before 5.19 */
+		r = ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, s->p);
+	if (r < 0)
+		return result(r, 0);
+	rights.fd = (int32_t)r;
+	r = ward_sys_sendmsg((long)((uint64_t)WARD_LEARN_MARK << 32 | (uint32_t)c->report), &msg,
+			     MSG_NOSIGNAL);
+	return result(r, 0);
+}
+
 /* Tries each candidate of the PATH search as execvp(3) does, but without its shell fallback.
  * Returns only on failure; a candidate that may not be executed outweighs those that do not exist.
  */
@@ -319,7 +350,7 @@ take(struct ward_child *c, const struct ward_step *s)
 	case WARD_STAGE_MASK:
 		return result(ward_sys_rt_sigprocmask(SIG_SETMASK, &none, NULL), 0);
 	case WARD_STAGE_SECCOMP:
-		return result(ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, s->p), 0);
+		return load_filter(c, s);
 	case WARD_STAGE_EXEC:
 		return exec_first(c, s->p);
 	default:

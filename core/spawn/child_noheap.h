@@ -54,7 +54,7 @@
  *	NNP	-
  *	LANDLOCK a: work slot of the ruleset
  *	MASK	-
- *	SECCOMP	p: struct sock_fprog
+ *	SECCOMP	a: flags of seccomp(2), b: make a listener and hand it over, p: struct sock_fprog
  *	EXEC	p: NULL-terminated candidate paths
  */
 struct ward_step {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -290,6 +291,16 @@ prepare_init(struct ward_launcher *l, struct ward_launch *launch, int *writer, s
 	return 0;
 }
 
+/* A pipe; where a listener has to come over, a socket, which can carry it. */
+static int
+make_report(bool learn, int report[2])
+{
+	int r = learn ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report)
+		      : pipe2(report, O_CLOEXEC);
+
+	return r < 0 ? -errno : 0;
+}
+
 int
 ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const int *slots,
 		  struct ward_launch **out, struct ward_err *err)
@@ -302,9 +313,10 @@ ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const i
 
 	if (!launch)
 		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory to launch");
-	if (pipe2(report, O_CLOEXEC) < 0) {
-		r = ward_err_set(err, WARD_STAGE_PREPARE, errno, "cannot make the report pipe: %s",
-				 strerror(errno));
+	r = make_report(plan->learn, report);
+	if (r < 0) {
+		r = ward_err_set(err, WARD_STAGE_PREPARE, (int)-r,
+				 "cannot make the report pipe: %s", strerror((int)-r));
 		goto fail;
 	}
 	launch->report = report[0];
@@ -366,6 +378,33 @@ ward_launch_execed(const struct ward_launch *launch)
 
 	return __atomic_load_n(&rec->here, __ATOMIC_ACQUIRE) == 0 &&
 	       rec->stage == WARD_STAGE_EXEC && rec->err == 0;
+}
+
+int
+ward_launch_take_listener(struct ward_launch *launch)
+{
+	union {
+		char room[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr head;
+	} control;
+	char byte;
+	struct iovec part = { &byte, 1 };
+	struct msghdr msg = { .msg_iov = &part,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(launch->report, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	const struct cmsghdr *head = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	int fd;
+
+	if (n < 0 && errno != ECONNRESET)
+		return -errno;
+	if (n <= 0)
+		return -ENODATA;
+	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(head), sizeof(fd));
+	return fd;
 }
 
 int

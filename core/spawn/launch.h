@@ -41,12 +41,16 @@ int ward_launch_take_pidfd(struct ward_launch *launch);
 int ward_launch_take_status(struct ward_launch *launch);
 
 /* The read end of the report pipe, borrowed: readable (end-of-file) once the child has exec'd or
- * died. No byte is ever written to it. */
+ * died. No byte is ever written to it, but for the message that brings a listener. */
 int ward_launch_report_fd(const struct ward_launch *launch);
 
 /* Has the child left our memory in execve, or by a signal that ended it there? Costs no system call; false may also mean that
  * this is not known. From true on the launch may be freed; end-of-file comes a moment later. */
 bool ward_launch_execed(const struct ward_launch *launch);
+
+/* Takes the listener of a plan that learns off the report pipe, when that is readable. Returns an owned CLOEXEC
+ * descriptor, or -errno: ENODATA (the pipe is at its end), EAGAIN, EPROTO (a message without one). */
+int ward_launch_take_listener(struct ward_launch *launch);
 
 /* The stage that the child is in or ended in. */
 int ward_launch_stage(const struct ward_launch *launch);

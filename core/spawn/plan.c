@@ -292,14 +292,17 @@ add_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 	return ids;
 }
 
-static const struct ward_bpf_prog *
-pack_filter(struct ward_build *b, const struct ward_draft_sandbox *s)
+static void
+add_filter(struct ward_build *b, const struct ward_draft_sandbox *s)
 {
-	struct ward_bpf_prog prog = { .len = s->nfilter };
+	const struct ward_bpf_prog prog = { .len = s->nfilter, .filter = s->filter };
 
-	prog.filter = ward_pack_copy(&b->pack, s->filter, s->nfilter * sizeof(*s->filter),
-				     _Alignof(struct ward_bpf));
-	return ward_pack_copy(&b->pack, &prog, sizeof(prog), _Alignof(struct ward_bpf_prog));
+	ward_build_add(b,
+		       (struct ward_step){ .stage = WARD_STAGE_SECCOMP,
+					   .a = (int32_t)s->filter_flags,
+					   .b = s->learn,
+					   .p = ward_pack_copy(&b->pack, &prog, sizeof(prog),
+							       _Alignof(struct ward_bpf_prog)) });
 }
 
 /* From here on it is the user's process, and the last steps leave no way back. */
@@ -312,9 +315,11 @@ add_confinement(struct ward_build *b, const struct ward_draft *d, const struct w
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_CWD,
 					      .a = ward_build_has_root(s),
 					      .p = ward_pack_str(&b->pack, d->cwd) });
-	/* Also when there is none: the leash ends here. */
+	/* Also when there is none: the leash ends here. One that is learned would get no answer any more. */
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_DEATHSIG,
-					      .a = d->process.deathsig,
+					      .a = s->learn && !d->process.deathsig
+							   ? SIGKILL
+							   : d->process.deathsig,
 					      .b = (s->namespaces & WARD_CLONE_NEWPID) != 0 });
 	if (plan->init >= 0)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_INIT,
@@ -327,8 +332,7 @@ add_confinement(struct ward_build *b, const struct ward_draft *d, const struct w
 		add_number(b, WARD_STAGE_LANDLOCK, plan->ruleset);
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_MASK });
 	if (s->filter)
-		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SECCOMP,
-						      .p = pack_filter(b, s) });
+		add_filter(b, s);
 	b->soft = false;
 }
 
@@ -370,6 +374,7 @@ build(struct ward_build *b, const struct ward_draft *d)
 		.init = -1,
 		.clone_flags = clone_flags(&d->sandbox),
 		.on_failure = d->sandbox.on_failure,
+		.learn = d->sandbox.learn,
 		.tty_rows = d->tty_rows,
 		.tty_cols = d->tty_cols,
 		.set_oom = d->process.set_oom,
@@ -439,6 +444,10 @@ check(const struct ward_draft *d, struct ward_err *err)
 	if (d->tty_rows && (!d->session || work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY) < 0))
 		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
 				    "a controlling terminal needs a session of its own");
+	if (d->sandbox.learn && d->clone == WARD_CLONE_VFORKED)
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "sandbox.seccomp.learn: the supervisor has to answer before "
+				    "exec, until which clone = \"vfork\" stops it");
 	if (d->nfds > FDS_MAX)
 		return ward_err_set(err, WARD_STAGE_PREPARE, E2BIG,
 				    "%zu descriptors are given, at most %d are possible", d->nfds,

@@ -89,8 +89,10 @@ struct ward_draft_sandbox {
 	bool set_securebits, has_ruleset;
 	int securebits; /* of capabilities(7) */
 	int ruleset; /* Landlock; moved to the plan on success; also the rule with target -1 and source FD */
-	const struct ward_bpf *filter; /* seccomp; NULL: none */
+	const struct ward_bpf *filter; /* seccomp; NULL: none; borrowed as long as the plan lives */
 	uint16_t nfilter;
+	uint32_t filter_flags; /* WARD_SECCOMP_FLAG_LOG or 0 */
+	bool learn;	       /* the filter tells of every call: the supervisor has to listen */
 };
 
 /* What a service wants, still loose: every pointer is borrowed until ward_plan_new returns. */
@@ -129,6 +131,7 @@ struct ward_plan {
 	enum ward_clone_mode clone;
 	uint64_t clone_flags; /* WARD_CLONE_NEWPID, with it WARD_CLONE_NEWUSER, or 0 */
 	enum ward_on_failure on_failure;
+	bool learn; /* a launch brings a listener, which must be served until the child ends */
 	uint16_t tty_rows, tty_cols; /* of the terminal in slot WARD_SLOT_TTY */
 	bool set_oom;
 	int oom_score_adj;

@@ -88,6 +88,7 @@ local function launch(driver, name)
         driver.procs[name], driver.started[name] = nil, nil
       end
       exit.at = exit.at or core.time()
+      driver:tell_learned(name, exit)
       driver:post({ kind = "exit", name = name, exit = exit })
       settle()
     end,
@@ -262,6 +263,18 @@ function Driver:tell_degraded(name)
     elseif self.warns[name] then
       self.hooks.note(name, "runs without a part of its sandbox: " .. failed.message)
     end
+  end
+end
+
+--- Says where the list of what a service called is.
+---@param name string
+---@param exit table
+function Driver:tell_learned(name, exit)
+  local learned = exit.learned
+  exit.learned = nil
+  if learned then
+    self.hooks.note(name, learned.count and ("%d system calls written to %s"):format(learned.count, learned.path)
+      or ("cannot write %s: %s"):format(learned.path, learned.message))
   end
 end
 

@@ -464,7 +464,7 @@ chain_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 static void
 test_started_in_started(void)
 {
-	static const struct ward_proc_fns chain_fns = { chain_started, chain_ended };
+	static const struct ward_proc_fns chain_fns = { chain_started, chain_ended, NULL };
 	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "0.05", NULL));
 	struct chain c = { .first.stop_loop = true };
 	struct ward_proc *p;

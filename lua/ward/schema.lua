@@ -206,7 +206,7 @@ local function build(given, host, source, spawned)
   local user, ids
   if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
   local tty <const> = process.tty("tty", given.tty)
-  local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again)
+  local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again, host)
   -- The script's directory is not to be found below another root.
   local home <const> = sandbox.has_root(box) and "/" or "."
   local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end
@@ -263,6 +263,9 @@ end
 ---@param spec any
 ---@param host table user, group: fn(name_or_id) -> { name, uid, gid } | nil; groups: fn(name, gid) -> gids;
 ---  read: fn(path) -> text | nil, message; dir: absolute directory of the script;
+---  machine: fn() -> { arch, kernel = as of uname(2), caps = numbers that ward's bounding set holds };
+---  caps: fn(text of libcap) -> { permitted, inheritable, effective } | nil, message;
+---  syscall: fn(name) -> whether there is such a system call;
 ---  service_name: fn(value) -> string | nil, the name behind a service value (nil where there are none)
 ---@param source string|nil file:line of the declaration
 ---@return table|nil spec

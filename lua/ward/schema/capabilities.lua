@@ -23,6 +23,9 @@ for number = 0, M.LAST do
   words[number + 1] = NAMES[number]
 end
 
+--- name -> number
+M.NUMBERS = numbers
+
 --- The name of a capability as messages write it: "net_raw".
 ---@param number integer
 ---@return string|nil

@@ -26,10 +26,55 @@ local function capability_set(path, given)
     local all = {}
     for number = 0, capabilities.LAST do all[number + 1] = number end
     return all
+  elseif type(given) == "string" and given:find("[=+]") then
+    value.fail(path, 'text such as "cap_net_raw=ep" says several sets: write caps = "cap_net_raw=ep"')
   elseif type(given) == "string" then
-    value.fail(path, 'text such as "cap_net_raw=ep": not yet supported')
+    local names = {}
+    for name in given:gmatch("[^,%s]+") do names[#names + 1] = name end
+    given = names
   end
   return value.set(path, given, 'a list of capabilities such as { "net_raw" }, or "all"', nil, capabilities.check)
+end
+
+local function both(a, b)
+  local held, list = {}, {}
+  for _, number in ipairs(b) do held[number] = true end
+  for _, number in ipairs(a) do
+    if held[number] then list[#list + 1] = number end
+  end
+  return list
+end
+
+local function either(a, b)
+  local list, seen = {}, {}
+  for _, set in ipairs { a, b } do
+    for _, number in ipairs(set) do
+      if not seen[number] then list[#list + 1], seen[number] = number, true end
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+-- Names that libcap would only call an invalid argument.
+local function check_words(path, text)
+  for word in text:gmatch("[%w_]+") do
+    if word:lower():find("^cap_") then capabilities.check(path, word) end
+  end
+end
+
+-- libcap's text says the three sets of capset(2). The other two follow from them, so that the program that is exec'd
+-- has what the text says, and no more: root would get back all that the bounding set holds, and others keep only what
+-- is ambient.
+local function capability_text(path, text, host)
+  value.string(path, text, { max = 4096 })
+  check_words(path, text)
+  if not host.caps then value.fail(path, "text is read where a script is loaded only") end
+  local sets <const>, message <const> = host.caps(text)
+  if not sets then value.fail(path, ("%s: %s"):format(value.quote(text), message)) end
+  sets.bounding = either(sets.permitted, sets.inheritable)
+  sets.ambient = both(both(sets.permitted, sets.inheritable), sets.effective)
+  return sets
 end
 
 local function check_within(path, sets)
@@ -46,8 +91,9 @@ local function check_within(path, sets)
 end
 
 -- A list is for all five sets; a set that a table does not name is left alone.
-local function caps(path, given)
+local function caps(path, given, host)
   if given == nil then return nil end
+  if type(given) == "string" and given:find("[=+-]") then return capability_text(path, given, host) end
   local sets = {}
   if type(given) == "table" and getmetatable(given) == nil and next(given) ~= nil and given[1] == nil then
     value.known(path, given, keys.caps, nil, '; write caps = { "net_raw" } or caps = { effective = {...} }')
@@ -133,7 +179,8 @@ table.move(keys.sandbox, 1, #keys.sandbox, 2, canonical_keys)
 ---@param given any
 ---@param absolute fun(path: string, relative: string): string
 ---@param again boolean whether it is the canonical form
-function M.normalise(path, given, absolute, again)
+---@param host table as for ward.schema
+function M.normalise(path, given, absolute, again, host)
   if given == nil then return nil end
   if not again then given = profile.apply(path, given) end
   value.known(path, value.table(path, given, 'a table such as { caps = {}, namespaces = { "net" } }, or a profile '
@@ -144,10 +191,11 @@ function M.normalise(path, given, absolute, again)
   local result <const> = surroundings(path, given, absolute)
   result.on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES)
   result.no_new_privs = value.boolean(at "no_new_privs", no_new_privs)
-  result.caps = caps(at "caps", given.caps)
+  result.caps = caps(at "caps", given.caps, host)
   result.securebits = securebits(at "securebits", given.securebits, again)
   result.landlock = landlock.normalise(at "landlock", given.landlock, absolute, again)
-  result.seccomp = seccomp.normalise(at "seccomp", given.seccomp, again)
+  result.seccomp = seccomp.normalise(at "seccomp", given.seccomp, again,
+    { host = host, absolute = absolute, caps = result.caps })
   return result
 end
 

@@ -349,6 +349,56 @@ attack_call(char **argv)
 	return failed("no such call");
 }
 
+/* A call by its number, with arguments that do nothing where it is allowed. EPERM is the filter's answer; any other
+ * says that the kernel has seen the call. */
+static bool
+attack_syscall(char **argv)
+{
+	static const struct {
+		const char *name;
+		long nr, a, b, c;
+	} calls[] = {
+		{ "keyctl", __NR_keyctl, 0 /* get keyring id */, -3 /* of the session */, 0 },
+		{ "userfaultfd", __NR_userfaultfd, 1 /* only of user space */, 0, 0 },
+		{ "io_uring_setup", __NR_io_uring_setup, 0, 0, 0 },
+		{ "bpf", __NR_bpf, -1, 0, 0 },
+		{ "perf_event_open", __NR_perf_event_open, 0, 0, -1 },
+		{ "tiocsti", __NR_ioctl, -1, 0x5412, 0 },
+		{ "tiocsti-high", __NR_ioctl, -1, 0x100005412, 0 },
+		{ "tioclinux", __NR_ioctl, -1, 0x541C, 0 },
+		{ "tcgets", __NR_ioctl, -1, 0x5401, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (strcmp(argv[0], calls[i].name) == 0)
+			return syscall(calls[i].nr, calls[i].a, calls[i].b, calls[i].c) >= 0 ||
+			       errno != EPERM || failed(argv[0]);
+	}
+	return failed("no such call");
+}
+
+#ifdef __x86_64__
+/* getpid as x32 has it: the bit and the number. Without x32 in the kernel it is ENOSYS, which also passes the
+ * filter. */
+static bool
+attack_x32(char **argv)
+{
+	(void)argv;
+	return syscall(0x40000000 | __NR_getpid) > 0 || errno == ENOSYS || failed("x32");
+}
+
+/* getpid as a program of 32 bits makes it. */
+static bool
+attack_int80(char **argv)
+{
+	long r = 20;
+
+	(void)argv;
+	__asm__ volatile("int $0x80" : "+a"(r) : : "memory", "r8", "r9", "r10", "r11");
+	return r == getpid();
+}
+#endif
+
 int
 main(int argc, char **argv)
 {
@@ -357,18 +407,21 @@ main(int argc, char **argv)
 		int arguments;
 		bool (*attack)(char **argv);
 	} attacks[] = {
-		{ "abstract", 1, attack_abstract },   { "call", 1, attack_call },
-		{ "capable", 0, attack_capable },     { "listen", 1, attack_listen },
-		{ "regain", 1, attack_regain },	      { "chroot", 2, attack_chroot },
-		{ "device", 1, attack_device },	      { "fds", 1, attack_fds },
-		{ "forks", 1, attack_forks },	      { "leak", 2, attack_leak },
-		{ "mknod", 1, attack_mknod },	      { "mount", 1, attack_mount },
-		{ "overwrite", 1, attack_overwrite }, { "plant", 1, attack_plant },
-		{ "ptrace", 1, attack_ptrace },	      { "read", 1, attack_read },
-		{ "root", 0, attack_root },	      { "setuid", 1, attack_setuid },
-		{ "signal", 1, attack_signal },	      { "unmount", 2, attack_unmount },
-		{ "userns", 1, attack_userns },	      { "writable", 1, attack_writable },
-		{ "write", 1, attack_write },
+#ifdef __x86_64__
+		{ "int80", 0, attack_int80 },	    { "x32", 0, attack_x32 },
+#endif
+		{ "syscall", 1, attack_syscall },   { "abstract", 1, attack_abstract },
+		{ "call", 1, attack_call },	    { "capable", 0, attack_capable },
+		{ "listen", 1, attack_listen },	    { "regain", 1, attack_regain },
+		{ "chroot", 2, attack_chroot },	    { "device", 1, attack_device },
+		{ "fds", 1, attack_fds },	    { "forks", 1, attack_forks },
+		{ "leak", 2, attack_leak },	    { "mknod", 1, attack_mknod },
+		{ "mount", 1, attack_mount },	    { "overwrite", 1, attack_overwrite },
+		{ "plant", 1, attack_plant },	    { "ptrace", 1, attack_ptrace },
+		{ "read", 1, attack_read },	    { "root", 0, attack_root },
+		{ "setuid", 1, attack_setuid },	    { "signal", 1, attack_signal },
+		{ "unmount", 2, attack_unmount },   { "userns", 1, attack_userns },
+		{ "writable", 1, attack_writable }, { "write", 1, attack_write },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(attacks) / sizeof(attacks[0]); i++) {

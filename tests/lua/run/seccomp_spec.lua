@@ -1,0 +1,81 @@
+-- Seccomp in a running ward: lists that are learned, profiles that are read from a file, and what check refuses.
+
+local harness <const> = require "helpers.harness"
+local sandboxed <const> = require "helpers.sandboxed"
+
+describe("sandbox.seccomp", function()
+  after_each(harness.cleanup)
+
+  it("learns a list under which the program runs", function()
+    for _, mode in ipairs { "shared", "copy" } do
+      local list <const> = harness.directory() .. "/list.lua"
+      local function run(seccomp)
+        return (sandboxed.run { clone = mode, cwd = "/", cmd = { "cat", "/etc/hostname" },
+          sandbox = { seccomp = seccomp } }).last_exit
+      end
+      assert.equal(0, run({ learn = list }).code)
+      local names <const> = dofile(list)
+      local has <const> = {}
+      for _, name in ipairs(names) do has[name] = true end
+      for _, name in ipairs { "execve", "read", "write", "exit_group" } do assert.is_true(has[name], name) end
+      assert.is_nil(has.ptrace)
+      assert.equal(0, run({ allow = names }).code, mode)
+      -- Without one of them it does not.
+      local fewer <const> = {}
+      for _, name in ipairs(names) do
+        if name ~= "write" then fewer[#fewer + 1] = name end
+      end
+      assert.not_equal(0, run({ allow = fewer }).code)
+    end
+  end)
+
+  it("is not learned where the supervisor would wait for the child", function()
+    local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
+      cmd = { "true" }, clone = "vfork", sandbox = { seccomp = { learn = "list.lua" } },
+    })
+    local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+    assert.equal(1, code)
+    assert.is_truthy(err:find("sandbox.seccomp.learn", 1, true), err)
+  end)
+
+  local function profile(text)
+    return harness.write(harness.directory() .. "/profile.json", text)
+  end
+
+  it("reads a profile", function()
+    local file <const> = profile [[{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+      { "names": ["keyctl"], "action": "SCMP_ACT_ERRNO" } ] }]]
+    assert.is_true((sandboxed.attack({ "call", "keyctl" })))
+    assert.is_false((sandboxed.attack({ "call", "keyctl" }, { seccomp = { oci = file } })))
+  end)
+
+  it("refuses a profile that is wrong, with its line, and one that is not there", function()
+    local file <const> = profile '{ "defaultAction": "SCMP_ACT_ALLOW",\n  "syscalls": [ { "names": 3 } ] }'
+    for path, message in pairs { [file] = file .. ":2: ", ["/nowhere.json"] = "/nowhere.json" } do
+      local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
+        cmd = { "true" }, sandbox = { seccomp = { oci = path } },
+      })
+      local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+      assert.equal(1, code)
+      assert.is_truthy(err:find("sandbox.seccomp.oci", 1, true), err)
+      assert.is_truthy(err:find(message, 1, true), err)
+    end
+  end)
+
+  it("refuses a call that nobody knows", function()
+    local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
+      cmd = { "true" }, sandbox = { seccomp = { deny = { "ptrase" } } },
+    })
+    local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+    assert.equal(1, code)
+    assert.is_truthy(err:find('unknown system call "ptrase" (did you mean "ptrace"?)', 1, true), err)
+  end)
+
+  it("keeps what the text of libcap says", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local seen <const> = sandboxed.probe { caps = "cap_net_raw=eip" }
+    for _, set in ipairs { "permitted", "inheritable", "effective", "bounding", "ambient" } do
+      assert.equal(1 << 13, tonumber(seen.caps[set], 16), set)
+    end
+  end)
+end)

@@ -42,10 +42,6 @@ void ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *ou
 void ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
 			    struct ward_draft_sandbox *draft);
 
-/* Pushes the list of the names in a profile that this libseccomp does not know; @program: the filter's index, or that of
- * anything else. */
-void ward_spec_seccomp_push_unknown(lua_State *L, int program);
-
 /* Makes ruleset and plan; raises nothing, so that nothing leaks. @spare: the next free element of
  * d->fds, for the ruleset. Returns 0 with *out owned, or -errno with a sentence in *err. */
 int ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,

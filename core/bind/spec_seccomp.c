@@ -372,12 +372,3 @@ ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
 	draft->nfilter = filter->n;
 	draft->learn = a.learn;
 }
-
-void
-ward_spec_seccomp_push_unknown(lua_State *L, int program)
-{
-	if (luaL_testudata(L, program, PROGRAM))
-		(void)lua_getiuservalue(L, program, UNKNOWN);
-	else
-		lua_newtable(L);
-}

@@ -79,6 +79,8 @@ local function launch(driver, name)
     log = driver.logs[name], cgroup = group,
     started = function(pid, degraded)
       driver.started[name], driver.degraded[name] = core.now(), together(lacking, degraded)
+      local lacks <const> = driver.plans[name].lacks and driver.plans[name]:lacks() or {}
+      if #lacks > 0 then driver.degraded[name] = together(lacks, driver.degraded[name]) end
       driver:tell_degraded(name)
       driver:post({ kind = "started", name = name, pid = pid })
       settle()

@@ -45,8 +45,8 @@ describe("sandbox.seccomp", function()
   it("reads a profile", function()
     local file <const> = profile [[{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
       { "names": ["keyctl"], "action": "SCMP_ACT_ERRNO" } ] }]]
-    assert.is_true((sandboxed.attack({ "call", "keyctl" })))
-    assert.is_false((sandboxed.attack({ "call", "keyctl" }, { seccomp = { oci = file } })))
+    assert.is_true((sandboxed.attack({ "syscall", "keyctl" })))
+    assert.is_false((sandboxed.attack({ "syscall", "keyctl" }, { seccomp = { oci = file } })))
   end)
 
   it("refuses a profile that is wrong, with its line, and one that is not there", function()
@@ -77,5 +77,19 @@ describe("sandbox.seccomp", function()
     for _, set in ipairs { "permitted", "inheritable", "effective", "bounding", "ambient" } do
       assert.equal(1 << 13, tonumber(seen.caps[set], 16), set)
     end
+  end)
+end)
+
+describe("sandbox.landlock", function()
+  after_each(harness.cleanup)
+
+  it("shows in the status what is not restricted", function()
+    local view <const> = sandboxed.run { cwd = "/", cmd = { "true" }, sandbox = {
+      landlock = { fs = { ["/"] = "rx", ["/nowhere"] = { rights = "r", optional = true } } } } }
+    local held
+    for _, lack in ipairs(view.degraded or {}) do
+      held = held or lack.message == "optional paths of landlock.fs that are not there: 1" and lack.stage == "landlock"
+    end
+    assert.is_true(held)
   end)
 end)

@@ -127,7 +127,7 @@ function M.step(st, event, now)
   if not handle then
     error(('engine: unknown event "%s"'):format(event.kind), 2)
   end
-  st.now, st.effects, st.queue = now, {}, {}
+  st.now, st.effects, st.queue, st.sweeping = now, {}, {}, nil
   handle(st, event)
   local at = 1
   while st.queue[at] do

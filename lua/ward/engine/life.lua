@@ -3,6 +3,7 @@
 
 local backoff <const> = require "ward.engine.backoff"
 local exits <const> = require "ward.engine.exit"
+local graph <const> = require "ward.engine.graph"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
@@ -21,7 +22,7 @@ local HISTORY <const> = 10
 -- Starting ----------------------------------------------------------------------------------------------
 
 local function launch(st, svc, details)
-  svc.rung, svc.cause, svc.leaving, svc.proc, svc.stale = 0, nil, nil, true, nil
+  svc.rung, svc.cause, svc.forgiven, svc.leaving, svc.proc, svc.stale = 0, nil, nil, nil, true, nil
   state.enter(st, svc, "starting", details)
   out.emit(st, { kind = "spawn", name = svc.name })
   if svc.spec.start_timeout then
@@ -44,16 +45,16 @@ end
 function M.place(st, svc, details)
   if st.level > 0 or svc.desired == "down" then
     state.enter(st, svc, "stopped", details)
-  elseif svc.hold or svc.unmet > 0 or svc.pending > 0 then
+  elseif svc.hold or svc.unmet > 0 or svc.pending > 0 or st.root_over then
     wait(st, svc, details)
   else
     launch(st, svc, details)
   end
 end
 
---- What a start by hand does to the past.
+--- What a start by hand does to the past. A fault stays the cause of the exit to come, but decides nothing any more.
 function M.clear(_, svc)
-  svc.restarts, svc.streak, svc.past, svc.cause = 0, 0, {}, nil
+  svc.restarts, svc.streak, svc.past, svc.forgiven = 0, 0, {}, true
 end
 
 --- By hand while it goes down: it starts again as soon as it is down.
@@ -97,8 +98,23 @@ function M.lay(st, svc, sup, exit)
   state.answer_ready(st, svc, because)
 end
 
---- All that it waits for is there.
+-- Is something that it needs, directly or not, on its way down in this very step?
+local function on_sand(svc)
+  for _, need in ipairs(graph.reach(svc, "needs")) do
+    if need.hold then
+      return true
+    end
+  end
+  return false
+end
+
+--- All that it waits for is there. Nothing is started to be stopped in the same step.
 function M.go(st, svc)
+  if svc.doomed then
+    return out.push(st, svc, "needs") -- behind its stop, which is queued already
+  elseif st.sweeping and (svc.expected or tree.over_for(svc) or on_sand(svc)) then
+    return -- it is started later in this step, with its group, or not at all
+  end
   M.place(st, svc)
 end
 
@@ -215,7 +231,7 @@ end
 local function ask(st, svc, exit)
   svc.asked = (svc.asked or 0) + 1
   svc.asking = svc.asked
-  state.enter(st, svc, "backoff", { exit = exit, asking = true })
+  state.enter(st, svc, "backoff", { exit = exit, told = svc.state == "backoff" or nil, asking = true })
   out.emit(st, { kind = "ask", name = svc.name, id = svc.asked, exit = exit,
     history = { restarts = svc.restarts, streak = svc.streak, exits = table.move(svc.exits, 1, #svc.exits, 1, {}) } })
   out.arm(st, svc, st.now + ASK_WITHIN)
@@ -260,7 +276,7 @@ function M.finish(st, svc, exit)
       return M.lay(st, svc, down, exit)
     elseif svc.leaving then -- whom a group took along and nothing restarts: that was its end
       return state.enter(st, svc, exit.ok and "done" or "failed", { exit = exit })
-    elseif svc.cause and not svc.hold then
+    elseif svc.cause and not svc.forgiven and not svc.hold then
       return settle(st, svc, exit)
     end
   end

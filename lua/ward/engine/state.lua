@@ -164,6 +164,7 @@ function M.cascade(st, origins, why, by_stop, halted)
   end
   table.sort(list, graph.later_first)
   for _, svc in ipairs(list) do
+    svc.doomed = true
     out.push(st, svc, "halt", because[svc] or why)
   end
 end

@@ -12,7 +12,13 @@ local STUCK_AFTER <const> = 10
 
 -- Rung 0 is the ground: nothing is sent yet, because others have to be gone first.
 local function step_on(st, svc, rung)
+  while not svc.proc and svc.ladder[rung].signal and rung < #svc.ladder do
+    rung = rung + 1 -- nobody is left to signal, only the command that stops it: KILL ends that
+  end
   local name <const>, step <const> = svc.name, svc.ladder[rung]
+  if not svc.proc and not svc.helper and not step.cmd then
+    return life.finish(st, svc) -- a oneshot that is done and whose command is skipped: nobody to kill
+  end
   local lethal <const> = step.signal == "KILL"
   local wait_for <const> = lethal and STUCK_AFTER or step.wait
   svc.rung = rung
@@ -91,6 +97,7 @@ function M.lapse(st, svc)
   if svc.deadline and st.now < svc.deadline then
     out.arm(st, svc, svc.deadline)
   elseif svc.deadline then
+    svc.deadline = nil -- it has fired: nothing is left to disarm
     M.fault(st, svc, { cause = "timeout" })
   end
 end

@@ -68,6 +68,9 @@ function M.dispatch(st, node, input, arg)
     return tree.dispatch(st, node, input, arg)
   end
   local cell = CELLS[node.state][input]
+  if input == "halt" then
+    node.doomed = nil
+  end
   if cell == "!" then
     error(('engine: "%s" cannot happen to service "%s" in state "%s"'):format(input, node.name, node.state), 0)
   elseif cell ~= "-" then

@@ -131,7 +131,7 @@ local function close(st, sup, outcome, culprit, reason)
   end
   out.emit(st, { kind = "event", type = outcome == "failed" and "give_up" or "auto_shutdown", name = sup.name,
     reason = reason, child = culprit.name })
-  sup.outcome = outcome
+  sup.outcome, st.sweeping = outcome, true
   if not sup.parent and not (outcome == "failed" and sup.spec.stay) then
     st.root_over = outcome
     return
@@ -240,13 +240,13 @@ end
 -- A group takes a child along; its services are added to `list`, later ones first.
 local function take(st, group, child, list)
   reset(st, child)
-  child.taken = group
+  child.taken, st.sweeping = group, true
   for _, svc in ipairs(backwards(st, child.first, child.last)) do
     hold.set(st, svc, group)
     list[#list + 1] = svc
   end
   if child.kind == "service" and child.spec.restart.on == "never" then
-    child.leaving = order.live(child) and (child.state ~= "stopping" or child.cause ~= nil)
+    child.leaving = order.live(child) and (child.state ~= "stopping" or child.cause ~= nil and not child.forgiven)
   end
 end
 

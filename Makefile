@@ -154,6 +154,10 @@ test: ## set up, build, run all tests (or those in TESTS="PATH...")
 .PHONY: c-tests
 c-tests: $(C_TESTS)
 
+.PHONY: sim
+sim: ## play N=100000 random histories of the engine, or SEED=n alone, made small when it fails
+	@lua5.4 tests/sim/run.lua $(if $(SEED),seed $(SEED),$(or $(N),100000))
+
 .PHONY: bench
 bench: deps ## build and run the benchmarks
 	@$(MAKE) --no-print-directory all helpers c-benches
@@ -162,6 +166,7 @@ bench: deps ## build and run the benchmarks
 	@$(BUILD)/tests/bench/sandbox_bench
 	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/restart_bench
 	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/hook_bench
+	@lua5.4 tests/bench/engine_bench.lua
 
 .PHONY: c-benches
 c-benches: $(BENCHES)

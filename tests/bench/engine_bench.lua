@@ -1,0 +1,87 @@
+-- Usage: lua5.4 tests/bench/engine_bench.lua
+--
+-- What a step of the engine costs (the best of some rounds) with 10 to 10,000 services: one that causes nothing (a
+-- program says again that it is ready), which has a limit, and one with its work (a third of a crash with its restart:
+-- exit, timer, started). And what one service costs in memory.
+package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
+
+local engine <const> = require "ward.engine"
+
+local STEP_LIMIT <const>, MEMORY_LIMIT <const> = 5, 4096 -- microseconds, bytes
+local ROUNDS <const>, RESTARTS <const> = 7, 10000
+local SIZES <const> = { 10, 100, 1000, 10000 }
+
+-- What the schema makes of a small declaration; each service has tables of its own.
+local function specs_of(count)
+  local specs = {}
+  for at = 1, count do
+    specs[at] = {
+      name = "s" .. at, cmd = { "/bin/true" }, type = "simple", needs = {},
+      restart = { on = "always", backoff = { from = 1, factor = 2, max = 60, jitter = 0.1, reset = 10 } },
+      success = { codes = { 0 }, signals = {} },
+      stop = { { signal = "TERM", wait = 10 }, { signal = "KILL" } },
+    }
+  end
+  return specs
+end
+
+local function boot(specs)
+  local st = engine.new(specs, { seed = 1 })
+  st = engine.step(st, { kind = "boot" }, 0)
+  for at, spec in ipairs(specs) do
+    st = engine.step(st, { kind = "started", name = spec.name, pid = at }, 0)
+  end
+  return st
+end
+
+local function crash_all(st, specs, now)
+  local began <const> = os.clock()
+  for at = 1, RESTARTS do
+    local name <const> = specs[(at - 1) % #specs + 1].name
+    engine.step(st, { kind = "exit", name = name, exit = { kind = "exited", code = 1 } }, now)
+    engine.step(st, { kind = "timer", name = name }, now + 100)
+    engine.step(st, { kind = "started", name = name, pid = at }, now + 100)
+    now = now + 200
+  end
+  return (os.clock() - began) / RESTARTS / 3 * 1e6, now
+end
+
+local function bare(st, specs, now)
+  local event <const> = { kind = "ready" }
+  local began <const> = os.clock()
+  for at = 1, RESTARTS do
+    event.name = specs[(at - 1) % #specs + 1].name
+    engine.step(st, event, now)
+  end
+  return (os.clock() - began) / RESTARTS * 1e6
+end
+
+local function memory(count)
+  local specs <const> = specs_of(count)
+  collectgarbage()
+  collectgarbage()
+  local before <const> = collectgarbage "count"
+  local st <const> = boot(specs)
+  collectgarbage()
+  collectgarbage()
+  return (collectgarbage "count" - before) * 1024 / count, st
+end
+
+local fine = true
+for _, size in ipairs(SIZES) do
+  local specs <const> = specs_of(size)
+  local st <const> = boot(specs)
+  local best, least, now = math.huge, math.huge, 1000
+  for _ = 1, ROUNDS do
+    local took
+    least = math.min(least, bare(st, specs, now))
+    took, now = crash_all(st, specs, now)
+    best = math.min(best, took)
+  end
+  fine = fine and least <= STEP_LIMIT
+  print(("engine: %6d services %6.2f us a step (at most %d), %6.2f us with the work of a restart"):format(size, least,
+    STEP_LIMIT, best))
+end
+local each <const> = memory(SIZES[#SIZES])
+print(("engine: %6d services %6d bytes a service (at most %d)"):format(SIZES[#SIZES], each // 1, MEMORY_LIMIT))
+os.exit(fine and each <= MEMORY_LIMIT)

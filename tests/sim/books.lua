@@ -467,6 +467,9 @@ function NOTE.event(books, effect, book)
     if effect.type == "backoff" and effect.delay then
       doom_group(books, book)
     end
+    if effect.type == "waiting" and effect.from == "backoff" then
+      doom(book, "held") -- taken along by a group that is under way: those that need it go, too
+    end
     if effect.type ~= "backoff" then
       book.asking = nil
     end

@@ -112,8 +112,8 @@ end
 function M.go(st, svc)
   if svc.doomed then
     return out.push(st, svc, "needs") -- behind its stop, which is queued already
-  elseif st.sweeping and (svc.expected or tree.over_for(svc) or on_sand(svc)) then
-    return -- it is started later in this step, with its group, or not at all
+  elseif tree.over_for(svc) or st.sweeping and (svc.expected or on_sand(svc)) then
+    return -- it is laid down, or started later in this step, with its group
   end
   M.place(st, svc)
 end

@@ -408,10 +408,16 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "read", sys_read },	{ "stat", sys_stat },	      { "mkdir", sys_mkdir },
-		{ "chmod", sys_chmod }, { "unlink", sys_unlink },     { "rmdir", sys_rmdir },
+		{ "read", sys_read },
+		{ "stat", sys_stat },
+		{ "mkdir", sys_mkdir },
+		{ "chmod", sys_chmod },
+		{ "unlink", sys_unlink },
+		{ "rmdir", sys_rmdir },
 		{ "write_file", sys_write_file },
-		{ "open", sys_open },	{ "access_x", sys_access_x }, { "lock", sys_lock },
+		{ "open", sys_open },
+		{ "access_x", sys_access_x },
+		{ "lock", sys_lock },
 		{ NULL, NULL },
 	};
 

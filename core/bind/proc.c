@@ -28,7 +28,7 @@ struct child {
 	struct ward_proc *proc;		    /* NULL once it has ended */
 	struct ward_log_terminal *terminal; /* NULL, or its own, in its log while that is open */
 	int self;			    /* keeps the userdata while the child lives */
-	struct ward_learned *learned; /* the plan's, or NULL */
+	struct ward_learned *learned;	    /* the plan's, or NULL */
 };
 
 /* The end of a child, for Lua. */

@@ -23,7 +23,8 @@ work(void *arg)
 {
 	const struct ward_work *w = arg;
 	const uint64_t one = 1;
-	int fd = w->ended.fd; /* whoever abandons this work takes the watch away, not the descriptor */
+	int fd =
+		w->ended.fd; /* whoever abandons this work takes the watch away, not the descriptor */
 
 	w->run(w->arg);
 	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)

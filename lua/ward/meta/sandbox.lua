@@ -21,8 +21,9 @@
 ---@field no_new_privs? boolean
 ---Capabilities. A list keeps exactly these in all five sets; `{}` keeps none; a table names sets, and leaves the
 ---others alone.
----("all", list of capabilities or table of sets; default: unchanged)
----@field caps? "all"|ward.Capability[]|ward.Caps
+---Text of cap_from_text(3), such as `"cap_net_raw=ep"`, works, too.
+---("all", list of capabilities, text of libcap or table of sets; default: unchanged)
+---@field caps? "all"|string|ward.Capability[]|ward.Caps
 ---Exactly these securebits of capabilities(7): `noroot`, `no_setuid_fixup`, `keep_caps` and `no_cap_ambient_raise`,
 ---each also with `_locked`.
 ---(list of names; default: unchanged)
@@ -30,9 +31,9 @@
 ---Files, TCP ports and processes that it may reach, see landlock(7).
 ---(table; default: none)
 ---@field landlock? ward.Landlock
----System calls that it may make, see seccomp(2).
----(table; default: none)
----@field seccomp? ward.Seccomp
+---System calls that it may make, see seccomp(2); a group such as `"@system-service"` allows just these.
+---("@group" or table; default: none)
+---@field seccomp? string|ward.Seccomp
 ---Namespaces of its own, see namespaces(7).
 ---(list of names; default: {})
 ---@field namespaces? ward.Namespace[]
@@ -252,9 +253,25 @@
 ---For calls that are in no list.
 ---(action; default: "EPERM" with allow, "allow" without)
 ---@field default? ward.SeccompAction
----Calls that are made.
+---Calls that are made: names, groups such as `"@basic-io"`, and names with conditions on arguments by number.
+---
+---```lua
+---allow = { "@basic-io", { "ioctl", args = { { 1, "==", 0x5401 } } } }
+---```
 ---(list of system calls; default: none)
----@field allow? string[]
----Calls that give EPERM, or the default where that denies.
+---@field allow? (string|table)[]
+---Calls that give EPERM, or the default where that denies; a name counts before a group.
 ---(list of system calls; default: none)
----@field deny? string[]
+---@field deny? (string|table)[]
+---Whose calls it may make besides the machine's own; those of others kill it.
+---(list of names; default: {})
+---@field architectures? string[]
+---Whether the kernel logs what is denied.
+---(boolean; default: false)
+---@field log? boolean
+---A profile in JSON as of Docker and OCI runtimes, instead of lists.
+---(path; default: none)
+---@field oci? ward.Path
+---Forbids nothing, and writes a list of what the program calls to this file when it ends.
+---(path; default: none)
+---@field learn? ward.Path

@@ -396,12 +396,16 @@ function M.over_for(svc)
   return sup
 end
 
+local function is_there(st, node)
+  return (node.kind == "service" and st.by_name or st.sup_by_name)[node.name or ""] == node
+end
+
 --- The tree is another one: what a node is held for has to be there still.
 ---@param st table
 function M.mend(st)
   for _, sup in ipairs(st.supervisors) do
     local group <const> = sup.group
-    if group and (group.trigger.parent ~= sup or st.services[group.trigger.first] == nil) then
+    if group and (group.trigger.parent ~= sup or not is_there(st, group.trigger)) then
       abandon(st, group)
     end
   end

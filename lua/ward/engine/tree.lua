@@ -16,6 +16,11 @@ local window <const> = require "ward.engine.window"
 
 local M <const> = {}
 
+-- Is a node in the tree still?
+local function is_there(st, node)
+  return (node.kind == "service" and st.by_name or st.sup_by_name)[node.name or ""] == node
+end
+
 -- The services from index `first` to `last`, later ones first.
 local function backwards(st, first, last)
   local list = {}
@@ -396,10 +401,6 @@ function M.over_for(svc)
   return sup
 end
 
-local function is_there(st, node)
-  return (node.kind == "service" and st.by_name or st.sup_by_name)[node.name or ""] == node
-end
-
 --- The tree is another one: what a node is held for has to be there still.
 ---@param st table
 function M.mend(st)
@@ -427,7 +428,7 @@ local INPUTS <const> = {}
 
 -- All that was held is down.
 function INPUTS.ripe(st, sup, by)
-  if by.live > 0 or st.level > 0 then
+  if by.live > 0 or st.level > 0 or not is_there(st, sup) then
     return
   elseif sup.grip == by then
     ended(st, sup)

@@ -20,6 +20,9 @@ struct ward_build {
 
 void ward_build_add(struct ward_build *b, struct ward_step step);
 
+/* A step of one number. */
+void ward_build_number(struct ward_build *b, int stage, int number);
+
 /* Steps that the namespaces and mounts of a draft take at most. */
 size_t ward_build_sandbox_max(const struct ward_draft_sandbox *s);
 
@@ -31,6 +34,9 @@ void ward_build_sandbox(struct ward_build *b, const struct ward_draft *d);
 
 /* The ids that the program gets: the draft's, or the root of a user namespace that is entered late. */
 struct ward_ids ward_build_ids(const struct ward_draft *d);
+
+/* From the bounding set to the comparison with what the kernel says; the sets may fail if @soft. Returns the ids. */
+struct ward_ids ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft);
 
 /* The capability sets that the program gets. */
 struct ward_caps ward_build_caps(const struct ward_draft_sandbox *s);

@@ -164,8 +164,10 @@ need_inherited(lua_State *L, int table, const char *what)
 
 	(void)lua_getfield(L, table, "fd");
 	fd = lua_tointegerx(L, -1, &ok);
-	if (!ok || fd < 0 || fd >= WARD_FDSET_MAX ||
-	    !ward_fdset_has(&ward_bind_core(L)->inherited, (int)fd))
+	if (ok && fd >= WARD_FDSET_MAX)
+		luaL_error(L, "%s: descriptor %I: only those below %d can be handed on", what,
+			   (LUAI_UACINT)fd, WARD_FDSET_MAX);
+	if (!ok || fd < 0 || !ward_fdset_has(&ward_bind_core(L)->inherited, (int)fd))
 		luaL_error(L, "%s: ward was not started with a descriptor %s", what,
 			   luaL_tolstring(L, -1, NULL));
 	lua_pop(L, 1);

@@ -45,17 +45,15 @@ access_word(int flags)
 	}
 }
 
+static const char *const slots[WARD_SLOTS] = {
+	[WARD_SLOT_LOG] = "the log pipe",	   [WARD_SLOT_TTY] = "the terminal",
+	[WARD_SLOT_STDIN] = "a pipe to read from", [WARD_SLOT_STDOUT] = "a pipe to write to",
+	[WARD_SLOT_STDERR] = "a pipe to write to",
+};
+
 static int
 explain_source(const struct ward_plan *plan, const struct ward_fd_rule *f, char *buf, size_t size)
 {
-	static const char *const slots[WARD_SLOTS] = {
-		[WARD_SLOT_LOG] = "the log pipe",
-		[WARD_SLOT_TTY] = "the terminal",
-		[WARD_SLOT_STDIN] = "a pipe to read from",
-		[WARD_SLOT_STDOUT] = "a pipe to write to",
-		[WARD_SLOT_STDERR] = "a pipe to write to",
-	};
-
 	switch (f->source) {
 	case WARD_SOURCE_FD:
 		return snprintf(buf, size, "descriptor %d: the supervisor's %d", f->target,
@@ -338,6 +336,29 @@ ward_plan_explain(const struct ward_plan *plan, uint32_t i, char *buf, size_t si
 	return explain_confinement(s, buf, size);
 }
 
+/* What is in a work slot, with a leading space; @slot is negative for the report pipe. */
+static void
+name_work(const struct ward_plan *plan, int slot, char *buf, size_t size)
+{
+	const struct ward_fd_rule *f = plan->fds;
+
+	if (slot < 0) {
+		(void)snprintf(buf, size, " the report pipe");
+		return;
+	}
+	f += slot;
+	if (slot == plan->ruleset)
+		(void)snprintf(buf, size, " the Landlock ruleset");
+	else if ((uint32_t)slot >= plan->nfds)
+		(void)snprintf(buf, size, " what its namespaces need");
+	else if (f->source == WARD_SOURCE_PATH)
+		(void)snprintf(buf, size, " %s", f->path);
+	else if (f->source == WARD_SOURCE_SLOT)
+		(void)snprintf(buf, size, " %s", slots[f->number]);
+	else
+		(void)snprintf(buf, size, " descriptor %d", f->number);
+}
+
 void
 ward_plan_operand(const struct ward_plan *plan, uint32_t i, int err, int operand, char *buf,
 		  size_t size)
@@ -372,8 +393,7 @@ ward_plan_operand(const struct ward_plan *plan, uint32_t i, int err, int operand
 		(void)snprintf(buf, size, " %s", limit_name(s->a));
 		break;
 	case WARD_STAGE_FD_LIFT:
-		if (operand >= 0 && (uint32_t)operand < plan->nfds)
-			(void)snprintf(buf, size, " %d", plan->fds[operand].number);
+		name_work(plan, operand, buf, size);
 		break;
 	case WARD_STAGE_FD_MOVE:
 	case WARD_STAGE_FD_BLOCK:

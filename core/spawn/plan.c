@@ -311,29 +311,29 @@ build(struct ward_build *b, const struct ward_draft *d)
 	return plan;
 }
 
+/* Descriptors that the child makes above its highest target, where no dup3 can land on them: a source each, the report
+ * pipe, and what an init takes. */
+static rlim_t
+lifted(const struct ward_draft *d)
+{
+	rlim_t n = 1;
+
+	for (size_t i = 0; i < d->nfds; i++)
+		n += d->fds[i].source != WARD_SOURCE_SAME &&
+		     (d->fds[i].source != WARD_SOURCE_FD || d->fds[i].number != d->fds[i].target);
+	return clone_flags(&d->sandbox) && !d->sandbox.pid1 ? n + 2 : n;
+}
+
+/* The limit is the one in force while descriptors are placed: the child's own comes behind them. */
 static int
-check(const struct ward_draft *d, struct ward_err *err)
+check_room(const struct ward_draft *d, struct ward_err *err)
 {
 	struct rlimit nofile;
+	rlim_t most;
 
-	if (!d->argv[0] || !d->file[0])
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL, "the command is empty");
-	if (d->cwd[0] != '/')
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "the working directory \"%s\" is not absolute", d->cwd);
-	if (d->tty_rows && (!d->session || work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY) < 0))
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "a controlling terminal needs a session of its own");
-	if (d->sandbox.learn && d->clone == WARD_CLONE_VFORKED)
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "sandbox.seccomp.learn: the supervisor has to answer before "
-				    "exec, until which clone = \"vfork\" stops it");
-	if (d->nfds > FDS_MAX)
-		return ward_err_set(err, WARD_STAGE_PREPARE, E2BIG,
-				    "%zu descriptors are given, at most %d are possible", d->nfds,
-				    FDS_MAX);
 	if (getrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, errno, "cannot read RLIMIT_NOFILE");
+	most = nofile.rlim_cur > lifted(d) ? nofile.rlim_cur - lifted(d) : 0;
 	for (size_t i = 0; i < d->nfds; i++) {
 		int target = d->fds[i].target;
 
@@ -343,6 +343,29 @@ check(const struct ward_draft *d, struct ward_err *err)
 			return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
 					    "descriptor %d is outside 0..%llu", target,
 					    (unsigned long long)nofile.rlim_cur - 1);
+		if ((rlim_t)target >= most)
+			return ward_err_set(
+				err, WARD_STAGE_PREPARE, EMFILE,
+				"descriptor %d leaves too little room below ward's own limit of "
+				"%llu descriptors: %llu more are needed above it until exec",
+				target, (unsigned long long)nofile.rlim_cur,
+				(unsigned long long)lifted(d));
+	}
+	return 0;
+}
+
+static int
+check_fds(const struct ward_draft *d, struct ward_err *err)
+{
+	if (d->nfds > FDS_MAX)
+		return ward_err_set(err, WARD_STAGE_PREPARE, E2BIG,
+				    "%zu descriptors are given, at most %d are possible", d->nfds,
+				    FDS_MAX);
+	for (size_t i = 0; i < d->nfds; i++) {
+		int target = d->fds[i].target;
+
+		if (target == -1) /* for a step only */
+			continue;
 		if (d->fds[i].source == WARD_SOURCE_SAME &&
 		    (d->fds[i].number < 0 || (size_t)d->fds[i].number >= d->nfds ||
 		     d->fds[d->fds[i].number].source == WARD_SOURCE_SAME))
@@ -356,7 +379,25 @@ check(const struct ward_draft *d, struct ward_err *err)
 						    "descriptor %d is given twice", target);
 		}
 	}
-	return 0;
+	return check_room(d, err);
+}
+
+static int
+check(const struct ward_draft *d, struct ward_err *err)
+{
+	if (!d->argv[0] || !d->file[0])
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL, "the command is empty");
+	if (d->cwd[0] != '/')
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "the working directory \"%s\" is not absolute", d->cwd);
+	if (d->tty_rows && (!d->session || work_slot(d, WARD_SOURCE_SLOT, 0, WARD_SLOT_TTY) < 0))
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "a controlling terminal needs a session of its own");
+	if (d->sandbox.learn && d->clone == WARD_CLONE_VFORKED)
+		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+				    "sandbox.seccomp.learn: the supervisor has to answer before "
+				    "exec, until which clone = \"vfork\" stops it");
+	return check_fds(d, err);
 }
 
 int

@@ -45,7 +45,7 @@
 	X(MOUNT, "mount", "mount on")                                    \
 	/* with privilege it is last, so that it owns no mount */        \
 	X(USER_ENTER, "user_enter", "enter the user namespace")          \
-	X(FD_LIFT, "fd_lift", "take over descriptor")                    \
+	X(FD_LIFT, "fd_lift", "take over")                               \
 	X(FD_MOVE, "fd_move", "place descriptor")                        \
 	X(FD_BLOCK, "fd_block", "clear O_NONBLOCK of descriptor")        \
 	X(FD_CLOSE, "fd_close", "close all other descriptors")           \

@@ -75,7 +75,7 @@ test_refusals(void)
 	};
 	struct ward_draft d = draft();
 	struct rlimit nofile;
-	char sentence[120];
+	char sentence[160];
 
 	d.file = "";
 	refused(&d, "the command is empty");
@@ -96,8 +96,47 @@ test_refusals(void)
 		       (unsigned long long)nofile.rlim_cur - 1);
 	fds[1].target = -2;
 	refused(&d, sentence);
+	/* Until exec two sources and the report pipe are above the highest target. */
+	(void)snprintf(sentence, sizeof(sentence),
+		       "descriptor %llu leaves too little room below ward's own limit of %llu "
+		       "descriptors: 3 more are needed above it until exec",
+		       (unsigned long long)nofile.rlim_cur - 3,
+		       (unsigned long long)nofile.rlim_cur);
+	fds[0].number = 5;
+	fds[1].target = (int)nofile.rlim_cur - 3;
+	refused(&d, sentence);
 	fds[1] = (struct ward_fd_rule){ 2, WARD_SOURCE_SAME, 1, NULL, 0, false };
 	refused(&d, "descriptor 2 is to be the same as one that has no source");
+}
+
+/* A failure names what it was about, whatever work slot that is in. */
+static void
+test_operands(void)
+{
+	struct ward_fd_rule fds[] = {
+		{ 0, WARD_SOURCE_PATH, 0, "/dev/null", O_RDWR, false },
+		{ 1, WARD_SOURCE_SLOT, WARD_SLOT_LOG, NULL, 0, false },
+		{ 4, WARD_SOURCE_FD, 7, NULL, 0, false },
+	};
+	static const char *const want[] = { " the report pipe", " /dev/null", " the log pipe",
+					    " descriptor 7" };
+	struct ward_draft d = draft();
+	struct ward_err err;
+	struct ward_plan *plan;
+	char operand[80];
+
+	d.fds = fds;
+	d.nfds = 3;
+	plan = plan_or_null(&d, &err);
+	for (uint32_t i = 0; i < plan->nsteps; i++) {
+		if (plan->steps[i].stage != WARD_STAGE_FD_LIFT)
+			continue;
+		for (int slot = -1; slot < 3; slot++) {
+			ward_plan_operand(plan, i, EMFILE, slot, operand, sizeof(operand));
+			ok(strcmp(operand, want[slot + 1]) == 0, "take over%s", operand);
+		}
+	}
+	ward_plan_free(plan);
 }
 
 static void
@@ -338,6 +377,7 @@ int
 main(void)
 {
 	test_refusals();
+	test_operands();
 	test_candidates();
 	test_order();
 	test_namespaces();

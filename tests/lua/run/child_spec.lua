@@ -105,6 +105,19 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     assert.equal(dir .. "/out", seen.fds[3].link)
   end)
 
+  it("has descriptors up to the limit, less the room that placing them takes", function()
+    local low <const> = { "sh", "-c", 'ulimit -n 64; exec "$@"', "sh" }
+    local seen = probe("fds = { [58] = 0 }", { under = low })
+    assert.same({ 0, 1, 2, 58 }, numbers(seen.fds))
+    local script = harness.write(harness.directory() .. "/x.lua",
+      'require("ward").service { name = "x", cmd = { "true" }, fds = { [59] = 0 } }\n')
+    local argv = table.move({ harness.ward, "check", script }, 1, 3, #low + 1, { table.unpack(low) })
+    local code, _, err = harness.run(argv)
+    assert.equal(1, code)
+    assert.equal(script .. ':1: service "x": descriptor 59 leaves too little room below ward\'s own limit of 64 '
+      .. "descriptors: 5 more are needed above it until exec\n", err)
+  end)
+
   it("begins with default signals, whatever ward was started with", function()
     local seen = probe("")
     assert.same({ blocked = {}, ignored = {}, caught = {} }, seen.signals)

@@ -198,4 +198,5 @@ ward_bind_sys(lua_State *L)
 	lua_setfield(L, -2, "signals");
 	ward_bind_files(L);
 	ward_bind_users(L);
+	ward_bind_machine(L);
 }

@@ -13,13 +13,17 @@ struct ward_capsets {
 	uint64_t ambient;
 };
 
-/* One that others depend on: the rest of this file goes by names. */
+/* Those that others depend on: the rest of this file goes by names. */
+#define WARD_CAP_SETGID	   6
 #define WARD_CAP_SYS_ADMIN 21
 
-/* Of the securebits: uid 0 gains nothing by exec, and that for good; a uid change leaves the permitted set. */
-#define WARD_SECBIT_NOROOT	  1
-#define WARD_SECBIT_NOROOT_LOCKED 2
-#define WARD_SECBIT_KEEP_CAPS	  16
+/* Of the securebits: uid 0 gains nothing by exec, and that for good; a uid change leaves the sets alone, or the permitted
+ * one; nothing becomes ambient. */
+#define WARD_SECBIT_NOROOT	     1
+#define WARD_SECBIT_NOROOT_LOCKED    2
+#define WARD_SECBIT_NO_SETUID_FIXUP  4
+#define WARD_SECBIT_KEEP_CAPS	     16
+#define WARD_SECBIT_NO_AMBIENT_RAISE 64
 
 /* The last capability of the running kernel (/proc/sys/kernel/cap_last_cap), or -errno: open(2)'s,
  * EIO when it is not understood or does not fit in a set. */

@@ -403,21 +403,29 @@ check(const struct ward_draft *d, struct ward_err *err)
 int
 ward_plan_new(const struct ward_draft *draft, struct ward_plan **out, struct ward_err *err)
 {
+	struct ward_draft d = *draft;
 	struct ward_build measure = { 0 }, fill = { 0 };
+	uint32_t *own_groups = NULL;
 	void *block;
 	int r = check(draft, err);
 
 	if (r == 0)
 		r = ward_build_check(draft, err);
+	if (r == 0)
+		r = ward_build_check_identity(draft, err);
 	if (r < 0)
 		return r;
-	(void)build(&measure, draft);
+	measure.keeps_groups = fill.keeps_groups = ward_build_keeps_groups(&d, &own_groups);
+	(void)build(&measure, &d);
 	block = malloc(measure.pack.size);
-	if (!block)
-		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory");
-	fill.pack = ward_pack_begin(block);
-	*out = build(&fill, draft);
-	return 0;
+	if (block) {
+		fill.pack = ward_pack_begin(block);
+		*out = build(&fill, &d);
+	} else {
+		r = ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory");
+	}
+	free(own_groups);
+	return r;
 }
 
 void

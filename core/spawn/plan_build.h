@@ -14,8 +14,9 @@ struct ward_build {
 	struct ward_pack pack;
 	struct ward_step *steps; /* NULL while measuring */
 	uint32_t nsteps;
-	uint32_t nwork; /* work slots taken so far; those of the fd rules come first */
-	bool soft;	/* what is added now may fail without ending the launch */
+	uint32_t nwork;	   /* work slots taken so far; those of the fd rules come first */
+	bool soft;	   /* what is added now may fail without ending the launch */
+	bool keeps_groups; /* the draft's groups are ours, which it may not set */
 };
 
 void ward_build_add(struct ward_build *b, struct ward_step step);
@@ -37,6 +38,13 @@ struct ward_ids ward_build_ids(const struct ward_draft *d);
 
 /* From the bounding set to the comparison with what the kernel says; the sets may fail if @soft. Returns the ids. */
 struct ward_ids ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft);
+
+/* Without CAP_SETGID nobody may set groups, not even those that he has. Where the draft asks for those, this puts them
+ * into it as the kernel lists them, in *own, owned, which may be set in any case, and returns true. */
+bool ward_build_keeps_groups(struct ward_draft *d, uint32_t **own);
+
+/* Do the capability sets contradict each other, or what stays as ward has it? As ward_build_check. */
+int ward_build_check_identity(const struct ward_draft *d, struct ward_err *err);
 
 /* The capability sets that the program gets. */
 struct ward_caps ward_build_caps(const struct ward_draft_sandbox *s);

@@ -1,8 +1,12 @@
 /* The steps that make the child the one it is to be: ids, capability sets and securebits. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "linux/caps.h"
+#include "linux/sys.h"
 #include "linux/uapi.h"
 #include "spawn/plan_build.h"
 #include "spawn/stage.h"
@@ -13,14 +17,36 @@ given(const struct ward_caps *caps, enum ward_capset set)
 	return caps->given >> set & 1;
 }
 
+static bool
+has_user(const struct ward_draft *d)
+{
+	return d->sandbox.namespaces & WARD_CLONE_NEWUSER;
+}
+
+/* Our own sets, but for the bounding one; none where the kernel does not say. */
+static struct ward_caps
+own_caps(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct ward_caps own = { 0 };
+
+	if (ward_sys_capget(&head, data) < 0)
+		return own;
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		own.set[WARD_CAP_PERMITTED] |= (uint64_t)data[i].permitted << (32 * i);
+		own.set[WARD_CAP_INHERITABLE] |= (uint64_t)data[i].inheritable << (32 * i);
+		own.set[WARD_CAP_EFFECTIVE] |= (uint64_t)data[i].effective << (32 * i);
+	}
+	return own;
+}
+
 /* What is in the bounding set when the child comes to drop from it: at most what is in ours, which never grows,
  * unless a user namespace of its own has filled it again. */
 static const uint64_t *
 pack_bounding(struct ward_build *b, const struct ward_draft *d)
 {
-	uint64_t most = d->sandbox.namespaces & WARD_CLONE_NEWUSER
-				? ~UINT64_C(0)
-				: ward_cap_bounding(d->sandbox.last_cap);
+	uint64_t most = has_user(d) ? ~UINT64_C(0) : ward_cap_bounding(d->sandbox.last_cap);
 
 	return ward_pack_copy(&b->pack, &most, sizeof(most), _Alignof(uint64_t));
 }
@@ -31,8 +57,7 @@ static bool
 regains(const struct ward_draft *d, const struct ward_caps *caps, const struct ward_ids *ids)
 {
 	uint64_t set[WARD_CAP_SETS], by_exec;
-	bool root = ids->set_uid ? ids->uid == 0
-				 : geteuid() == 0 || d->sandbox.namespaces & WARD_CLONE_NEWUSER;
+	bool root = ids->set_uid ? ids->uid == 0 : geteuid() == 0 || has_user(d);
 
 	for (int i = 0; i < WARD_CAP_SETS; i++)
 		set[i] = given(caps, (enum ward_capset)i) ? caps->set[i] : ~UINT64_C(0);
@@ -98,7 +123,7 @@ ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 	if (ids.set_uid && kept && !keeps_already(bits))
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_KEEPCAPS });
 	b->soft = false;
-	if (ids.set_groups)
+	if (ids.set_groups && !b->keeps_groups)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_GROUPS,
 						      .n = ids.ngroups,
 						      .p = groups });
@@ -121,4 +146,102 @@ ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 			b, (struct ward_step){ .stage = WARD_STAGE_CAPS_CHECK, .a = last, .p = c });
 	b->soft = false;
 	return ids;
+}
+
+/* ---- without privilege ---- */
+
+static bool
+holds(const uint32_t *groups, size_t n, uint32_t gid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+/* Are all of @a among @b? The group id itself gives what it would give once more among them. */
+static bool
+within(const uint32_t *a, size_t na, const uint32_t *b, size_t nb, uint32_t gid)
+{
+	for (size_t i = 0; i < na; i++) {
+		if (a[i] != gid && !holds(b, nb, a[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+ward_build_keeps_groups(struct ward_draft *d, uint32_t **own)
+{
+	uint32_t gid = d->ids.set_gid ? d->ids.gid : getegid();
+	uint64_t setgid = UINT64_C(1) << WARD_CAP_SETGID;
+	int n;
+
+	if (!d->ids.set_groups || has_user(d) || gid != getegid() ||
+	    own_caps().set[WARD_CAP_EFFECTIVE] & setgid)
+		return false;
+	n = getgroups(0, NULL);
+	*own = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(**own));
+	if (!*own || getgroups(n, *own) != n)
+		return false;
+	if (!within(d->ids.groups, d->ids.ngroups, *own, (size_t)n, gid) ||
+	    !within(*own, (size_t)n, d->ids.groups, d->ids.ngroups, gid))
+		return false;
+	d->ids.groups = *own;
+	d->ids.ngroups = (uint32_t)n;
+	return true;
+}
+
+/* ---- contradictions ---- */
+
+/* Refuses @set if it holds what is not in @outer; @why ends the sentence. */
+static int
+check_subset(enum ward_capset set, uint64_t inner, uint64_t outer, const char *why,
+	     struct ward_err *err)
+{
+	static const char *const names[] = {
+		[WARD_CAP_BOUNDING] = "bounding",	[WARD_CAP_PERMITTED] = "permitted",
+		[WARD_CAP_INHERITABLE] = "inheritable", [WARD_CAP_EFFECTIVE] = "effective",
+		[WARD_CAP_AMBIENT] = "ambient",
+	};
+
+	if (!(inner & ~outer))
+		return 0;
+	return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL, "sandbox.caps.%s: holds %s, %s",
+			    names[set], ward_cap_name(__builtin_ctzll(inner & ~outer)), why);
+}
+
+int
+ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
+{
+	const struct ward_caps caps = ward_build_caps(&d->sandbox), own = own_caps();
+	int bits = d->sandbox.set_securebits ? d->sandbox.securebits : prctl(PR_GET_SECUREBITS);
+	bool leaves_root = d->ids.set_uid && d->ids.uid != 0 && geteuid() == 0 &&
+			   !(bits > 0 && bits & WARD_SECBIT_NO_SETUID_FIXUP);
+	uint64_t known = (UINT64_C(2) << d->sandbox.last_cap) - 1, inherited;
+	int r = 0;
+
+	if (!caps.given)
+		return 0;
+	if (given(&caps, WARD_CAP_AMBIENT) && bits >= 0 && bits & WARD_SECBIT_NO_AMBIENT_RAISE)
+		r = check_subset(WARD_CAP_AMBIENT, caps.set[WARD_CAP_AMBIENT], 0,
+				 "which the securebit no_cap_ambient_raise forbids", err);
+	/* Whoever enters a user namespace inherits nothing. */
+	inherited = has_user(d) ? 0 : own.set[WARD_CAP_INHERITABLE];
+	if (r == 0 && given(&caps, WARD_CAP_AMBIENT) && !given(&caps, WARD_CAP_INHERITABLE))
+		r = check_subset(WARD_CAP_AMBIENT, caps.set[WARD_CAP_AMBIENT], inherited,
+				 "which inheritable, left as ward has it, does not", err);
+	if (r == 0 && given(&caps, WARD_CAP_INHERITABLE) && given(&caps, WARD_CAP_BOUNDING))
+		r = check_subset(WARD_CAP_INHERITABLE, caps.set[WARD_CAP_INHERITABLE],
+				 caps.set[WARD_CAP_BOUNDING] | inherited, "which bounding does not",
+				 err);
+	/* A uid change empties it. */
+	if (r == 0 && given(&caps, WARD_CAP_PERMITTED) && !given(&caps, WARD_CAP_EFFECTIVE) &&
+	    !leaves_root)
+		r = check_subset(WARD_CAP_EFFECTIVE,
+				 has_user(d) ? known : own.set[WARD_CAP_EFFECTIVE],
+				 caps.set[WARD_CAP_PERMITTED],
+				 "as ward has it, which permitted does not: name it, too", err);
+	return r;
 }

@@ -263,7 +263,8 @@ end
 ---@param spec any
 ---@param host table user, group: fn(name_or_id) -> { name, uid, gid } | nil; groups: fn(name, gid) -> gids;
 ---  read: fn(path) -> text | nil, message; dir: absolute directory of the script;
----  machine: fn() -> { arch, kernel = as of uname(2), caps = numbers that ward's bounding set holds };
+---  machine: fn() -> { arch, kernel = as of uname(2), caps, permitted = numbers that ward's bounding and
+---  permitted sets hold };
 ---  caps: fn(text of libcap) -> { permitted, inheritable, effective } | nil, message;
 ---  syscall: fn(name) -> whether there is such a system call;
 ---  service_name: fn(value) -> string | nil, the name behind a service value (nil where there are none)

@@ -30,7 +30,7 @@ local function spec_of(args, dir)
   local schema <const> = require("ward.schema")
   local host <const> = {
     user = core.user, group = core.group, groups = core.groups, read = core.read, dir = dir, uid = core.uid,
-    same = same_file,
+    same = same_file, machine = core.machine,
   }
   local declaration <const>, message = options.declaration(args, host)
   if not declaration then

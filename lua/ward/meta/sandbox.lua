@@ -20,7 +20,7 @@
 ---(boolean; default: true)
 ---@field no_new_privs? boolean
 ---Capabilities. A list keeps exactly these in all five sets; `{}` keeps none; a table names sets, and leaves the
----others alone.
+---others alone. `"all"` is all that ward itself has; in a user namespace of its own, all there are.
 ---Text of cap_from_text(3), such as `"cap_net_raw=ep"`, works, too.
 ---("all", list of capabilities, text of libcap or table of sets; default: unchanged)
 ---@field caps? "all"|string|ward.Capability[]|ward.Caps

@@ -21,11 +21,21 @@ local SETS <const> = { "bounding", "permitted", "inheritable", "ambient", "effec
 -- The kernel refuses a set that holds what the other does not.
 local WITHIN <const> = { { "effective", "permitted" }, { "ambient", "permitted" }, { "ambient", "inheritable" } }
 
-local function capability_set(path, given)
-  if given == "all" then
-    local all = {}
+-- What "all" means for a set: what ward has to give. Whoever enters a user namespace of his own has everything there.
+local function all_of(set, host, own_user)
+  local all = {}
+  if host.machine and not own_user then
+    local machine <const> = host.machine()
+    table.move(set == "bounding" and machine.caps or machine.permitted, 1, capabilities.LAST + 1, 1, all)
+  else
     for number = 0, capabilities.LAST do all[number + 1] = number end
-    return all
+  end
+  return all
+end
+
+local function capability_set(path, given, set, host, own_user)
+  if given == "all" then
+    return all_of(set, host, own_user)
   elseif type(given) == "string" and given:find("[=+]") then
     value.fail(path, 'text such as "cap_net_raw=ep" says several sets: write caps = "cap_net_raw=ep"')
   elseif type(given) == "string" then
@@ -91,19 +101,19 @@ local function check_within(path, sets)
 end
 
 -- A list is for all five sets; a set that a table does not name is left alone.
-local function caps(path, given, host)
+local function caps(path, given, host, own_user)
   if given == nil then return nil end
   if type(given) == "string" and given:find("[=+-]") then return capability_text(path, given, host) end
   local sets = {}
   if type(given) == "table" and getmetatable(given) == nil and next(given) ~= nil and given[1] == nil then
     value.known(path, given, keys.caps, nil, '; write caps = { "net_raw" } or caps = { effective = {...} }')
     for _, name in ipairs(SETS) do
-      if given[name] ~= nil then sets[name] = capability_set(path .. "." .. name, given[name]) end
+      if given[name] ~= nil then sets[name] = capability_set(path .. "." .. name, given[name], name, host, own_user) end
     end
     check_within(path, sets)
     return sets
   end
-  for _, name in ipairs(SETS) do sets[name] = capability_set(path, given) end
+  for _, name in ipairs(SETS) do sets[name] = capability_set(path, given, name, host, own_user) end
   return sets
 end
 
@@ -191,7 +201,9 @@ function M.normalise(path, given, absolute, again, host)
   local result <const> = surroundings(path, given, absolute)
   result.on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES)
   result.no_new_privs = value.boolean(at "no_new_privs", no_new_privs)
-  result.caps = caps(at "caps", given.caps, host)
+  local own_user = false
+  for _, name in ipairs(result.namespaces) do own_user = own_user or name == "user" end
+  result.caps = caps(at "caps", given.caps, host, own_user)
   result.securebits = securebits(at "securebits", given.securebits, again)
   result.landlock = landlock.normalise(at "landlock", given.landlock, absolute, again)
   result.seccomp = seccomp.normalise(at "seccomp", given.seccomp, again,

@@ -138,6 +138,14 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     assert.same({ 65534 }, seen.groups)
   end)
 
+  it("may be asked to be who ward is, also without privilege", function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending("needs root") end
+    for _, keys in ipairs { "user = 4711, group = 4711", "groups = {}", "group = 4711" } do
+      local seen = probe(keys, { under = harness.UNPRIVILEGED })
+      assert.same({ 4711, {} }, { seen.uid.effective, seen.groups }, keys)
+    end
+  end)
+
   it("has the limits, niceness and CPUs of its keys", function()
     local seen = probe 'limits = { nofile = { 100, 200 }, core = 0, fsize = "1M" }, nice = 5, affinity = { 0 }'
     assert.same({ 100, 200 }, seen.limits.nofile)
@@ -225,6 +233,46 @@ describe("the sandboxed child", function()
     for _, bits in ipairs { '"keep_caps"', '"keep_caps", "keep_caps_locked"' } do
       assert.equal(caps(0), probe(keys:format(bits)).caps.effective)
     end
+  end)
+
+  it("keeps all that ward has, and no more is asked for", function()
+    if not as_root() then return end
+    local text <const> = 'cwd = "/", user = "nobody", sandbox = { caps = %s }'
+    local less <const> = { under = { "setpriv", "--bounding-set", "-net_raw,-sys_time" } }
+    local every = {}
+    for _, set in ipairs { "bounding", "permitted", "inheritable", "effective", "ambient" } do
+      every[#every + 1] = set .. ' = "all"'
+    end
+    for _, given in ipairs { '"all"', "{ " .. table.concat(every, ", ") .. " }" } do
+      local seen = probe(text:format(given), less).caps
+      local held = tonumber(seen.permitted, 16)
+      assert.same({ 0, 0, 1, 1 }, { held >> 13 & 1, held >> 25 & 1, held & 1, held >> 21 & 1 })
+      assert.same({ seen.permitted, seen.permitted }, { seen.bounding, seen.ambient })
+    end
+    local _, out = harness.run { "setpriv", "--bounding-set", "-net_raw", harness.ward, "exec", "--profile=none",
+      "--cap=all", "--", "grep", "CapEff", "/proc/self/status" }
+    assert.equal(0, tonumber(out:match("%x+%s*$"), 16) >> 13 & 1)
+  end)
+
+  it("is refused where the sets that it is to have contradict each other", function()
+    if not as_root() then return end
+    local dir <const> = harness.directory()
+    for keys, why in pairs {
+      ['caps = { "chown" }, securebits = { "no_cap_ambient_raise" }'] =
+        "ambient: holds chown, which the securebit no_cap_ambient_raise forbids",
+      ["caps = { permitted = {} }"] = "effective: holds chown, as ward has it, which permitted does not: name it, too",
+      ['caps = { permitted = { "chown" }, ambient = { "chown" } }'] =
+        "ambient: holds chown, which inheritable, left as ward has it, does not",
+      ['caps = { bounding = {}, inheritable = { "chown" } }'] = "inheritable: holds chown, which bounding does not",
+    } do
+      local script = harness.write(dir .. "/x.lua",
+        ('require("ward").service { name = "x", cmd = { "true" }, sandbox = { %s } }\n'):format(keys))
+      local code, _, err = harness.run { harness.ward, "check", script }
+      assert.equal(1, code)
+      assert.equal(('%s:1: service "x": sandbox.caps.%s\n'):format(script, why), err)
+    end
+    -- A uid change empties the effective set.
+    assert.same(caps(), probe('cwd = "/", user = "nobody", sandbox = { caps = { permitted = {} } }').caps.effective)
   end)
 
   it("gains nothing by exec as root that a table of sets leaves out", function()

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -336,7 +337,13 @@ attack_call(char **argv)
 		{ "bpf", SYS_bpf },
 		{ "io_uring_setup", SYS_io_uring_setup },
 		{ "keyctl", SYS_keyctl },
+		{ "name_to_handle_at", SYS_name_to_handle_at },
 		{ "perf_event_open", SYS_perf_event_open },
+		{ "process_vm_readv", SYS_process_vm_readv },
+		{ "process_vm_writev", SYS_process_vm_writev },
+		{ "ptrace", SYS_ptrace }, /* PTRACE_TRACEME */
+		{ "setns", SYS_setns },
+		{ "unshare", SYS_unshare },
 		{ "userfaultfd", SYS_userfaultfd },
 	};
 
@@ -375,6 +382,14 @@ attack_syscall(char **argv)
 			       errno != EPERM || failed(argv[0]);
 	}
 	return failed("no such call");
+}
+
+/* Types a character into its terminal, as if its user had, for the shell behind it. */
+static bool
+attack_type(char **argv)
+{
+	(void)argv;
+	return ioctl(0, TIOCSTI, "x") == 0 || failed("TIOCSTI");
 }
 
 #ifdef __x86_64__
@@ -420,7 +435,8 @@ main(int argc, char **argv)
 		{ "plant", 1, attack_plant },	    { "ptrace", 1, attack_ptrace },
 		{ "read", 1, attack_read },	    { "root", 0, attack_root },
 		{ "setuid", 1, attack_setuid },	    { "signal", 1, attack_signal },
-		{ "unmount", 2, attack_unmount },   { "userns", 1, attack_userns },
+		{ "type", 0, attack_type },	    { "unmount", 2, attack_unmount },
+		{ "userns", 1, attack_userns },
 		{ "writable", 1, attack_writable }, { "write", 1, attack_write },
 	};
 

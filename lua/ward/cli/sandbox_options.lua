@@ -2,6 +2,7 @@
 -- that a script would give to ward.spawn.
 
 local profile <const> = require("ward.schema.profile")
+local syscalls <const> = require("ward.schema.syscalls")
 local value <const> = require("ward.schema.value")
 
 local M <const> = {}
@@ -33,7 +34,7 @@ local FLAGS <const> = {
 
 local SINGLE <const> = {
   { "--rootfs", "DIR", "Its root directory." },
-  { "--seccomp", "NAME", "The system calls that it may make: a preset such as @system-service, or none." },
+  { "--seccomp", "NAME", "The system calls that it may make: a preset such as @system-service, or none for no filter." },
   { "--user", "NAME", "Run as this user." },
   { "--cwd", "DIR", "Its working directory, as it sees it (this one, or / where it is out of sight)." },
   { "--hostname", "NAME", "Its host name." },
@@ -154,12 +155,23 @@ local function add_user_namespace(box, host)
   if box.proc then box.namespaces = with(box.namespaces, "pid") end
 end
 
+-- The command shares ward's terminal: without a list of its own it may do all but type there, unless that is asked for.
+local function filter(profiles, given)
+  if given then return given ~= NONE and given or nil end
+  if profiles then return profiles end
+  local deny <const> = {}
+  for i, guard in ipairs(syscalls.guards) do
+    deny[i] = { guard.call, args = { { guard.argument, "==", guard.equals } } }
+  end
+  return { deny = deny }
+end
+
 local function sandbox(args, host)
   local box <const> = args.profile == NONE and {} or profile.apply("--profile", args.profile)
   add_files(box, args, host)
   add_network(box, args)
   if #args.cap > 0 then box.caps = #args.cap == 1 and args.cap[1] == "all" and "all" or args.cap end
-  if args.seccomp then box.seccomp = args.seccomp ~= NONE and args.seccomp or nil end
+  box.seccomp = filter(box.seccomp, args.seccomp)
   box.hostname = args.hostname
   add_user_namespace(box, host)
   return box

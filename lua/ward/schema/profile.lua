@@ -50,6 +50,10 @@ function M.apply(path, given)
   if type(given) ~= "table" or getmetatable(given) ~= nil or given.profile == nil then return given end
   local result <const> = merge(load(path .. ".profile", given.profile), given)
   result.profile = nil
+  -- These say it all; what the profile lists cannot be beside them.
+  if is_map(given.seccomp) and (given.seccomp.oci ~= nil or given.seccomp.learn ~= nil) then
+    result.seccomp = given.seccomp
+  end
   for key, item in next, result do
     if item == false and not FLAGS[key] then result[key] = nil end
   end

@@ -49,6 +49,14 @@ describe("schema: a profile", function()
     assert.is_nil(good({ profile = "strict", landlock = false }).landlock)
   end)
 
+  it("gives way to what says by itself which system calls there are", function()
+    assert.same({ "setns", "unshare" }, { table.unpack(good("strict").seccomp.rules[1].names, 4) })
+    for _, seccomp in ipairs { { learn = "x" }, "@known" } do
+      assert.same(good({ seccomp = seccomp }).seccomp, good({ profile = "web", seccomp = seccomp }).seccomp)
+    end
+    assert.is_nil(good({ profile = "web", seccomp = false }).seccomp)
+  end)
+
   it("stays as it is, whoever extended it", function()
     local before <const> = good "strict"
     good { profile = "strict", landlock = { scope = {}, net = { bind = {} } }, tmpfs = { "/x" } }

@@ -55,16 +55,19 @@ append_number(char *to, unsigned long n)
 
 struct helper {
 	const struct ward_maps *maps;
-	volatile long r;
+	volatile long r; /* the namespace as a descriptor, which we share */
 };
 
-/* Is born in the new namespace and ends there at once. What it may do there, nobody else may yet. */
+/* Is born in the new namespace and ends there at once. What it may do there, nobody else may yet: look at
+ * its namespace, too, for which some kernels want more of others once it has ended. */
 static void
 helper_main(void *arg)
 {
 	struct helper *h = arg;
 
 	h->r = h->maps->nested ? 0 : write_file(NESTED_LIMIT, "0", 1);
+	if (h->r >= 0)
+		h->r = ward_sys_openat(AT_FDCWD, "/proc/self/ns/user", O_RDONLY | O_CLOEXEC, 0);
 	for (;;)
 		(void)ward_sys_exit_group(0);
 }
@@ -94,7 +97,7 @@ find_child(char *to)
 /* Maps of more than oneself are written from above, by somebody with privilege there. A process that has
  * ended keeps its namespace until it is waited for: that is time enough. */
 static struct outcome
-adopt_namespace(struct ward_child *c, int slot, const struct ward_maps *maps)
+write_maps(const struct ward_maps *maps)
 {
 	char path[64], *end;
 	long r = find_child(path);
@@ -108,14 +111,7 @@ adopt_namespace(struct ward_child *c, int slot, const struct ward_maps *maps)
 	if (r < 0)
 		return result(r, 1);
 	(void)append(end, "/gid_map");
-	r = write_file(path, maps->gid, maps->ngid);
-	if (r < 0)
-		return result(r, 2);
-	(void)append(end, "/ns/user");
-	r = ward_sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-	if (r >= 0)
-		c->work[slot] = (int32_t)r;
-	return result(r, 0);
+	return result(write_file(path, maps->gid, maps->ngid), 2);
 }
 
 static struct outcome
@@ -127,11 +123,13 @@ make_user_namespace(struct ward_child *c, int slot, const struct ward_maps *maps
 
 	if (slot < 0)
 		return result(ward_sys_unshare(WARD_CLONE_NEWUSER), 0);
-	pid = ward_sys_clone(WARD_CLONE_VM | WARD_CLONE_VFORK | WARD_CLONE_NEWUSER | SIGCHLD,
+	pid = ward_sys_clone(WARD_CLONE_VM | WARD_CLONE_VFORK | WARD_CLONE_FILES |
+				     WARD_CLONE_NEWUSER | SIGCHLD,
 			     c->stack + WARD_STACK_HELPER, NULL, helper_main, &h);
 	if (pid < 0)
 		return result(pid, 0);
-	o = h.r < 0 ? result(h.r, 3) : adopt_namespace(c, slot, maps);
+	c->work[slot] = (int32_t)h.r;
+	o = h.r < 0 ? result(h.r, 3) : write_maps(maps);
 	(void)ward_sys_wait4((int)pid, NULL, 0);
 	return o;
 }

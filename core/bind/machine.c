@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "linux/caps.h"
 #include "linux/seccomp.h"
@@ -96,6 +97,8 @@ ward_bind_machine(lua_State *L)
 	};
 
 	luaL_setfuncs(L, functions, 0);
+	lua_pushinteger(L, geteuid());
+	lua_setfield(L, -2, "uid");
 	lua_pushnil(L);
 	lua_pushcclosure(L, machine, 1);
 	lua_setfield(L, -2, "machine");

@@ -207,6 +207,7 @@ local function build(given, host, source, spawned)
   if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
   local tty <const> = process.tty("tty", given.tty)
   local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again, host)
+  if box and box.drop_root and not box.uid_map and not again then user, ids = identity.lower(user, ids, host) end
   -- The script's directory is not to be found below another root.
   local home <const> = sandbox.has_root(box) and "/" or "."
   local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end

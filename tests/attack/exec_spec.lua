@@ -30,6 +30,30 @@ local function line(...)
   return argv
 end
 
+describe("who ward exec's command is", function()
+  after_each(harness.cleanup)
+
+  attack("is not root, which may read and write what nobody may", function()
+    local dir <const>, program <const> = sandboxed.copy(harness.attack)
+    local shared <const> = harness.directory()
+    assert.equal(0, (harness.run { program, "read", "/etc/shadow" }))
+    assert.equal(0, (harness.run { program, "plant", dir .. "/outside" }))
+    assert.equal(0, (harness.run { program, "write", shared .. "/outside" }))
+    for _, profile in ipairs { "strict", "web", "worker" } do
+      local exec <const> = { harness.ward, "exec", "--profile", profile, "--rw", dir, "--rw", shared, "--", program }
+      for _, path in ipairs { "/etc/shadow", "/proc/self/root/etc/shadow", "/root/.profile" } do
+        assert.equal(1, (harness.run(line(exec, "read", path), { cwd = "/" })), profile .. " " .. path)
+      end
+      -- Nothing of root's is changed, nor left behind for others to be root with.
+      assert.equal(1, (harness.run(line(exec, "write", shared .. "/inside"), { cwd = "/" })))
+      assert.equal(1, (harness.run(line(exec, "plant", dir .. "/inside"), { cwd = "/" })))
+    end
+    -- Whom it is to be can be said.
+    assert.equal(0, (harness.run { harness.ward, "exec", "--user", "root", "--ro", program, "--", program, "read",
+      "/etc/shadow" }))
+  end)
+end)
+
 describe("the terminal of ward exec", function()
   after_each(harness.cleanup)
 

@@ -61,6 +61,10 @@ describe("a file of the host", function()
     fails_in_jails { "read", SECRET }
     succeeds({ "read", SECRET }, { keys = { user = "root" } })
     fails({ "read", SECRET }, { profile = "strict" }, { at = "/tmp/attack", keys = { user = "nobody" } })
+    for _, profile in ipairs { "strict", "web", "worker" } do
+      fails({ "read", SECRET }, { profile = profile }, { at = "/tmp/attack" })
+      fails({ "read", SECRET }, { profile = profile }, { at = "/tmp/attack", keys = { group = "root" } })
+    end
   end)
 
   attack("is not to be read through a root or working directory in /proc", function()

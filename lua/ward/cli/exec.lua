@@ -5,6 +5,8 @@ local exit <const> = require("ward.cli.exit")
 local options <const> = require("ward.cli.sandbox_options")
 local output <const> = require("ward.cli.output")
 
+local EACCES <const> = 13
+
 local M <const> = { summary = "Run one command in a sandbox; its exit status is the command's." }
 
 -- What is wrong with the line is not what the command would say.
@@ -23,6 +25,24 @@ end
 local function same_file(path, other)
   local a <const>, b <const> = core.stat(path), core.stat(other)
   return a ~= nil and b ~= nil and a.dev == b.dev and a.ino == b.ino
+end
+
+-- May somebody enter this directory, as far as its modes say?
+local function may_enter(path, ids)
+  local groups <const> = { [ids.gid] = true }
+  for _, gid in ipairs(ids.groups) do
+    groups[gid] = true
+  end
+  local at = ""
+  for part in path:gmatch("[^/]*") do
+    at = part == "" and "/" or (at == "/" and "" or at) .. "/" .. part
+    local stat <const> = core.stat(at)
+    local bit <const> = stat and (stat.uid == ids.uid and 64 or groups[stat.gid] and 8 or 1)
+    if stat and stat.mode & bit == 0 then
+      return false
+    end
+  end
+  return true
 end
 
 -- The canonical spec that the options make, or nil and a message.
@@ -44,18 +64,26 @@ local function spec_of(args, dir)
   local function exists(path)
     return core.stat(path) ~= nil
   end
-  if not args.cwd and not options.in_sight(spec.cwd, spec.sandbox.tree, exists) then
-    spec.cwd = "/"
+  local dropped <const> = spec.ids and not args.user
+  if not args.cwd then
+    local seen <const>, mounted <const> = options.in_sight(spec.cwd, spec.sandbox.tree, exists)
+    if not seen or dropped and not mounted and not may_enter(spec.cwd, spec.ids) then
+      spec.cwd = "/"
+    end
   end
   spec.foreground = true
   return spec
 end
 
--- A command that is there, but out of sight.
-local function hint(spec)
+-- What a command that is there, but out of sight, and one that root may reach, but nobody may not, want said.
+local function hint(spec, args, missing, errno)
   local file <const> = spec.cmd[1]
-  local hidden <const> = file:sub(1, 1) == "/" and core.access_x(file)
-  return hidden and "; it is out of sight in the sandbox: --ro brings it in" or ""
+  if missing and file:sub(1, 1) == "/" and core.access_x(file) then
+    return "; it is out of sight in the sandbox: --ro brings it in"
+  elseif errno == EACCES and spec.ids and not args.user then
+    return ("; it runs as %s, not as root: --user says otherwise"):format(spec.user)
+  end
+  return ""
 end
 
 -- The plan that a spec makes, or nil and a message.
@@ -82,7 +110,7 @@ function M.run(args)
   local result <const> = foreground.run(plan)
   if result.kind == "spawn_failed" then
     local missing <const> = foreground.status(result) == foreground.NOT_FOUND
-    output.complain(result.message .. (missing and hint(spec) or ""))
+    output.complain(result.message .. hint(spec, args, missing, result.errno))
   elseif result.kind == "unknown" then
     output.complain("somebody else has taken the exit status of the command")
   end

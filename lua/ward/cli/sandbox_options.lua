@@ -34,8 +34,8 @@ local FLAGS <const> = {
 
 local SINGLE <const> = {
   { "--rootfs", "DIR", "Its root directory." },
-  { "--seccomp", "NAME", "The system calls that it may make: a preset such as @system-service, or none for no filter." },
-  { "--user", "NAME", "Run as this user." },
+  { "--seccomp", "NAME", "The system calls that it may make: a preset such as @system-service; none: no filter." },
+  { "--user", "NAME", "Run as this user (root in a profile: nobody)." },
   { "--cwd", "DIR", "Its working directory, as it sees it (this one, or / where it is out of sight)." },
   { "--hostname", "NAME", "Its host name." },
 }
@@ -213,19 +213,21 @@ function M.declaration(args, host)
   }
 end
 
---- Will the child see this directory? From its canonical sandbox.
+--- Will the child see this directory? And does it come from a mount? From its canonical sandbox.
 ---@param path string absolute
 ---@param tree table|nil the sandbox's
 ---@param exists fun(path: string): boolean on the host
+---@return boolean seen
+---@return boolean? mounted
 function M.in_sight(path, tree, exists)
   local cover, skip
   for _, row in ipairs(tree and tree.mounts or {}) do
     local below <const> = row.target == "/" and "/" or row.target .. "/"
-    if path == row.target then return true end
+    if path == row.target then return true, true end
     if path:sub(1, #below) == below then cover, skip = row, #below end
   end
   if not cover then return true end
-  return cover.type == nil and exists(cover.source .. "/" .. path:sub(skip + 1))
+  return cover.type == nil and exists(cover.source .. "/" .. path:sub(skip + 1)), true
 end
 
 return M

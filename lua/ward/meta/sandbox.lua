@@ -19,6 +19,10 @@
 ---PR_SET_NO_NEW_PRIVS in prctl(2).
 ---(boolean; default: true)
 ---@field no_new_privs? boolean
+---Where ward is root, and neither `user` nor `uid_map` says who the program is, it is nobody. In the profiles it is
+---`true`.
+---(boolean; default: false)
+---@field drop_root? boolean
 ---Capabilities. A list keeps exactly these in all five sets; `{}` keeps none; a table names sets, and leaves the
 ---others alone. `"all"` is all that ward itself has; in a user namespace of its own, all there are.
 ---Text of cap_from_text(3), such as `"cap_net_raw=ep"`, works, too.

@@ -1,6 +1,7 @@
 -- sandbox = "strict": for a program that computes: no privilege, no network, no file of its own but in /tmp.
 return {
   no_new_privs = true,
+  drop_root = true, -- files that only root may read, such as /etc/shadow, are for nobody in here
   caps = {},
   namespaces = { "cgroup", "ipc", "mount", "net", "pid", "user", "uts" },
   landlock = { scope = { "abstract_unix_socket", "signal" } },

@@ -2,6 +2,7 @@
 -- A port below 1024 needs caps = { "net_bind_service" }, and namespaces without "user", where that would not count.
 return {
   no_new_privs = true,
+  drop_root = true, -- files that only root may read, such as /etc/shadow, are for nobody in here
   caps = {},
   namespaces = { "cgroup", "ipc", "mount", "pid", "user", "uts" },
   landlock = { scope = { "abstract_unix_socket", "signal" } },

@@ -2,6 +2,7 @@
 -- but for the sockets of the host's services in /run.
 return {
   no_new_privs = true,
+  drop_root = true, -- files that only root may read, such as /etc/shadow, are for nobody in here
   caps = {},
   namespaces = { "cgroup", "ipc", "mount", "pid", "user", "uts" },
   landlock = { net = { bind = {} }, scope = { "abstract_unix_socket", "signal" } },

@@ -66,6 +66,33 @@ function M.resolve(spec, host)
   return name, ids
 end
 
+-- Is this id one of those that the user namespace we are in knows? Its map has lines of inside, outside and count.
+local function exists(map, id, host)
+  local text <const> = host.read(map)
+  for first, count in (text or ""):gmatch("(%d+)%s+%d+%s+(%d+)") do
+    if id >= tonumber(first) and id - tonumber(first) < tonumber(count) then return true end
+  end
+  return text == nil
+end
+
+-- As the kernel and most systems have them.
+local NOBODY <const> = { name = "nobody", uid = 65534, gid = 65534 }
+
+--- What resolve returned, or nobody in place of the root that ward is; unless root is all that there is, as in a user
+--- namespace of one user, where it is no root to others.
+---@param user string|nil
+---@param ids table|nil
+---@param host table with uid, read and user
+function M.lower(user, ids, host)
+  if host.uid ~= 0 or ids and ids.uid then return user, ids end
+  local nobody <const> = host.user(NOBODY.name) or NOBODY
+  local gid <const> = ids and ids.gid or nobody.gid
+  if not exists("/proc/self/uid_map", nobody.uid, host) or not exists("/proc/self/gid_map", gid, host) then
+    return user, ids
+  end
+  return NOBODY.name, { uid = nobody.uid, gid = gid, groups = ids and ids.groups or { gid } }
+end
+
 --- Checks what resolve returned before; nothing is looked up again.
 function M.canonical(spec)
   local name <const> = spec.user ~= nil and value.string("user", spec.user, { max = 256 }) or nil

@@ -177,6 +177,8 @@ M.sandbox = {
     doc = "What a step that fails means: no start, a warning, nothing. Changes of user and group are always fatal." },
   { key = "no_new_privs", type = "boolean", default = "true", since = "0.1.0",
     doc = "No exec can give it privileges that it does not have (set-user-ID, file capabilities)." },
+  { key = "drop_root", type = "boolean", default = "false", since = "0.1.0",
+    doc = "Where ward is root, and neither user nor uid_map says who the program is, it is nobody." },
   { key = "caps", type = '"all", list of capabilities, text of libcap or table of sets', default = "unchanged",
     since = "0.1.0", doc = "A list keeps exactly these in all five sets; {} keeps none." },
   { key = "securebits", type = "list of names", default = "unchanged", since = "0.1.0",

@@ -12,7 +12,9 @@ local is_profile <const> = {}
 for _, name in ipairs(M.NAMES) do is_profile[name] = true end
 
 -- Keys for which false is a value; for others it takes away what the profile says.
-local FLAGS <const> = { no_new_privs = true, readonly = true, proc = true, nested = true, pid1 = true }
+local FLAGS <const> = {
+  no_new_privs = true, drop_root = true, readonly = true, proc = true, nested = true, pid1 = true,
+}
 
 -- A table whose keys have names. An empty one is a list, which says "none".
 local function is_map(given)

@@ -201,6 +201,7 @@ function M.normalise(path, given, absolute, again, host)
   local result <const> = surroundings(path, given, absolute)
   result.on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES)
   result.no_new_privs = value.boolean(at "no_new_privs", no_new_privs)
+  result.drop_root = given.drop_root ~= nil and value.boolean(at "drop_root", given.drop_root) or nil
   local own_user = false
   for _, name in ipairs(result.namespaces) do own_user = own_user or name == "user" end
   result.caps = caps(at "caps", given.caps, host, own_user)

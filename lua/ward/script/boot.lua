@@ -119,7 +119,7 @@ return function(host, path)
     user = host.user, group = host.group, groups = host.groups, read = host.read, version = host.version,
     located = located, request = host.request, now = host.now, blocker = host.blocker,
     list = host.list, kind = host.kind, environ = host.environ,
-    machine = host.machine, caps = host.caps, syscall = host.syscall,
+    machine = host.machine, caps = host.caps, syscall = host.syscall, uid = host.uid,
   }
   local loader
   local function guard(raised, co)

@@ -1,6 +1,7 @@
 -- ward exec: one command in a sandbox, as a shell sees it.
 
 local harness <const> = require "helpers.harness"
+local lfs <const> = require "lfs"
 local sandboxed <const> = require "helpers.sandboxed"
 local sys <const> = require "wardtest"
 
@@ -69,6 +70,7 @@ for _, way in ipairs { { "as root", nil }, { "as an ordinary user", USER } } do
       local function try(text, ...) return (exec(sh(text, ...), { under = under, cwd = dir })) == 0 end
       local write <const>, read <const> = "echo y >" .. dir .. "/new", "cat " .. dir .. "/file"
       assert.is_true(try(write, "--profile", "none"))
+      assert(sys.chmod(dir .. "/new", 438)) -- 0666: others will write there
       assert.is_false(try(write)) -- strict: it is in a /tmp of its own
       assert.is_false(try(read))
       assert.is_true(try(read, "--ro", "."))
@@ -179,6 +181,33 @@ describe("ward exec", function()
       local code <const>, out <const>, err <const> = exec(arguments)
       assert.same({ 125, "", want }, { code, out, err })
     end
+  end)
+
+  it("runs as nobody for root, in a directory that nobody may enter only if that is shown to it", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local dir <const> = harness.directory() .. "/closed"
+    assert(lfs.mkdir(dir))
+    assert(sys.chmod(dir, 448)) -- 0700
+    local _, ids <const> = harness.run { "sh", "-c", "id -u nobody; id -g nobody" }
+    local function run(...) return { exec({ ... }, { cwd = dir }) } end
+    local home <const> = run("--profile", "web", "--tmpfs", "/srv", "--", "sh", "-c", "id -u; id -G; pwd")
+    assert.same({ 0, ids .. "/\n", "" }, home)
+    assert.same({ 125, "", ("ward: cannot change to directory %s: Permission denied (stage cwd); it runs as nobody, "
+      .. "not as root: --user says otherwise\n"):format(dir) }, run("--rw", ".", "--", "pwd"))
+    assert.same({ 0, dir .. "\n", "" }, run("--user", "root", "--rw", ".", "--", "pwd"))
+    assert.same({ 0, "0\n", "" }, run("--profile", "none", "--", "id", "-u"))
+  end)
+
+  it("runs where ward is root of a user namespace, as in a container", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local dir <const> = harness.directory()
+    local code <const>, out <const>, err <const> = harness.run({ "sh", "-c", ([[
+      mkfifo ready go
+      unshare -U sh -c 'echo >ready; read x <go; exec %s exec -- id -u' &
+      read x <ready
+      echo 0 0 70000 >/proc/$!/uid_map && echo 0 0 70000 >/proc/$!/gid_map && echo >go && wait $!
+    ]]):format(harness.ward) }, { cwd = dir })
+    assert.same({ 0, (select(2, harness.run { "id", "-u", "nobody" })), "" }, { code, out, err })
   end)
 
   it("tells of a command that is there, but out of sight", function()

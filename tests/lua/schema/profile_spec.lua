@@ -2,6 +2,7 @@
 
 local kit <const> = require "lua.schema.kit"
 local profile <const> = require "ward.schema.profile"
+local schema <const> = require "ward.schema"
 
 local function good(sandbox) return kit.good({ sandbox = sandbox }).sandbox end
 local function bad(sandbox, message) kit.bad({ sandbox = sandbox }, "sandbox" .. message) end
@@ -55,6 +56,30 @@ describe("schema: a profile", function()
       assert.same(good({ seccomp = seccomp }).seccomp, good({ profile = "web", seccomp = seccomp }).seccomp)
     end
     assert.is_nil(good({ profile = "web", seccomp = false }).seccomp)
+  end)
+
+  it("makes nobody of root, unless somebody says who it is to be", function()
+    local host <const> = setmetatable({ uid = 0 }, { __index = kit.host })
+    function host.read() return "0 0 4294967295\n" end
+    local function who(keys)
+      keys.name, keys.cmd = "web", { "x" }
+      local spec <const> = assert(schema.normalise(keys, host, "x:1"))
+      assert.same(spec, schema.normalise(spec, {}))
+      return spec.user, spec.ids
+    end
+    local NOBODY <const> = { uid = 65534, gid = 65534, groups = { 65534 } }
+    for _, name in ipairs(profile.NAMES) do assert.same({ "nobody", NOBODY }, { who { sandbox = name } }) end
+    assert.same({ "nobody", { uid = 65534, gid = 29, groups = { 29 } } }, { who { sandbox = "web", group = "audio" } })
+    assert.same({ "nobody", { uid = 65534, gid = 65534, groups = {} } }, { who { sandbox = "web", groups = {} } })
+    assert.equal("postgres", (who { sandbox = "web", user = "postgres" }))
+    assert.same({}, { who { sandbox = {} } })
+    assert.same({}, { who { sandbox = { profile = "web", drop_root = false } } })
+    assert.same({}, { who { sandbox = { profile = "web", uid_map = { { inside = 0, outside = 100000 } } } } })
+    host.uid = 1000
+    assert.same({}, { who { sandbox = "web" } })
+    -- In a user namespace that has no nobody.
+    host.uid, host.read = 0, function() return "         0       1000          1\n" end
+    assert.same({}, { who { sandbox = "web" } })
   end)
 
   it("stays as it is, whoever extended it", function()

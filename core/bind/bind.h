@@ -6,6 +6,7 @@
 #define WARD_BIND_BIND_H
 
 #include <lua.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -27,6 +28,9 @@ struct ward_core {
 	lua_State *lua;			 /* the trusted state */
 	const char *share;		 /* directory that holds ward/init.lua */
 	struct ward_fdset inherited;	 /* descriptors that ward was started with */
+	/* NULL but in tests: asked, maybe on another thread, whether an allocation of a script's state is to fail. */
+	bool (*refuses)(void *arg);
+	void *refuses_arg;
 };
 
 /* Makes loop, signals and process table if they are not there yet. Raises a Lua error when that

@@ -40,6 +40,8 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 		s->refused = true;
 		return NULL;
 	}
+	if (size > old && s->core->refuses && s->core->refuses(s->core->refuses_arg))
+		return NULL;
 	moved = realloc(block, size);
 	if (moved)
 		s->used = s->used - old + size;
@@ -47,7 +49,7 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 }
 
 int
-ward_script_new(const char *share, const char *path, size_t memory, double cpu,
+ward_script_new(struct ward_core *core, const char *path, size_t memory, double cpu,
 		struct ward_script **out)
 {
 	size_t length = strlen(path);
@@ -56,7 +58,7 @@ ward_script_new(const char *share, const char *path, size_t memory, double cpu,
 	if (!s)
 		return -ENOMEM;
 	memcpy(s->path, path, length + 1);
-	s->share = share;
+	s->core = core;
 	s->server = s->done = s->box = LUA_NOREF;
 	s->limit = memory;
 	s->cpu = cpu;
@@ -157,13 +159,13 @@ run_boot(lua_State *L)
 	size_t n;
 
 	open_libraries(L);
-	ward_bind_host(L, s->share);
+	ward_bind_host(L, s->core->share);
 	lua_pushvalue(L, 1);
 	lua_setfield(L, -2, "sources");
 	lua_pushcfunction(L, host_request);
 	lua_setfield(L, -2, "request");
 	lua_getfield(L, -1, "read");
-	lua_pushfstring(L, "%s/ward/script/boot.lua", s->share);
+	lua_pushfstring(L, "%s/ward/script/boot.lua", s->core->share);
 	lua_call(L, 1, 2);
 	text = lua_tolstring(L, -2, &n);
 	if (!text || luaL_loadbufferx(L, text, n, "=[ward.script.boot]", "t") != LUA_OK)

@@ -14,11 +14,10 @@ struct ward_work;
 
 struct ward_script {
 	lua_State *L;
-	const char *share; /* borrowed */
+	struct ward_core *core; /* borrowed */
 	struct ward_budget budget;
-	lua_State *trusted; /* whose call entered it; NULL between entries */
-	int server;	    /* reference there: what host.request calls */
-	struct ward_core *core;
+	lua_State *trusted;	/* whose call entered it; NULL between entries */
+	int server;		/* reference there: what host.request calls */
 	struct ward_work *work; /* the load on a thread of its own; NULL when it is over */
 	int loaded;		/* what it returned */
 	int done, box;	    /* references there while it lasts: whom to tell, and the userdata */
@@ -33,9 +32,9 @@ struct ward_script {
 /* Where a script's own stack keeps what boot.lua left to enter it by, and, until it is taken, the bundle. */
 enum { WARD_SCRIPT_ENTRY = 1, WARD_SCRIPT_BUNDLE };
 
-/* Makes a state without libraries. @share: borrowed; @memory: bytes; @cpu: seconds that the load may use. Returns
+/* Makes a state without libraries. @core: borrowed; @memory: bytes; @cpu: seconds that the load may use. Returns
  * 0 or -ENOMEM; *out is owned. */
-int ward_script_new(const char *share, const char *path, size_t memory, double cpu,
+int ward_script_new(struct ward_core *core, const char *path, size_t memory, double cpu,
 		    struct ward_script **out);
 
 /* NULL is allowed. */

@@ -134,7 +134,7 @@ load_later(lua_State *L, struct ward_script *s, int done)
 {
 	int r;
 
-	s->core = ward_core_need(L);
+	(void)ward_core_need(L);
 	s->done = ward_bind_ref(L, done);
 	lua_pushvalue(L, -1);
 	s->box = luaL_ref(L, LUA_REGISTRYINDEX);
@@ -153,7 +153,8 @@ load_later(lua_State *L, struct ward_script *s, int done)
 static int
 core_script(lua_State *L)
 {
-	const char *path = luaL_checkstring(L, 1), *share = ward_bind_core(L)->share;
+	const char *path = luaL_checkstring(L, 1);
+	struct ward_core *core = ward_bind_core(L);
 	double cpu = option(L, "cpu", DEFAULT_CPU, 1e-9, MOST_CPU);
 	double memory = option(L, "memory", (double)DEFAULT_MEMORY, (double)LEAST_MEMORY, 1e15);
 	struct ward_script **box;
@@ -161,7 +162,7 @@ core_script(lua_State *L)
 	int r;
 
 	lua_settop(L, 2);
-	if (!share)
+	if (!core->share)
 		return ward_bind_fail_code(L, "script", "%s: ward's Lua library is not found",
 					   path);
 	if (lua_istable(L, 2)) {
@@ -170,7 +171,7 @@ core_script(lua_State *L)
 	}
 	lua_settop(L, 4);
 	box = push_box(L);
-	r = ward_script_new(share, path, (size_t)memory, cpu, box);
+	r = ward_script_new(core, path, (size_t)memory, cpu, box);
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "%s", path);
 	if (ward_transfer(L, 3, (*box)->L, &err) < 0)

@@ -123,7 +123,7 @@ $(HELPERS)/tiny: tests/helpers/tiny.c | $(HELPERS)/.
 
 $(HELPERS)/verdict: tests/helpers/verdict.c $(BUILD)/libward.a | $(HELPERS)/.
 	@echo "  CC  $<"
-	@$(CC) $(HELPER_FLAGS) -iquote core $(BUILD)/libward.a $(PKG_LIBS)
+	@$(CC) $(HELPER_FLAGS) -iquote core $(if $(SANITIZE),$(SANITIZED)) $(BUILD)/libward.a $(PKG_LIBS)
 
 $(HELPERS)/wardtest.so: tests/helpers/wardtest.c | $(HELPERS)/.
 	@echo "  CC  $<"

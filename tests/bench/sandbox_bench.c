@@ -166,7 +166,7 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	ward_next();
 }
 
-static const struct ward_proc_fns fns = { on_started, on_ended };
+static const struct ward_proc_fns fns = { .started = on_started, .ended = on_ended };
 
 static void
 ward_next(void)

@@ -284,7 +284,7 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	ward_more();
 }
 
-static const struct ward_proc_fns fns = { on_started, on_ended };
+static const struct ward_proc_fns fns = { .started = on_started, .ended = on_ended };
 
 static void
 ward_more(void)

@@ -423,21 +423,21 @@ main(int argc, char **argv)
 		bool (*attack)(char **argv);
 	} attacks[] = {
 #ifdef __x86_64__
-		{ "int80", 0, attack_int80 },	    { "x32", 0, attack_x32 },
+		{ "int80", 0, attack_int80 },	  { "x32", 0, attack_x32 },
 #endif
-		{ "syscall", 1, attack_syscall },   { "abstract", 1, attack_abstract },
-		{ "call", 1, attack_call },	    { "capable", 0, attack_capable },
-		{ "listen", 1, attack_listen },	    { "regain", 1, attack_regain },
-		{ "chroot", 2, attack_chroot },	    { "device", 1, attack_device },
-		{ "fds", 1, attack_fds },	    { "forks", 1, attack_forks },
-		{ "leak", 2, attack_leak },	    { "mknod", 1, attack_mknod },
-		{ "mount", 1, attack_mount },	    { "overwrite", 1, attack_overwrite },
-		{ "plant", 1, attack_plant },	    { "ptrace", 1, attack_ptrace },
-		{ "read", 1, attack_read },	    { "root", 0, attack_root },
-		{ "setuid", 1, attack_setuid },	    { "signal", 1, attack_signal },
-		{ "type", 0, attack_type },	    { "unmount", 2, attack_unmount },
-		{ "userns", 1, attack_userns },
-		{ "writable", 1, attack_writable }, { "write", 1, attack_write },
+		{ "syscall", 1, attack_syscall }, { "abstract", 1, attack_abstract },
+		{ "call", 1, attack_call },	  { "capable", 0, attack_capable },
+		{ "listen", 1, attack_listen },	  { "regain", 1, attack_regain },
+		{ "chroot", 2, attack_chroot },	  { "device", 1, attack_device },
+		{ "fds", 1, attack_fds },	  { "forks", 1, attack_forks },
+		{ "leak", 2, attack_leak },	  { "mknod", 1, attack_mknod },
+		{ "mount", 1, attack_mount },	  { "overwrite", 1, attack_overwrite },
+		{ "plant", 1, attack_plant },	  { "ptrace", 1, attack_ptrace },
+		{ "read", 1, attack_read },	  { "root", 0, attack_root },
+		{ "setuid", 1, attack_setuid },	  { "signal", 1, attack_signal },
+		{ "type", 0, attack_type },	  { "unmount", 2, attack_unmount },
+		{ "userns", 1, attack_userns },	  { "writable", 1, attack_writable },
+		{ "write", 1, attack_write },
 	};
 
 	for (size_t i = 0; argc > 1 && i < sizeof(attacks) / sizeof(attacks[0]); i++) {

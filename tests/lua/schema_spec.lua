@@ -289,6 +289,8 @@ describe("schema.normalise", function()
         'restart.give_up: must be like { 5, within = "1m" }, got the key number 2')
       bad({ restart = { give_up = { -1, within = 1 } } },
         "restart.give_up[1]: must be a whole number from 0 to 10000, got number -1")
+      bad({ restart = { give_up = { 1, within = 0 } } },
+        "restart.give_up.within: must be more than no time, got number 0")
       bad({ restart = { give_up = { 1, within = "soon" } } },
         'restart.give_up.within: bad duration "soon": a duration looks like "250ms", "10s" or "5m"')
       bad({ restart = print }, "restart: must not be a function here")

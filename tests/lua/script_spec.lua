@@ -158,6 +158,8 @@ return ward.supervisor {
         'supervisor "s": intensity.within: is required',
       ['ward.supervisor { name = "s", children = {}, restart = function() end }'] =
         'supervisor "s": restart: a supervisor has a condition and a backoff; its limit is intensity',
+      ['ward.supervisor { name = "s", children = {}, restart = "success" }'] =
+        'supervisor "s": restart: must be "always", "failure" or "never", got "success", which is for services',
       ['ward.supervisor { name = "s", children = {}, significant = true }'] =
         'supervisor "s": significant: must not be true with restart = "always": such a supervisor never ends',
       ['ward.supervisor { name = "s", children = { ward.service { name = "a", cmd = { 1 }, significant = true } } }'] =

@@ -53,12 +53,18 @@ local function walk(node, depth, enter, leave)
   end
 end
 
--- The arrows of every service, each through add(from, to, kind).
+-- The arrows of every service to what is drawn, each through add(from, to, kind): spare members of pools are not.
 local function each_arrow(root, add)
+  local drawn = {}
+  walk(root, 0, function(node)
+    drawn[node.name or ""] = true
+  end, function() end)
   walk(root, 0, function(node)
     for _, arrow in ipairs(node.children and {} or ARROWS) do
       for _, other in ipairs(node[arrow[1]]) do
-        add(node.name, other, arrow[1])
+        if drawn[other] then
+          add(node.name, other, arrow[1])
+        end
       end
     end
   end, function() end)

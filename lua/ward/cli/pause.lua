@@ -1,1 +1,2 @@
-return require("ward.cli.at_once").verb("pause", "Leave services down when they exit, until they are resumed.")
+return require("ward.cli.at_once").verb("pause",
+  "Leave services down when they exit, until they are resumed, or their group starts.")

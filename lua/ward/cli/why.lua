@@ -55,9 +55,9 @@ local function prospects(add, service, now)
   end
 end
 
-local function history(add, service, now)
+local function history(add, service)
   if service.last_exit then
-    local at = service.decision and ", " .. ago(now - service.decision.at) or ""
+    local at = service.last_exit.at and ", " .. ago(core.time() - service.last_exit.at) or ""
     add("last exit", console.exit(service.last_exit) .. at)
   end
   if service.decision then
@@ -97,11 +97,12 @@ function M.rows(service, now)
   end
   local since = service.since and " since " .. duration.format(now - service.since) or ""
   local because = service.because and ": " .. service.because or ""
-  add("state", ("%s%s%s%s"):format(service.state, since, service.pid and ", pid " .. service.pid or "", because))
+  local pid = service.pid and (", pid %d"):format(service.pid) or ""
+  add("state", service.state .. since .. pid .. because)
   if service.desired == "down" then
     add("desired", "down, by command (ward start " .. service.name .. ")")
   end
-  history(add, service, now)
+  history(add, service)
   prospects(add, service, now)
   above(add, service, now)
   return rows

@@ -15,8 +15,8 @@ function M.random(rng)
   return (z >> 11) * 0x1p-53
 end
 
---- The delay before try `n` of a streak: min(max, from * factor^(n - 1)), spread by +- jitter so that
---- services that died together do not come back together.
+--- The delay before try `n` of a streak: from * factor^(n - 1), spread by +- jitter so that services that died
+--- together do not come back together, and never more than max.
 ---@param policy { from: number, factor: number, max: number, jitter: number }
 ---@param n integer 1 for the first retry
 ---@param unit number in [0, 1)
@@ -26,7 +26,7 @@ function M.delay(policy, n, unit)
     return 0 -- factor^(n - 1) grows to inf, and 0 * inf is no delay
   end
   local base = math.min(policy.max, policy.from * policy.factor ^ (n - 1))
-  return base * (1 + policy.jitter * (2 * unit - 1))
+  return math.min(policy.max, base * (1 + policy.jitter * (2 * unit - 1)))
 end
 
 return M

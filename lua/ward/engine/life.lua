@@ -244,7 +244,7 @@ local function settle(st, svc, exit, delay)
     decided(st, svc, PAUSED, "paused")
     state.enter(st, svc, "backoff", { exit = exit, paused = true })
     state.answer_failed_try(st, svc, exit)
-  elseif svc.spec.asks then
+  elseif svc.spec.asks and not exits.prevented(svc.spec.restart_prevent, exit) then
     ask(st, svc, exit)
   else
     decide(st, svc, exit, delay)

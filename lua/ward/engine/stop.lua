@@ -51,10 +51,19 @@ function M.release(st, svc)
   end
 end
 
+-- The command that undoes a oneshot has nothing to undo before that is done: then signals are all there is.
+local function ladder_of(svc)
+  local ladder <const> = svc.spec.stop
+  if svc.spec.type == "oneshot" and not svc.up and ladder[1].cmd then
+    return table.move(ladder, 2, #ladder, 1, {})
+  end
+  return ladder
+end
+
 --- A service that runs has to stop. Whether others have to be gone first is known when all of this step are told.
 function M.stop(st, svc, why)
   out.disarm(st, svc)
-  svc.rung, svc.ladder = 0, svc.spec.stop -- as it is now, whatever a reload says
+  svc.rung, svc.ladder = 0, ladder_of(svc) -- as it is now, whatever a reload says
   state.enter(st, svc, "stopping", { reason = why.reason, need = why.need })
   out.push(st, svc, "free")
 end
@@ -86,7 +95,7 @@ end
 --- It does not become ready in time, or is not well any more: down the ladder, whoever needs it.
 ---@param event { cause: string, message: string|nil }
 function M.fault(st, svc, event)
-  svc.cause, svc.ladder = event.cause, svc.spec.stop
+  svc.cause, svc.ladder = event.cause, ladder_of(svc)
   out.disarm(st, svc)
   state.enter(st, svc, "stopping", { reason = event.cause, message = event.message })
   step_on(st, svc, 1)

@@ -42,7 +42,9 @@ function M.limit(path, given, canonical)
   if canonical and n == nil then n = given.n end
   if n == nil then value.fail(path .. "[1]", "is required: how many are not too many") end
   if given.within == nil then value.fail(path .. ".within", "is required") end
-  return { n = value.integer(path .. "[1]", n, 0, MAX_COUNT), within = value.duration(path .. ".within", given.within) }
+  local within <const> = value.duration(path .. ".within", given.within)
+  if within == 0 then value.must(path .. ".within", "more than no time", given.within) end
+  return { n = value.integer(path .. "[1]", n, 0, MAX_COUNT), within = within }
 end
 
 --- restart -> { on=, backoff=, give_up= }. A function is the script's own rule, and stands over the defaults.

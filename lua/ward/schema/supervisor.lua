@@ -8,6 +8,7 @@ local M <const> = {}
 
 local STRATEGIES <const> = { "one_for_one", "one_for_all", "rest_for_one" }
 local AUTO_SHUTDOWN <const> = { "never", "any_significant", "all_significant" }
+local CONDITIONS <const> = { always = true, failure = true, never = true }
 local MAX_DEPTH <const> = 32
 
 --- The canonical keys of a supervisor, without its name and children.
@@ -19,7 +20,10 @@ function M.normalise(path, given, canonical)
   local prefix <const> = path == "" and "" or path .. "."
   local function flag(key) return given[key] ~= nil and value.boolean(prefix .. key, given[key]) or false end
   local policy <const> = restart.restart(prefix .. "restart", given.restart, canonical, "always")
-  if type(given.restart) == "function" or policy.give_up then
+  if not CONDITIONS[policy.on] then
+    value.fail(prefix .. "restart", ('must be "always", "failure" or "never", got "%s", which is for services'):format(
+      policy.on))
+  elseif type(given.restart) == "function" or policy.give_up then
     value.fail(prefix .. "restart", "a supervisor has a condition and a backoff; its limit is intensity")
   end
   local significant <const> = flag "significant"

@@ -103,7 +103,13 @@ end
 
 -- A root that is no supervisor's child stands under one that has no rules.
 local function root_of(roots, trees, path)
-  if #roots == 1 and roots[1].kind == "supervisor" then return trees[1] end
+  if #roots == 1 and roots[1].kind == "supervisor" then
+    local top <const> = roots[1]
+    if top.spec.significant then
+      error(("%s: %s: is significant, but there is no supervisor above it"):format(top.source or path, top.title), 0)
+    end
+    return trees[1]
+  end
   for _, node in ipairs(roots) do
     local why <const> = supervisors.significance(nil, node.spec.significant)
       or node.spec.stay and "has stay = true, which only the outermost supervisor can have"

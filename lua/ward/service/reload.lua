@@ -77,7 +77,7 @@ end
 local function clash(node, removed)
   for _, child in ipairs(node.children or {}) do
     if child.name and removed[child.name] then
-      return ('supervisor "%s": a service of this name still runs: stop it, or reload with --prune'):format(child.name)
+      return ('supervisor "%s": a service of this name is still there: stop it first'):format(child.name)
     end
     local found = clash(child, removed)
     if found then
@@ -106,7 +106,7 @@ local function prepare(self, how)
     end
   end
   local plans, stops = load.plans(fresh, breathe)
-  local clashes = plans and not how.prune and clash(bundle.tree, set_of(diff.removed))
+  local clashes = plans and clash(bundle.tree, set_of(diff.removed))
   if not plans or clashes then
     bundle.script:close()
     return nil, plans and { clashes } or stops

@@ -19,6 +19,9 @@ describe("backoff", function()
     local spread = { from = 10, factor = 1, max = 30, jitter = 0.1 }
     assert.near(9, backoff.delay(spread, 3, 0), 1e-9)
     assert.near(11, backoff.delay(spread, 3, 1), 1e-9)
+    local capped <const> = { from = 10, factor = 2, max = 10, jitter = 1 }
+    assert.equal(10, backoff.delay(capped, 5, 0.999))
+    assert.equal(0, backoff.delay(capped, 5, 0))
   end)
 
   it("has a generator that is even, stays in [0, 1) and repeats itself for a seed", function()

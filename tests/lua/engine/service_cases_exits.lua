@@ -142,6 +142,9 @@ local ASKS <const> = { a = { asks = true, backoff = { from = 2 } } }
 local RULES <const> = {
   { "a delay", "app=one (a:never)", specs = ASKS,
     { 1, exit("a", 0), "ask a" }, { 1, verdict(3), "a in 3" }, { 4, pass, "start a" } },
+  { "an exit that restart_prevent lists is none of its business", "app=one (a:always)",
+    specs = { a = { asks = true, restart_prevent = { codes = { 7 }, signals = {} } } },
+    { 1, exit("a", 7), "a is failed" } },
   { "a delay of 0", "app=one (a:never)", specs = ASKS, { 1, exit("a", 1), "ask a" }, { 2, verdict(0), "start a" } },
   { "stop, after a failure and after a success", "app=one (a b)", specs = { a = ASKS.a },
     { 1, exit("a", 1), "ask a" }, { 1, verdict "stop", "a is failed" },

@@ -145,6 +145,8 @@ local ONESHOTS <const> = {
     { 2, command("stop job", "T"), "run job 1" },
     { 3, { kind = "ran", name = "job", exit = { kind = "exited", code = 1, ok = false } }, "job is stopped",
       "reply T ok" } },
+  { "one that is stopped before it is done has nothing to undo", "app=one (job:never)", specs = DOWN,
+    { 0, boot, "start job" }, { 1, command("stop job", "T"), "KILL job", "job is stopped", "reply T ok" } },
   { "a command that hangs is killed", "app=one (job:never)", specs = { job = DOWN.job }, slow = "job",
     { 0, boot, "start job" }, { 1, exit("job", 0), "job is done" },
     { 2, command("stop job", "T"), "run job 1" }, { 7, pass, "KILL job" },

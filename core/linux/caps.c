@@ -133,6 +133,21 @@ ward_caps_read(struct ward_capsets *out)
 	return 0;
 }
 
+void
+ward_caps_own(struct ward_capsets *out)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	*out = (struct ward_capsets){ 0 };
+	(void)capget(&head, data); /* fails for a wrong version or address only */
+	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+		out->permitted |= (uint64_t)data[i].permitted << (32 * i);
+		out->inheritable |= (uint64_t)data[i].inheritable << (32 * i);
+		out->effective |= (uint64_t)data[i].effective << (32 * i);
+	}
+}
+
 uint64_t
 ward_cap_bounding(int last)
 {

@@ -41,6 +41,9 @@ int ward_cap_number(const char *name);
  * /proc/thread-self/status lacks one of them. */
 int ward_caps_read(struct ward_capsets *out);
 
+/* The same without /proc and the bounding and ambient sets, which are left empty; never fails. */
+void ward_caps_own(struct ward_capsets *out);
+
 /* The bounding set of the calling thread up to @last; only prctl(2) is used. */
 uint64_t ward_cap_bounding(int last);
 

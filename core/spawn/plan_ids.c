@@ -1,12 +1,10 @@
 /* The steps that make the child the one it is to be: ids, capability sets and securebits. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "linux/caps.h"
-#include "linux/sys.h"
 #include "linux/uapi.h"
 #include "spawn/plan_build.h"
 #include "spawn/stage.h"
@@ -21,24 +19,6 @@ static bool
 has_user(const struct ward_draft *d)
 {
 	return d->sandbox.namespaces & WARD_CLONE_NEWUSER;
-}
-
-/* Our own sets, but for the bounding one; none where the kernel does not say. */
-static struct ward_caps
-own_caps(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	struct ward_caps own = { 0 };
-
-	if (ward_sys_capget(&head, data) < 0)
-		return own;
-	for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-		own.set[WARD_CAP_PERMITTED] |= (uint64_t)data[i].permitted << (32 * i);
-		own.set[WARD_CAP_INHERITABLE] |= (uint64_t)data[i].inheritable << (32 * i);
-		own.set[WARD_CAP_EFFECTIVE] |= (uint64_t)data[i].effective << (32 * i);
-	}
-	return own;
 }
 
 /* What is in the bounding set when the child comes to drop from it: at most what is in ours, which never grows,
@@ -176,10 +156,11 @@ ward_build_keeps_groups(struct ward_draft *d, uint32_t **own)
 {
 	uint32_t gid = d->ids.set_gid ? d->ids.gid : getegid();
 	uint64_t setgid = UINT64_C(1) << WARD_CAP_SETGID;
+	struct ward_capsets caps;
 	int n;
 
-	if (!d->ids.set_groups || has_user(d) || gid != getegid() ||
-	    own_caps().set[WARD_CAP_EFFECTIVE] & setgid)
+	ward_caps_own(&caps);
+	if (!d->ids.set_groups || has_user(d) || gid != getegid() || caps.effective & setgid)
 		return false;
 	n = getgroups(0, NULL);
 	*own = n < 0 ? NULL : calloc((size_t)n + 1, sizeof(**own));
@@ -215,7 +196,8 @@ check_subset(enum ward_capset set, uint64_t inner, uint64_t outer, const char *w
 int
 ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 {
-	const struct ward_caps caps = ward_build_caps(&d->sandbox), own = own_caps();
+	const struct ward_caps caps = ward_build_caps(&d->sandbox);
+	struct ward_capsets own;
 	int bits = d->sandbox.set_securebits ? d->sandbox.securebits : prctl(PR_GET_SECUREBITS);
 	bool leaves_root = d->ids.set_uid && d->ids.uid != 0 && geteuid() == 0 &&
 			   !(bits > 0 && bits & WARD_SECBIT_NO_SETUID_FIXUP);
@@ -224,11 +206,12 @@ ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 
 	if (!caps.given)
 		return 0;
+	ward_caps_own(&own);
 	if (given(&caps, WARD_CAP_AMBIENT) && bits >= 0 && bits & WARD_SECBIT_NO_AMBIENT_RAISE)
 		r = check_subset(WARD_CAP_AMBIENT, caps.set[WARD_CAP_AMBIENT], 0,
 				 "which the securebit no_cap_ambient_raise forbids", err);
 	/* Whoever enters a user namespace inherits nothing. */
-	inherited = has_user(d) ? 0 : own.set[WARD_CAP_INHERITABLE];
+	inherited = has_user(d) ? 0 : own.inheritable;
 	if (r == 0 && given(&caps, WARD_CAP_AMBIENT) && !given(&caps, WARD_CAP_INHERITABLE))
 		r = check_subset(WARD_CAP_AMBIENT, caps.set[WARD_CAP_AMBIENT], inherited,
 				 "which inheritable, left as ward has it, does not", err);
@@ -239,8 +222,7 @@ ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 	/* A uid change empties it. */
 	if (r == 0 && given(&caps, WARD_CAP_PERMITTED) && !given(&caps, WARD_CAP_EFFECTIVE) &&
 	    !leaves_root)
-		r = check_subset(WARD_CAP_EFFECTIVE,
-				 has_user(d) ? known : own.set[WARD_CAP_EFFECTIVE],
+		r = check_subset(WARD_CAP_EFFECTIVE, has_user(d) ? known : own.effective,
 				 caps.set[WARD_CAP_PERMITTED],
 				 "as ward has it, which permitted does not: name it, too", err);
 	return r;

@@ -270,6 +270,13 @@ ward_sys_wait4(int pid, int *status, int options)
 	return ward_sys6(__NR_wait4, pid, WARD_PTR(status), options, 0, 0, 0);
 }
 
+/* @fds: struct pollfd[n] of <asm/poll.h>; @timeout: seconds and nanoseconds. */
+WARD_SYS long
+ward_sys_ppoll(void *fds, unsigned int n, const int64_t timeout[2])
+{
+	return ward_sys6(__NR_ppoll, WARD_PTR(fds), (long)n, WARD_PTR(timeout), 0, 0, 0);
+}
+
 WARD_SYS long
 ward_sys_kill(int pid, int sig)
 {

@@ -11,6 +11,7 @@
  */
 #include <asm/errno.h>
 #include <asm/ioctls.h>
+#include <asm/poll.h>
 #include <asm/signal.h>
 #include <asm/socket.h>
 #include <linux/capability.h>
@@ -19,6 +20,7 @@
 #include <linux/prctl.h>
 #include <linux/resource.h>
 #include <linux/seccomp.h>
+#include <linux/wait.h>
 
 #include <stdbool.h>
 
@@ -165,15 +167,30 @@ check_caps(const struct ward_caps *want, int last)
 	return done;
 }
 
+/* Is the parent dead? From within a pid namespace it has no number, but its pidfd tells: as soon as the kernel has both
+ * given away its children and marked it dead, which it does under a lock that wait4 waits for. */
+static bool
+parent_is_gone(const struct ward_child *c, int slot)
+{
+	static const int64_t at_once[2];
+	struct pollfd parent = { .events = POLLIN };
+
+	if (slot < 0)
+		return ward_sys_getppid() != c->parent;
+	parent.fd = c->work[slot];
+	(void)ward_sys_wait4(-1, NULL, WNOHANG);
+	return ward_sys_ppoll(&parent, 1, at_once) != 0;
+}
+
 /* The signal is sent when the parent dies from now on: one that is dead already sent none. */
 static struct outcome
-tie_to_parent(const struct ward_child *c, int sig, int unseen)
+tie_to_parent(const struct ward_child *c, int sig, int slot)
 {
 	long r = ward_sys_prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0);
 
 	if (r < 0)
 		return result(r, 0);
-	return sig && !unseen && ward_sys_getppid() != c->parent ? result(-ESRCH, 0) : done;
+	return sig && parent_is_gone(c, slot) ? result(-ESRCH, 0) : done;
 }
 
 /* Believes nothing: what the program would run as is asked of the kernel and compared. */

@@ -49,7 +49,7 @@
  *	IDS_CHECK p: struct ward_ids
  *	CAPS_CHECK a: the last capability, p: struct ward_caps
  *	CWD	p: path, a: 1 when it must be below the root
- *	DEATHSIG a: signal or 0, b: 1 when the parent's pid cannot be seen (pid namespace)
+ *	DEATHSIG a: signal or 0, b: work slot of a pidfd of the parent, or -1: its pid can be seen
  *	INIT	a: work slot of its program, b: work slot of the pipe for the status
  *	NNP	-
  *	LANDLOCK a: work slot of the ruleset
@@ -115,7 +115,7 @@ struct ward_record {
 #define WARD_STACK_HELPER  ((size_t)8 * 1024)
 
 /* Work slots that stay open until execve closes them. */
-#define WARD_KEPT 3
+#define WARD_KEPT 4
 
 /* All that the child may touch besides its stack. Lives until the report pipe's end-of-file. */
 struct ward_child {
@@ -125,7 +125,7 @@ struct ward_child {
 	int32_t *work;		 /* source descriptor of each fd rule; the child's own copy */
 	uint32_t *scratch;	 /* room for the groups that IDS_CHECK reads back */
 	int32_t highest;	 /* the highest target */
-	int32_t kept[WARD_KEPT]; /* work slots, or -1: ruleset, init, status */
+	int32_t kept[WARD_KEPT]; /* work slots, or -1: ruleset, init, status, parent */
 	int32_t report;		 /* write end of the report pipe */
 	int32_t parent;		 /* pid of the supervisor */
 	char *stack;		 /* WARD_STACK_SIZE bytes, lowest address */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "linux/pidfd.h"
 #include "linux/procfs.h"
 #include "linux/sys.h"
 #include "spawn/init.h"
@@ -32,6 +33,7 @@ struct ward_launcher {
 	int dumpable;	     /* what it was before the first of them */
 	int suid_dumpable;   /* the sysctl, open: each of those launches asks for it; or -errno */
 	int init;	     /* the program of inits, or -1: none was needed yet */
+	int self;	     /* a pidfd of ours, or -1: none was needed yet */
 };
 
 struct ward_launch {
@@ -72,7 +74,7 @@ ward_launcher_new(struct ward_launcher **out)
 	l->page = (size_t)sysconf(_SC_PAGESIZE);
 	l->ignored = ignored_signals();
 	l->suid_dumpable = ward_procfs_open_suid_dumpable();
-	l->init = -1;
+	l->init = l->self = -1;
 	*out = l;
 	return 0;
 }
@@ -97,6 +99,7 @@ ward_launcher_free(struct ward_launcher *l)
 	}
 	ward_fd_close(&l->suid_dumpable);
 	ward_fd_close(&l->init);
+	ward_fd_close(&l->self);
 	free(l);
 }
 
@@ -253,7 +256,8 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 		.work = launch->work,
 		.scratch = (uint32_t *)(launch->work + plan->nwork),
 		.highest = plan->highest,
-		.kept = { plan->ruleset, plan->init, plan->init < 0 ? -1 : plan->init + 1 },
+		.kept = { plan->ruleset, plan->init, plan->init < 0 ? -1 : plan->init + 1,
+			  plan->parent },
 		.report = -1,
 		.parent = getpid(),
 		.stack = launch->area->base + launch->area->page,
@@ -288,6 +292,22 @@ prepare_init(struct ward_launcher *l, struct ward_launch *launch, int *writer, s
 	launch->status = ends[0];
 	launch->work[launch->plan->init] = l->init;
 	launch->work[launch->plan->init + 1] = *writer = ends[1];
+	return 0;
+}
+
+/* By which a child that cannot see us sees us die. */
+static int
+prepare_self(struct ward_launcher *l, struct ward_launch *launch, struct ward_err *err)
+{
+	if (l->self < 0) {
+		int fd = ward_pidfd_open(getpid());
+
+		if (fd < 0)
+			return ward_err_set(err, WARD_STAGE_PREPARE, -fd,
+					    "cannot make a pidfd of ward: %s", strerror(-fd));
+		l->self = fd;
+	}
+	launch->work[launch->plan->parent] = l->self;
 	return 0;
 }
 
@@ -329,6 +349,11 @@ ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const i
 	}
 	if (plan->init >= 0) {
 		r = prepare_init(l, launch, &status, err);
+		if (r < 0)
+			goto fail;
+	}
+	if (plan->parent >= 0) {
+		r = prepare_self(l, launch, err);
 		if (r < 0)
 			goto fail;
 	}

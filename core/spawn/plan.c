@@ -199,7 +199,7 @@ add_confinement(struct ward_build *b, const struct ward_draft *d, const struct w
 					      .a = s->learn && !d->process.deathsig
 							   ? SIGKILL
 							   : d->process.deathsig,
-					      .b = (s->namespaces & WARD_CLONE_NEWPID) != 0 });
+					      .b = plan->parent });
 	if (plan->init >= 0)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_INIT,
 						      .a = plan->init,
@@ -251,6 +251,7 @@ build(struct ward_build *b, const struct ward_draft *d)
 		.ruleset_fd = d->sandbox.has_ruleset ? d->sandbox.ruleset : -1,
 		.clone = d->clone,
 		.init = -1,
+		.parent = -1,
 		.clone_flags = clone_flags(&d->sandbox),
 		.on_failure = d->sandbox.on_failure,
 		.learn = d->sandbox.learn,
@@ -282,11 +283,12 @@ build(struct ward_build *b, const struct ward_draft *d)
 		v.init = (int32_t)b->nwork;
 		b->nwork += 2;
 	}
+	if (v.clone_flags & WARD_CLONE_NEWPID)
+		v.parent = (int32_t)b->nwork++;
 
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SIGNALS });
-	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_LEASH,
-					      .a = SIGKILL,
-					      .b = (v.clone_flags & WARD_CLONE_NEWPID) != 0 });
+	ward_build_add(
+		b, (struct ward_step){ .stage = WARD_STAGE_LEASH, .a = SIGKILL, .b = v.parent });
 	if (!d->foreground)
 		ward_build_add(b, (struct ward_step){ .stage = d->session ? WARD_STAGE_SESSION
 									  : WARD_STAGE_PGROUP });
@@ -312,7 +314,7 @@ build(struct ward_build *b, const struct ward_draft *d)
 }
 
 /* Descriptors that the child makes above its highest target, where no dup3 can land on them: a source each, the report
- * pipe, and what an init takes. */
+ * pipe, and what a pid namespace takes. */
 static rlim_t
 lifted(const struct ward_draft *d)
 {
@@ -321,7 +323,9 @@ lifted(const struct ward_draft *d)
 	for (size_t i = 0; i < d->nfds; i++)
 		n += d->fds[i].source != WARD_SOURCE_SAME &&
 		     (d->fds[i].source != WARD_SOURCE_FD || d->fds[i].number != d->fds[i].target);
-	return clone_flags(&d->sandbox) && !d->sandbox.pid1 ? n + 2 : n;
+	if (!clone_flags(&d->sandbox))
+		return n;
+	return d->sandbox.pid1 ? n + 1 : n + 3;
 }
 
 /* The limit is the one in force while descriptors are placed: the child's own comes behind them. */

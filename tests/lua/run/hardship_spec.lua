@@ -111,6 +111,42 @@ return list
     assert.same({ code = 0 }, sys.wait(again, 20))
   end)
 
+  it("takes one with it that is in a pid namespace, at every moment before exec", function()
+    if os.execute("test $(id -u) = 0 && strace -qq -e trace=none true 2>/dev/null") ~= true then
+      return pending("needs root, and a strace that may trace")
+    end
+    local dir <const> = harness.directory()
+    sys.chmod(dir, 511) -- 0777
+    local keys <const> = ([[cmd = { "/bin/sh", "-c", "echo ran >>%s/mark; exec sleep 1000" }, cwd = "/",
+      user = "nobody", parent_death = "KILL", stdout = "null", stderr = "null",
+      sandbox = { namespaces = { "pid" } }]]):format(dir)
+    -- Held up before it ties its life to ward's: at first, and again after the uid change, which has cut that tie.
+    for _, when in ipairs { 1, 2 } do
+      local w = harness.start(([[
+        local ward = require "ward"
+        ward.command("go", function() ward.spawn { %s } ward.sleep "1h" end)
+        return ward.service { name = "a", cmd = { "sleep", "1000" }, parent_death = "KILL" }
+      ]]):format(keys))
+      w:until_ready("a")
+      local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-o", dir .. "/trace", "-e", "trace=prctl", "-e",
+        "inject=prctl:delay_enter=500000:when=" .. when, "-p", tostring(w.pid) }, { stderr = "/dev/null" }))
+      harness.until_(function()
+        return harness.read(("/proc/%d/status"):format(w.pid)):match("TracerPid:%s*(%d+)") ~= "0"
+      end, nil, "strace to attach")
+      local client = assert(sys.spawn({ harness.ward, "do", "go" }, { env = w.env, stderr = "/dev/null" }))
+      harness.until_(function() return #w:left() >= 2 end, nil, "the child")
+      harness.until_(function()
+        return select(2, (harness.read(dir .. "/trace") or ""):gsub("PDEATHSIG", "")) >= when
+      end, nil, "its call")
+      sys.kill(w.pid, "KILL")
+      w:wait()
+      sys.wait(client, 20)
+      sys.wait(strace, 20)
+      harness.until_(function() return #w:processes() == 0 end, nil, "its end")
+      assert.is_nil(harness.read(dir .. "/mark"))
+    end
+  end)
+
   it("lets its children live when it is killed", function()
     local w = harness.start(one [[cmd = { "sleep", "1000" }]])
     local pid = w:until_ready("x")

@@ -83,7 +83,7 @@ local Reader = {}
 ---what is left.
 ---@param format? "l"|"a"|integer what to read
 ---@return string? bytes nil at the end
----@return ward.Error? err why it ended early; `"too_large"` of more than 16 MiB
+---@return ward.Error? err why it ended early; `"too_large"` of more than 16 MiB; its `data` is what `"a"` had read
 function Reader:read(format) end
 
 ---An iterator over its lines.

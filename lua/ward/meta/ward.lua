@@ -48,6 +48,7 @@
 ---@field message string A sentence for people.
 ---@field stage? string The step that failed on the way to exec, such as `"cwd"`; `ward explain` lists them.
 ---@field errno? integer The number of the errno, where a system call has failed.
+---@field data? string Of a reader's `read "a"`: what was read until then.
 ---@field stdout? string Of `ward.run` that has timed out: what the child had written until then.
 ---@field stderr? string The same of its errors.
 

@@ -9,6 +9,7 @@ local schema <const> = require "ward.schema"
 local signals <const> = require "ward.schema.signals"
 local streams <const> = require "ward.script.streams"
 local tasks <const> = require "ward.script.tasks"
+local value <const> = require "ward.schema.value"
 
 local TIMEOUT <const> = scheduler.TIMEOUT
 
@@ -68,7 +69,9 @@ local function launch(self, at, what, spec)
   local ok <const>, err <const> = self.request("spawn", id, canonical)
   if not ok then return failure.from(err) end
   local hold <const> = { id = id, owner = current }
-  local child <const> = setmetatable({ id = id, starting = current, hold = hold }, self.class)
+  local child <const> = { id = id, starting = current, hold = hold }
+  local handle <const> = setmetatable({}, self.class)
+  self.of[handle] = child
   for _, side in ipairs(SIDES) do
     if canonical[side].kind == "pipe" then child[side] = streams.new(self.streams, child, side) end
   end
@@ -78,7 +81,7 @@ local function launch(self, at, what, spec)
   self.scheduler:park(at, what)
   child.starting = nil
   if child.failed then return failure.from(child.failed) end
-  return child
+  return handle
 end
 
 local function spawn_failure(exit)
@@ -119,11 +122,19 @@ function M.told(self, id, what, ...)
   if child then TOLD[what](self, child, ...) end
 end
 
+-- What stands behind a handle. Whoever writes p.wait() where p:wait() is meant hears of it at his line.
+local function behind(self, at, what, handle)
+  local child <const> = self.of[handle]
+  if not child then error(streams.misuse(at, what, "p"), 0) end
+  return child
+end
+
 local function methods(self, located)
   local list <const> = {}
 
-  list.wait = located(function(at, child, timeout)
+  list.wait = located(function(at, handle, timeout)
     local what <const> = "child:wait"
+    local child <const> = behind(self, at, what, handle)
     local current <const> = self.scheduler:need(at, what)
     local deadline <const> = tasks.deadline(self.scheduler, at, what, timeout)
     while not child.exit do
@@ -136,7 +147,8 @@ local function methods(self, located)
     return child.exit
   end)
 
-  list.kill = located(function(at, child, signal)
+  list.kill = located(function(at, handle, signal)
+    local child <const> = behind(self, at, "child:kill", handle)
     if child.exit then return failure.of("ESRCH", "the child has ended") end
     local ok <const>, err <const> = self.request("kill", child.id,
       tasks.argument(at, "child:kill", signals.check, "the signal", signal or "TERM"))
@@ -147,6 +159,23 @@ local function methods(self, located)
   return list
 end
 
+-- What a script sees of a child besides its methods.
+local SHOWN <const> = { pid = true, stdin = true, stdout = true, stderr = true }
+
+local function class_of(self, located)
+  local list <const> = methods(self, located)
+  return {
+    __metatable = "child", __name = "child",
+    __index = function(handle, key)
+      if SHOWN[key] then return self.of[handle][key] end
+      return list[key]
+    end,
+    __newindex = located(function(at, _, key)
+      error(("%s: a child is not written to: %s"):format(at, value.quote(tostring(key))), 0)
+    end),
+  }
+end
+
 --- The children of one generation.
 ---@param parts table scheduler; host: as for schema.child; request: fn(op, ...); located
 ---@return table children
@@ -155,8 +184,9 @@ function M.new(parts)
   local self <const> = setmetatable({
     scheduler = parts.scheduler, host = parts.host, request = parts.request, serial = 0, live = {}, unread = {},
     ended = setmetatable({}, { __mode = "v" }), most = MANY,
+    of = setmetatable({}, { __mode = "k" }), -- handle -> what it is about
   }, Children)
-  self.class = { __index = methods(self, parts.located), __metatable = "child", __name = "child" }
+  self.class = class_of(self, parts.located)
   self.streams = streams.class {
     scheduler = parts.scheduler, request = parts.request, located = parts.located,
     closed = function(child) settle(self, child) end,

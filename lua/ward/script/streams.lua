@@ -52,7 +52,22 @@ local function wait(class, stream, at, what)
   class.scheduler:park(at, what)
 end
 
+--- What is said of a method that was called without what it is a method of: p.wait().
+---@param at string
+---@param what string "child:wait"
+---@param example string a name for the object
+---@return string
+function M.misuse(at, what, example)
+  return ('%s: %s: call it with ":", as in %s:%s()'):format(at, what, example, what:match(":(.*)$"))
+end
+
+local function need_stream(stream, at, what)
+  if getmetatable(stream) == "stream" then return end
+  error(M.misuse(at, what, what:find("write", 1, true) and "p.stdin" or "p.stdout"), 0)
+end
+
 local function ready(class, stream, at, what)
+  need_stream(stream, at, what)
   class.scheduler:need(at, what)
   if stream.task and stream.task.state ~= "done" then
     error(("%s: %s: another task is using this stream"):format(at, what), 0)
@@ -88,6 +103,13 @@ end
 
 local function available(stream) return #stream.data - stream.at + 1 end
 
+-- nil, and an error that has what was read until then.
+local function cut_short(text, code, message)
+  local _, err <const> = failure.of(code, message)
+  err.data = text
+  return nil, err
+end
+
 -- The end: nil, or nil and why the bytes ended early.
 local function ended(stream)
   if stream.err then return failure.from(stream.err) end
@@ -114,17 +136,34 @@ local function read_line(class, stream, at, what)
   end
 end
 
+-- Adds to a list whose strings get shorter, as in a binary counter: joined two by two, they need less memory at the
+-- end than table.concat, which builds in a buffer of up to twice the size.
+local function add(parts, text)
+  while #parts > 0 and #parts[#parts] <= #text do text = table.remove(parts) .. text end
+  parts[#parts + 1] = text
+end
+
+local function joined(parts)
+  local text = ""
+  while #parts > 0 do text = table.remove(parts) .. text end
+  return text
+end
+
 local function read_all(class, stream, at, what)
   local parts, size = { take(stream, available(stream)) }, 0
   while fetch(class, stream, at, what) do
-    parts[#parts + 1] = take(stream, available(stream))
-    size = size + #parts[#parts]
+    local text <const> = take(stream, available(stream))
+    add(parts, text)
+    size = size + #text
     if size > MAX_ALL then
-      return failure.of("too_large", "the child has written more than 16 MiB")
+      return cut_short(joined(parts), "too_large", "the child has written more than 16 MiB")
     end
   end
-  if stream.err then return failure.from(stream.err) end
-  return table.concat(parts)
+  local text <const> = joined(parts)
+  if not stream.err then return text end
+  local _, err <const> = failure.from(stream.err)
+  err.data = text
+  return nil, err
 end
 
 local function read_bytes(class, stream, at, what, n)
@@ -173,7 +212,8 @@ end
 ---@param class table scheduler, request, located; closed: fn(child), told when a stream is closed
 function M.class(class)
   local located <const> = class.located
-  local closing <const> = located(function(_, stream)
+  local closing <const> = located(function(at, stream)
+    need_stream(stream, at, "stream:close")
     stream.shut = true -- by the script: that is no end of what the child says
     close(class, stream)
   end)

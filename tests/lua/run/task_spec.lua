@@ -152,6 +152,49 @@ describe("ward.spawn", function()
       lines)
   end)
 
+  it("shows what is to be seen, and says how its methods are called", function()
+    local lines <const> = run [[
+      local p = ward.spawn { cmd = { "cat" }, stdin = "pipe", stdout = "pipe" }
+      print(math.type(p.pid), p.id, p.hold, p.exit, next(p))
+      for _, wrong in ipairs {
+        function() p.wait() end, function() p.wait({}) end, function() p.kill "TERM" end,
+        function() p.stdout.read() end, function() p.stdin.write "x" end, function() p.stdout.close() end,
+        function() p.stdout.lines() end, function() p:wait({}) end, function() p.pid = 3 end,
+      } do
+        print(select(2, pcall(wrong)))
+      end
+      print(p:kill(), p:wait().signal)
+    ]]
+    assert.equal("integer    nil    nil    nil    nil", table.remove(lines, 1))
+    assert.equal("true    TERM", table.remove(lines))
+    local wanted <const> = {
+      'child:wait: call it with ":", as in p:wait()', 'child:wait: call it with ":", as in p:wait()',
+      'child:kill: call it with ":", as in p:kill()', 'stream:read: call it with ":", as in p.stdout:read()',
+      'stream:write: call it with ":", as in p.stdin:write()',
+      'stream:close: call it with ":", as in p.stdout:close()',
+      'stream:lines: call it with ":", as in p.stdout:lines()', "child:wait: timeout: must be",
+      'a child is not written to: "pid"',
+    }
+    assert.equal(#wanted, #lines)
+    for i, line in ipairs(lines) do
+      local said <const> = line:match("script%.lua:%d+: (.*)$")
+      assert.equal(wanted[i], said and said:sub(1, #wanted[i]), line)
+    end
+  end)
+
+  it("hands over what there was when a child has said too much", function()
+    local lines <const> = run [[
+      local most <close> = ward.spawn { cmd = { "head", "-c", "16777216", "/dev/zero" }, stdout = "pipe" }.stdout
+      print(#most:read "a")
+      local p = ward.spawn { cmd = { "head", "-c", "18000000", "/dev/zero" }, stdout = "pipe" }
+      local text, err = p.stdout:read "a"
+      print(text, err.code, #err.data > 16777216)
+      local rest = p.stdout:read "a"
+      print(#err.data + #rest)
+    ]]
+    assert.same({ "16777216", "nil    too_large    true", "18000000" }, lines)
+  end)
+
   it("a read that nobody waits for any more loses nothing", function()
     local lines <const> = run [[
       local p = ward.spawn { cmd = { "sh", "-c", "for i in 1 2; do read x; echo $x; done" },

@@ -74,23 +74,17 @@ static int
 push_degraded(lua_State *L)
 {
 	const struct ward_proc *p = lua_touserdata(L, 1);
-	lua_Integer n = 0;
+	struct ward_err err;
 
 	lua_pushnil(L);
-	for (int stage = 1; stage < WARD_STAGE_COUNT; stage++) {
-		int err = ward_proc_soft_error(p, stage);
-
-		if (!err)
-			continue;
-		if (n == 0)
+	for (uint32_t i = 0; ward_proc_missed(p, i, &err); i++) {
+		if (i == 0)
 			lua_newtable(L);
 		lua_createtable(L, 0, 3);
-		set_string(L, "stage", ward_stage_name(stage));
-		set_integer(L, "errno", err);
-		(void)lua_pushfstring(L, "cannot %s: %s (stage %s)", ward_stage_sentence(stage),
-				      strerror(err), ward_stage_name(stage));
-		lua_setfield(L, -2, "message");
-		lua_rawseti(L, -2, ++n);
+		set_string(L, "stage", ward_stage_name(err.stage));
+		set_integer(L, "errno", err.err);
+		set_string(L, "message", err.detail);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;
 }

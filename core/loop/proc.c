@@ -346,10 +346,10 @@ fail:
 	return r;
 }
 
-int
-ward_proc_soft_error(const struct ward_proc *p, int stage)
+bool
+ward_proc_missed(const struct ward_proc *p, uint32_t i, struct ward_err *err)
 {
-	return p->launch ? ward_launch_soft_error(p->launch, stage) : 0;
+	return p->launch && ward_launch_missed(p->launch, i, err);
 }
 
 size_t

@@ -40,8 +40,9 @@ struct ward_proc_fns {
  * this pid namespace. */
 int ward_procs_new(struct ward_loop *loop, struct ward_procs **out);
 
-/* The errno with which a soft sandbox step of @p failed, or 0. Only within `started`. */
-int ward_proc_soft_error(const struct ward_proc *p, int stage);
+/* Fills *err for the soft sandbox step of @p that was the @i-th to fail, from 0; false behind the last. Only within
+ * `started`. */
+bool ward_proc_missed(const struct ward_proc *p, uint32_t i, struct ward_err *err);
 
 /* How many children live. */
 size_t ward_procs_count(const struct ward_procs *t);

@@ -397,6 +397,23 @@ fail(struct ward_record *rec, struct outcome o)
 	}
 }
 
+/* Goes on without a soft step. What stands in a namespace that was not made is left out with it. */
+static bool
+miss(struct ward_record *rec, const struct ward_step *s, struct outcome o)
+{
+	struct ward_missed *m = &rec->missed[rec->nmissed];
+
+	if (!s->soft || rec->nmissed == WARD_MISSED_MAX)
+		return false;
+	if (s->stage == WARD_STAGE_NAMESPACES)
+		rec->lost |= (uint32_t)s->a;
+	m->step = rec->step;
+	m->err = o.err;
+	m->operand = o.operand;
+	rec->nmissed++;
+	return true;
+}
+
 /* Takes the steps from @from on. Never returns. */
 static void
 walk(struct ward_child *c, uint32_t from)
@@ -412,10 +429,8 @@ walk(struct ward_child *c, uint32_t from)
 		rec->stage = s->stage;
 		o = s->stage == WARD_STAGE_INIT ? start_init(c, s, program_main, &program)
 						: take(c, s);
-		if (o.err && !s->soft)
+		if (o.err && !miss(rec, s, o))
 			break;
-		if (o.err)
-			rec->soft_err[s->stage] = o.err;
 	}
 	fail(rec, o);
 }

@@ -95,6 +95,15 @@ struct ward_caps {
 	uint32_t given; /* bit s: set s is to be as here; the others are left alone */
 };
 
+/* A soft step that failed. */
+struct ward_missed {
+	volatile uint32_t step;
+	volatile int32_t err, operand;
+};
+
+/* At least as many as a plan has soft steps. */
+#define WARD_MISSED_MAX 24
+
 /* Written by the child, read by the parent, in a MAP_SHARED page so that all clone modes report the
  * same way and without a system call. While err is 0 the child has not failed. */
 struct ward_record {
@@ -102,7 +111,9 @@ struct ward_record {
 	volatile int32_t err;	  /* errno of the step that failed */
 	volatile uint32_t step;	  /* its index in the plan */
 	volatile int32_t operand; /* which of its operands: work slot, descriptor, candidate */
-	volatile int32_t soft_err[WARD_STAGE_COUNT]; /* errno of soft steps that failed */
+	volatile uint32_t lost;	  /* CLONE_NEW* of the namespaces that it has not got */
+	volatile uint32_t nmissed;
+	struct ward_missed missed[WARD_MISSED_MAX];
 	/* Set to 0 by the kernel when the program's process leaves shared memory (CLONE_CHILD_CLEARTID). */
 	uint32_t here;
 };

@@ -221,10 +221,12 @@ take_namespace_step(struct ward_child *c, const struct ward_step *s)
 		return result(write_file(s->p, s->q, s->n), 0);
 	case WARD_STAGE_NAMESPACES:
 		return result(ward_sys_unshare((uint32_t)s->a), 0);
-	case WARD_STAGE_HOSTNAME:
-		return result(ward_sys_sethostname(s->p, s->n), 0);
+	case WARD_STAGE_HOSTNAME: /* never the host's */
+		return c->record->lost & WARD_CLONE_NEWUTS
+			       ? result(-EPERM, 0)
+			       : result(ward_sys_sethostname(s->p, s->n), 0);
 	case WARD_STAGE_LOOPBACK:
-		return loopback_up();
+		return c->record->lost & WARD_CLONE_NEWNET ? done : loopback_up();
 	default:
 		return enter_user_namespace(&c->work[s->a]);
 	}

@@ -381,6 +381,10 @@ ward_plan_operand(const struct ward_plan *plan, uint32_t i, int err, int operand
 	case WARD_STAGE_USERNS:
 		(void)snprintf(buf, size, "%s", user_files[operand & 3]);
 		break;
+	case WARD_STAGE_NAMESPACES:
+		(void)snprintf(buf, size, ":");
+		(void)ward_explain_names((uint32_t)s->a, buf + 1, size - 1);
+		break;
 	case WARD_STAGE_MOUNT_MAKE:
 		(void)snprintf(buf, size, " %s of %s", m->target, m->type ? m->type : m->source);
 		break;

@@ -34,17 +34,25 @@ static const struct {
 	{ WARD_CLONE_NEWUSER, "user" },	    { WARD_CLONE_NEWUTS, "uts" },
 };
 
-static int
-explain_namespaces(uint64_t flags, char *buf, size_t size)
+int
+ward_explain_names(uint64_t flags, char *buf, size_t size)
 {
 	size_t at = 0;
 
-	say(buf, size, &at, "own");
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (flags & names[i].flag)
 			say(buf, size, &at, " %s", names[i].name);
 	}
 	return (int)at;
+}
+
+static int
+explain_namespaces(uint64_t flags, char *buf, size_t size)
+{
+	char list[80] = "";
+
+	(void)ward_explain_names(flags, list, sizeof(list));
+	return snprintf(buf, size, "own%s", list);
 }
 
 /* The lines of a map, separated by commas. */

@@ -438,10 +438,25 @@ ward_launch_stage(const struct ward_launch *launch)
 	return (int)launch->child.record->stage;
 }
 
-int
-ward_launch_soft_error(const struct ward_launch *launch, int stage)
+static void
+say_failed(int stage, const char *operand, int err, const char *why, struct ward_err *out)
 {
-	return launch->child.record->soft_err[stage];
+	(void)ward_err_set(out, stage, err, "cannot %s%s: %s (stage %s)",
+			   ward_stage_sentence(stage), operand, why, ward_stage_name(stage));
+}
+
+bool
+ward_launch_missed(const struct ward_launch *launch, uint32_t i, struct ward_err *err)
+{
+	const struct ward_record *rec = launch->child.record;
+	const struct ward_missed *m = &rec->missed[i];
+	char operand[160];
+
+	if (i >= rec->nmissed)
+		return false;
+	ward_plan_operand(launch->plan, m->step, m->err, m->operand, operand, sizeof(operand));
+	say_failed(launch->plan->steps[m->step].stage, operand, m->err, strerror(m->err), err);
+	return true;
 }
 
 void
@@ -454,8 +469,7 @@ ward_launch_blame(const struct ward_launch *launch, int err, const char *why, st
 	if (stage != WARD_STAGE_CLONE) /* then the child has not begun: there is no step */
 		ward_plan_operand(launch->plan, rec->step, err, rec->operand, operand,
 				  sizeof(operand));
-	(void)ward_err_set(out, stage, err, "cannot %s%s: %s (stage %s)",
-			   ward_stage_sentence(stage), operand, why, ward_stage_name(stage));
+	say_failed(stage, operand, err, why, out);
 }
 
 bool

@@ -58,8 +58,9 @@ int ward_launch_stage(const struct ward_launch *launch);
 /* Did a step fail? Then fills *err with stage, errno and sentence. Meaningful after end-of-file. */
 bool ward_launch_failed(const struct ward_launch *launch, struct ward_err *err);
 
-/* The errno with which the soft step of @stage failed, or 0. Meaningful after end-of-file. */
-int ward_launch_soft_error(const struct ward_launch *launch, int stage);
+/* Fills *err for the soft step that was the @i-th to fail, from 0; false behind the last. Meaningful after
+ * end-of-file. */
+bool ward_launch_missed(const struct ward_launch *launch, uint32_t i, struct ward_err *err);
 
 /* Fills *out for a failure that the child could not report itself: @err is an errno or 0, @why the
  * end of the sentence; the stage is the one it was in. */

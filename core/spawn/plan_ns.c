@@ -294,6 +294,32 @@ add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 	}
 }
 
+/* Those that a program may do without: the rest is what it sees as it is with them. A half-built root would be
+ * the host's, and so would its own user. */
+#define SOFT_NAMESPACES \
+	(WARD_CLONE_NEWCGROUP | WARD_CLONE_NEWIPC | WARD_CLONE_NEWNET | WARD_CLONE_NEWTIME | WARD_CLONE_NEWUTS)
+
+static void
+add_unshare(struct ward_build *b, uint64_t flags)
+{
+	if (flags)
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_NAMESPACES,
+						      .a = (int32_t)flags });
+}
+
+/* All at once; or, where some may be missing, each of these by itself. */
+static void
+add_namespaces(struct ward_build *b, const struct ward_draft_sandbox *s, uint64_t flags)
+{
+	b->soft = s->on_failure != WARD_FAIL_ERROR;
+	for (uint64_t rest = b->soft ? flags & SOFT_NAMESPACES : 0; rest; rest &= rest - 1) {
+		add_unshare(b, rest & -rest);
+		flags &= ~(rest & -rest);
+	}
+	b->soft = false;
+	add_unshare(b, flags);
+}
+
 void
 ward_build_sandbox(struct ward_build *b, const struct ward_draft *d)
 {
@@ -306,13 +332,13 @@ ward_build_sandbox(struct ward_build *b, const struct ward_draft *d)
 		slot = add_user_late(b, d);
 	else if (has_user(s))
 		add_user_first(b, d);
-	if (flags)
-		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_NAMESPACES,
-						      .a = (int32_t)flags });
+	add_namespaces(b, s, flags);
+	b->soft = s->on_failure != WARD_FAIL_ERROR;
 	if (s->hostname)
 		add_text(b, WARD_STAGE_HOSTNAME, NULL, s->hostname);
 	if (flags & WARD_CLONE_NEWNET)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_LOOPBACK });
+	b->soft = false;
 	if (flags & WARD_CLONE_NEWNS)
 		add_mounts(b, s);
 	if (late)
@@ -322,7 +348,7 @@ ward_build_sandbox(struct ward_build *b, const struct ward_draft *d)
 size_t
 ward_build_sandbox_max(const struct ward_draft_sandbox *s)
 {
-	size_t n = 3; /* of the user namespace: three files */
+	size_t n = 3 + 5; /* three files of the user namespace, and soft namespaces */
 
 	/* Each mount is made, gets attributes and is placed; and the host's tree gets attributes. */
 	for (size_t i = 0; i < s->nmounts; i++)

@@ -59,7 +59,7 @@ local function bring(sandbox, path, to)
   return box
 end
 
---- What probe sees in a sandbox; and the status of its service.
+--- What probe sees in a sandbox; the status of its service, and its ward, which has stopped.
 ---@param sandbox table
 ---@param opts? { at?: string, lists?: string[], tries?: string[], keys?: table, start?: table } at: where the
 ---   program is, when it has to be mounted
@@ -72,9 +72,9 @@ function M.probe(sandbox, opts)
   keys.cmd = { opts.at or program }
   for _, path in ipairs(opts.lists or {}) do table.move({ "--list", path }, 1, 2, #keys.cmd + 1, keys.cmd) end
   for _, path in ipairs(opts.tries or {}) do table.move({ "--try", path }, 1, 2, #keys.cmd + 1, keys.cmd) end
-  local view <const>, text <const> = M.run(keys, opts.start)
+  local view <const>, text <const>, w <const> = M.run(keys, opts.start)
   if view.last_exit.kind ~= "exited" then error(cjson.encode(view.last_exit), 2) end
-  return cjson.decode(text), view
+  return cjson.decode(text), view, w
 end
 
 --- Runs attack with these arguments in a sandbox: did it succeed? And what it said.

@@ -363,7 +363,7 @@ describe("a sandbox as an ordinary user", function()
       keys.cmd = { "/bin/true" }
       return sandboxed.run(keys, start).last_exit.message
     end
-    assert.equal("cannot make the namespaces: Operation not permitted (stage namespaces)",
+    assert.equal("cannot make the namespaces: net: Operation not permitted (stage namespaces)",
       fate { sandbox = { namespaces = { "net" } } })
     assert.equal("cannot create the process: Operation not permitted (stage clone)",
       fate { sandbox = { namespaces = { "pid" } } })
@@ -379,5 +379,43 @@ describe("a sandbox as an ordinary user", function()
       .. "count = 1", check { sandbox = { uid_map = { { inside = 0, outside = 100000, count = 65536 } } } })
     assert.equal("without CAP_SYS_ADMIN a user namespace knows one user, so user, group and groups cannot be given",
       check { user = "nobody", sandbox = "strict" })
+  end)
+end)
+
+describe("a sandbox that may do without", function()
+  after_each(harness.cleanup)
+
+  it("starts without the namespaces that it cannot have, and says which", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local box <const> = { namespaces = { "cgroup", "ipc", "net", "time" }, hostname = "jail", on_failure = "warn" }
+    local seen <const>, view <const>, w <const> = sandboxed.probe(box, { start = { under = harness.UNPRIVILEGED } })
+    local messages <const> = {}
+    for i, missed in ipairs(view.degraded) do messages[i] = missed.message end
+    local function cannot(what) return ("cannot %s: Operation not permitted (stage %%s)"):format(what) end
+    local names <const> = cannot("make the namespaces: %s")
+    assert.same({ names:format("time", "namespaces"), names:format("cgroup", "namespaces"),
+      names:format("uts", "namespaces"), names:format("ipc", "namespaces"), names:format("net", "namespaces"),
+      cannot("set the host name"):format("hostname") }, messages)
+    for _, message in ipairs(messages) do
+      assert.is_truthy(w:err():find("runs without a part of its sandbox: " .. message, 1, true), w:err())
+    end
+    local host <const> = outside()
+    assert.same({ host.namespaces.net, host.hostname }, { seen.namespaces.net, seen.hostname })
+    box.on_failure = "silent"
+    local silent <const> = select(3, sandboxed.probe(box, { start = { under = harness.UNPRIVILEGED } }))
+    assert.is_nil(silent:err():find("runs without", 1, true))
+  end)
+
+  it("does not start with half a root, as nobody that was meant, or among the host's processes", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    for stage, box in pairs {
+      namespaces = { readonly = true }, clone = { namespaces = { "pid" } }, mount = { tmpfs = { "/nowhere" },
+        namespaces = { "user" } },
+    } do
+      box.on_failure = "warn"
+      local view <const> = sandboxed.run({ cwd = "/", cmd = { "true" }, sandbox = box },
+        { under = harness.UNPRIVILEGED })
+      assert.same({ "spawn_failed", stage }, { view.last_exit.kind, view.last_exit.stage })
+    end
   end)
 end)

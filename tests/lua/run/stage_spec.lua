@@ -37,7 +37,7 @@ local FAULTS <const> = {
   { "sched", "sched_setscheduler:error=EPERM", EPERM },
   { "affinity", "sched_setaffinity:error=EINVAL", EINVAL },
   { "limit", "prlimit64:error=EPERM:when=1", EPERM },
-  { "namespaces", "unshare:error=EPERM", EPERM },
+  { "namespaces", "unshare:error=EPERM", EPERM, soft = true },
   { "fd_lift", "fcntl:error=EBADF:when=1", EBADF },
   { "fd_block", "fcntl:error=EBADF:when=8", EBADF },
   { "fd_move", "dup3:error=EBADF", EBADF },
@@ -426,6 +426,22 @@ describe("a step of the child that fails", function()
       end
     end
     assert.is_truthy(w:err():find("runs without a part of its sandbox: cannot load the seccomp filter", 1, true))
+    w:stop()
+  end)
+
+  it("does not touch the host's name where there is none of its own", function()
+    if not can_trace() then return end
+    local w = harness.start([[
+      return require("ward").service { name = "x", cmd = { "uname", "-n" }, restart = "never",
+        sandbox = { hostname = "jail", on_failure = "warn" } }
+    ]], { under = { "unshare", "--uts", "--" } })
+    w:until_state("x", "done")
+    assert.equal("jail\n", w:log "x")
+    local view = start_under(w, "unshare:error=ENOSPC")
+    assert.same({ "exited", 0 }, { view.last_exit.kind, view.last_exit.code })
+    assert.same({ "namespaces", "hostname" }, { view.degraded[1].stage, view.degraded[2].stage })
+    local _, name = harness.run { "uname", "-n" }
+    harness.until_(function() return w:log "x" == "jail\n" .. name end, nil, "the host's name")
     w:stop()
   end)
 

@@ -296,8 +296,9 @@ add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 
 /* Those that a program may do without: the rest is what it sees as it is with them. A half-built root would be
  * the host's, and so would its own user. */
-#define SOFT_NAMESPACES \
-	(WARD_CLONE_NEWCGROUP | WARD_CLONE_NEWIPC | WARD_CLONE_NEWNET | WARD_CLONE_NEWTIME | WARD_CLONE_NEWUTS)
+#define SOFT_NAMESPACES                                                                      \
+	(WARD_CLONE_NEWCGROUP | WARD_CLONE_NEWIPC | WARD_CLONE_NEWNET | WARD_CLONE_NEWTIME | \
+	 WARD_CLONE_NEWUTS)
 
 static void
 add_unshare(struct ward_build *b, uint64_t flags)

@@ -284,8 +284,7 @@ read_clone(lua_State *L, int spec)
 struct box {
 	struct ward_plan *plan;
 	struct ward_learned *learned; /* NULL unless it learns */
-	bool has_landlock;
-	struct ward_landlock_report landlock;
+	struct ward_spec_landlock landlock;
 };
 
 static struct box *
@@ -339,8 +338,7 @@ make_plan(lua_State *L)
 	}
 	if (ward_spec_sandbox_plan(&sandbox, &d, spare, &box->plan, &err) < 0)
 		return luaL_error(L, "%s", err.detail);
-	box->has_landlock = sandbox.has_landlock;
-	box->landlock = sandbox.report;
+	box->landlock = sandbox.made;
 	if (sandbox.program) {
 		lua_pushvalue(L, sandbox.program);
 		(void)lua_setiuservalue(L, 2, 1);
@@ -409,50 +407,13 @@ plan_explain(lua_State *L)
 	return 1;
 }
 
-/* Adds { stage =, errno =, message = } to the list below the message, which is on top, and takes that off. */
-static void
-add_lack(lua_State *L, int err)
-{
-	lua_createtable(L, 0, 3);
-	(void)lua_pushstring(L, ward_stage_name(WARD_STAGE_LANDLOCK));
-	lua_setfield(L, -2, "stage");
-	lua_pushinteger(L, err);
-	lua_setfield(L, -2, "errno");
-	lua_insert(L, -2);
-	lua_setfield(L, -2, "message");
-	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
-}
-
-static void
-add_rights(lua_State *L, const struct ward_landlock_report *report, uint64_t bits,
-	   const char *(*name)(int bit))
-{
-	for (int bit = 0; bit < 64; bit++) {
-		if (!(bits >> bit & 1) || !name(bit))
-			continue;
-		(void)lua_pushfstring(L, "Landlock ABI %d of this kernel does not restrict %s",
-				      report->abi, name(bit));
-		add_lack(L, ENOSYS);
-	}
-}
-
 /* plan:lacks() -> { { stage =, errno =, message = }, ... }: what was asked for and this machine does not have */
 static int
 plan_lacks(lua_State *L)
 {
 	const struct box *box = luaL_checkudata(L, 1, PLAN);
 
-	lua_newtable(L);
-	if (!box->has_landlock)
-		return 1;
-	add_rights(L, &box->landlock, box->landlock.lacks_fs, ward_landlock_fs_name);
-	add_rights(L, &box->landlock, box->landlock.lacks_net, ward_landlock_net_name);
-	add_rights(L, &box->landlock, box->landlock.lacks_scope, ward_landlock_scope_name);
-	if (box->landlock.absent) {
-		(void)lua_pushfstring(L, "optional paths of landlock.fs that are not there: %d",
-				      (int)box->landlock.absent);
-		add_lack(L, ENOENT);
-	}
+	ward_spec_push_lacks(L, &box->landlock);
 	return 1;
 }
 

@@ -26,10 +26,16 @@ void ward_spec_namespaces(lua_State *L, int sandbox, struct ward_draft_sandbox *
 int ward_spec_syscalls(lua_State *L);
 
 /* A sandbox between Lua and the kernel. */
+/* What became of a spec's Landlock. */
+struct ward_spec_landlock {
+	bool given;
+	struct ward_landlock_report report;
+	struct ward_err none; /* err is 0, or says why the program does without */
+};
+
 struct ward_spec_sandbox {
-	bool has_landlock;
 	struct ward_landlock_request landlock;
-	struct ward_landlock_report report; /* filled by ward_spec_sandbox_plan */
+	struct ward_spec_landlock made; /* filled by ward_spec_sandbox_plan, but for given */
 	int program; /* stack index of the seccomp filter, which must live as long as the plan; 0: none */
 	const char *learn; /* where to write what is called; NULL: nowhere */
 };
@@ -41,6 +47,9 @@ void ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *ou
 /* Reads spec.sandbox.seccomp, and leaves the filter on the stack. */
 void ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
 			    struct ward_draft_sandbox *draft);
+
+/* Pushes the list of what a spec asked of Landlock and this machine does not have. */
+void ward_spec_push_lacks(lua_State *L, const struct ward_spec_landlock *landlock);
 
 /* Makes ruleset and plan; raises nothing, so that nothing leaks. @spare: the next free element of
  * d->fds, for the ruleset. Returns 0 with *out owned, or -errno with a sentence in *err. */

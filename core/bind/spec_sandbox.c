@@ -171,7 +171,7 @@ read_landlock(lua_State *L, int sandbox, struct ward_spec_sandbox *out)
 		return;
 	luaL_checktype(L, -1, LUA_TTABLE);
 	landlock = lua_gettop(L);
-	out->has_landlock = true;
+	out->made.given = true;
 	out->landlock.strict = read_words(L, landlock, "compat", compat, 0) == 1;
 	each_string(L, landlock, "scope", add_scope, &out->landlock.scoped);
 	read_paths(L, landlock, &out->landlock);
@@ -214,17 +214,36 @@ ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 
 /* ---- kernel objects ---- */
 
+/* Makes the ruleset; none where the program may do without, and this kernel cannot restrict anything of it. */
+static int
+make_ruleset(struct ward_spec_sandbox *sb, const struct ward_draft *d, int *out,
+	     struct ward_err *err)
+{
+	struct ward_err why;
+	int r = ward_landlock_build(&sb->landlock, ward_landlock_abi(), &sb->made.report, &why);
+
+	if (r >= 0) {
+		*out = r;
+		return 0;
+	}
+	if ((r == -ENOSYS || r == -EOPNOTSUPP) && !sb->landlock.strict &&
+	    d->sandbox.on_failure != WARD_FAIL_ERROR) {
+		sb->made.none = why;
+		return 0;
+	}
+	return ward_err_set(err, why.stage, why.err, "sandbox.landlock: %s", why.detail);
+}
+
 int
 ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 		       struct ward_fd_rule *spare, struct ward_plan **out, struct ward_err *err)
 {
 	WARD_AUTO_FD int ruleset = -1;
-	int r;
+	int r = sb->made.given ? make_ruleset(sb, d, &ruleset, err) : 0;
 
-	if (sb->has_landlock) {
-		ruleset = ward_landlock_build(&sb->landlock, ward_landlock_abi(), &sb->report, err);
-		if (ruleset < 0)
-			return ruleset;
+	if (r < 0)
+		return r;
+	if (ruleset >= 0) {
 		*spare = (struct ward_fd_rule){ .target = -1,
 						.source = WARD_SOURCE_FD,
 						.number = ruleset };
@@ -236,4 +255,56 @@ ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 	if (r == 0)
 		(void)ward_fd_steal(&ruleset); /* the plan's now */
 	return r;
+}
+
+/* ---- what is missing ---- */
+
+/* Adds { stage =, errno =, message = } to the list below the message, which is on top, and takes that off. */
+static void
+add_lack(lua_State *L, int err)
+{
+	lua_createtable(L, 0, 3);
+	(void)lua_pushstring(L, ward_stage_name(WARD_STAGE_LANDLOCK));
+	lua_setfield(L, -2, "stage");
+	lua_pushinteger(L, err);
+	lua_setfield(L, -2, "errno");
+	lua_insert(L, -2);
+	lua_setfield(L, -2, "message");
+	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+}
+
+static void
+add_rights(lua_State *L, const struct ward_landlock_report *report, uint64_t bits,
+	   const char *(*name)(int bit))
+{
+	for (int bit = 0; bit < 64; bit++) {
+		if (!(bits >> bit & 1) || !name(bit))
+			continue;
+		(void)lua_pushfstring(L, "Landlock ABI %d of this kernel does not restrict %s",
+				      report->abi, name(bit));
+		add_lack(L, ENOSYS);
+	}
+}
+
+void
+ward_spec_push_lacks(lua_State *L, const struct ward_spec_landlock *landlock)
+{
+	const struct ward_landlock_report *report = &landlock->report;
+
+	lua_newtable(L);
+	if (landlock->none.err) {
+		(void)lua_pushstring(L, landlock->none.detail);
+		add_lack(L, landlock->none.err);
+		return;
+	}
+	if (!landlock->given)
+		return;
+	add_rights(L, report, report->lacks_fs, ward_landlock_fs_name);
+	add_rights(L, report, report->lacks_net, ward_landlock_net_name);
+	add_rights(L, report, report->lacks_scope, ward_landlock_scope_name);
+	if (report->absent) {
+		(void)lua_pushfstring(L, "optional paths of landlock.fs that are not there: %d",
+				      (int)report->absent);
+		add_lack(L, ENOENT);
+	}
 }

@@ -74,6 +74,15 @@ local function exposure_json(result)
   return { mean = result.total, areas = areas }
 end
 
+-- What was asked for and this machine does not have.
+local function lacks_block(lacks)
+  local lines <const> = {}
+  for i, lack in ipairs(lacks) do
+    lines[i] = "  " .. printable(lack.message) .. "\n"
+  end
+  return #lines > 0 and "not to be had here:\n" .. table.concat(lines) or ""
+end
+
 local function complain(errors)
   for _, line in ipairs(errors) do
     output.complain(line)
@@ -106,8 +115,11 @@ function M.run(args)
       table.insert(steps, 1, { stage = "cgroup", text = group })
     end
     local left <const> = exposure_of(spec, plans[spec.name])
-    services[i] = { name = spec.name, source = spec.source, steps = steps, exposure = exposure_json(left) }
-    blocks[i] = block(services[i]) .. exposure_block(left)
+    local lacks <const> = json.list(plans[spec.name]:lacks())
+    services[i] = {
+      name = spec.name, source = spec.source, steps = steps, lacks = lacks, exposure = exposure_json(left),
+    }
+    blocks[i] = block(services[i]) .. lacks_block(lacks) .. exposure_block(left)
   end
   output.out(args.json and json.encode({ services = services }) .. "\n" or table.concat(blocks, "\n"))
   return exit.OK

@@ -10,7 +10,14 @@ end
 
 local GOOD <const> = service 'cmd = { "sleep", "1000" }'
 
--- name, script, the line (with SCRIPT for the script's path)
+local function boxed(sandbox)
+  return service('cmd = { "x" }, sandbox = { ' .. sandbox .. " }")
+end
+
+-- How the line of such a script begins.
+local X <const> = 'SCRIPT:2: service "web": sandbox.'
+
+-- name, script, the line (with SCRIPT for the script's path, and DIR for its directory)
 local SCRIPTS <const> = {
   { "syntax error", "local ward =\n= 1", "SCRIPT:2: unexpected symbol near '='" },
   { "runtime error", 'local x\nx.y = 1', "SCRIPT:2: attempt to index a nil value (local 'x')" },
@@ -45,6 +52,26 @@ return {
   { "an unknown profile", service 'cmd = { "x" }, sandbox = "strickt"',
     'SCRIPT:2: service "web": sandbox: unknown profile "strickt" (did you mean "strict"?); '
       .. "there are strict, web, worker" },
+  { "an unknown capability", boxed 'caps = { "net_rwa" }',
+    X .. 'caps[1]: unknown capability "net_rwa" (did you mean "net_raw"?)' },
+  { "an unknown system call", boxed 'seccomp = { allow = { "@system-service", "opnat" } }',
+    X .. 'seccomp.allow[2]: unknown system call "opnat" (did you mean "openat"?)' },
+  { "an unknown group of them", boxed 'seccomp = "@sytem-service"',
+    X .. 'seccomp: unknown group "@sytem-service" (did you mean "@system-service"?)' },
+  { "an unknown right", boxed 'landlock = { fs = { ["/"] = { "exectue" } } }',
+    X .. 'landlock.fs["/"][1]: unknown right "exectue" (did you mean "execute"?); '
+      .. 'rights are letters of "rwx" or names such as "read_file"' },
+  { "an unknown namespace", boxed 'namespaces = { "nett" }',
+    X .. 'namespaces[1]: must be one of "cgroup", "ipc", "mount", "net", "pid", "time", "user", "uts", '
+      .. 'got string "nett" (did you mean "net"?)' },
+  { "a rule on a missing path", boxed 'landlock = { fs = { ["/usr"] = "rx", ["/nowhere"] = "r" } }',
+    X .. "landlock: the Landlock rule for /nowhere: No such file or directory" },
+  { "a profile that is not there", boxed 'seccomp = { oci = "/nowhere.json" }',
+    X .. "seccomp.oci: cannot read /nowhere.json: No such file or directory" },
+  { "a profile that is none", boxed 'seccomp = { oci = "profile.json" }',
+    X .. "seccomp.oci: DIR/profile.json:2: defaultAction must be a string, not a number" },
+  { "a profile that is no JSON", boxed 'seccomp = { oci = "broken.json" }',
+    X .. 'seccomp.oci: DIR/broken.json:3: expected a key in quotes, found "oops"' },
   { "an endless loop", "\nwhile true do end", "SCRIPT:2: used its CPU budget of 5s while loading" },
   { "too much memory", "local t = {}\nfor i = 1, math.maxinteger do t[i] = ('x'):rep(1000) .. i end",
     "ward: SCRIPT: used its memory limit of 64 MiB while loading" },
@@ -55,14 +82,18 @@ return {
 describe("bad input", function()
   local dir
 
-  setup(function() dir = harness.directory() end)
+  setup(function()
+    dir = harness.directory()
+    harness.write(dir .. "/profile.json", '{\n  "defaultAction": 3 }')
+    harness.write(dir .. "/broken.json", '{\n  "defaultAction": "SCMP_ACT_ALLOW",\n  oops }')
+  end)
   teardown(harness.cleanup)
 
   for i, case in ipairs(SCRIPTS) do
     it(case[1] .. " is refused by check and by run, with the same line", function()
       local path = ("%s/case%d.lua"):format(dir, i)
       harness.write(path, case[2])
-      local want = case[3]:gsub("SCRIPT", (path:gsub("%%", "%%%%"))) .. "\n"
+      local want = case[3]:gsub("SCRIPT", (path:gsub("%%", "%%%%"))):gsub("DIR", (dir:gsub("%%", "%%%%"))) .. "\n"
       local env = { WARD_RUNTIME_DIR = dir .. "/run", WARD_LOG_DIR = dir .. "/log" }
       for _, verb in ipairs { "check", "run" } do
         local code, out, err = harness.run({ harness.ward, verb, path }, { env = env })

@@ -79,17 +79,3 @@ describe("sandbox.seccomp", function()
     end
   end)
 end)
-
-describe("sandbox.landlock", function()
-  after_each(harness.cleanup)
-
-  it("shows in the status what is not restricted", function()
-    local view <const> = sandboxed.run { cwd = "/", cmd = { "true" }, sandbox = {
-      landlock = { fs = { ["/"] = "rx", ["/nowhere"] = { rights = "r", optional = true } } } } }
-    local held
-    for _, lack in ipairs(view.degraded or {}) do
-      held = held or lack.message == "optional paths of landlock.fs that are not there: 1" and lack.stage == "landlock"
-    end
-    assert.is_true(held)
-  end)
-end)

@@ -80,6 +80,9 @@ int ward_bind_panic(lua_State *L);
  * virtual machine. May raise. */
 void ward_bind_text_only(lua_State *L);
 
+/* bounded.c: puts what ends in the place of library functions that one call could keep busy for ever. May raise. */
+void ward_bind_bounded(lua_State *L);
+
 /* Each adds its functions to the table on top of the stack (the module ward.core). */
 void ward_bind_sys(lua_State *L);     /* files, clock, terminal, and users: sys.c */
 void ward_bind_script(lua_State *L);  /* script states: scriptfn.c */

@@ -47,11 +47,12 @@ on_instruction(lua_State *L, lua_Debug *ar)
 	lua_error(L);
 }
 
-/* Safe in a signal handler (lua.c does the same on SIGINT). */
+/* Safe in a signal handler (lua.c does the same on SIGINT). Calls count, too: a library function that calls C functions
+ * (__index, a comparison, a reader) runs no instruction. */
 static void
 arm(lua_State *L)
 {
-	lua_sethook(L, on_instruction, LUA_MASKCOUNT, 1);
+	lua_sethook(L, on_instruction, LUA_MASKCOUNT | LUA_MASKCALL, 1);
 }
 
 static void

@@ -107,6 +107,7 @@ open_libraries(lua_State *L)
 	}
 	lua_pop(L, 1);
 	ward_bind_text_only(L);
+	ward_bind_bounded(L);
 	lua_pushnil(L); /* files are read through the host */
 	lua_setglobal(L, "loadfile");
 	ward_budget_guard(L);

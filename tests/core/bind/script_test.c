@@ -249,6 +249,61 @@ endless_scripts(void)
 	     "table.sort({ 1, 2 }, function()\nwhile true do end end)", SAYS_STOPPED("2"));
 }
 
+/* Time goes by inside of one call of a library function. */
+static void
+stretched_calls(void)
+{
+	load("string.rep of nothing",
+	     "return { ('').rep('', math.maxinteger), ('x'):rep(2, '') , ('').rep('', 3, ','),\n"
+	     "  ('x'):rep(-1), select(2, pcall(string.rep)):match('#1') }",
+	     IS_LIST("|xx|,,||#1"));
+	load("table.move of nothing", "table.move({}, 1, math.maxinteger - 1, 1)",
+	     SAYS("x.lua:1: table.move: more than 8388608 elements"));
+	load("table.move over all integers",
+	     "return { (select(2, pcall(table.move, {}, math.mininteger, math.maxinteger, 1))),\n"
+	     "  table.concat(table.move({ 1, 2, 3 }, 2, 3, 1)), #table.move({ 1, 2 }, 1, 0, 3) }",
+	     IS_LIST("table.move: more than 8388608 elements|233|2"));
+	load("table.insert into a table of few elements that are far apart",
+	     "local text = 'return {'\n"
+	     "for i = 0, 62 do text = text .. ('[%d]=1,'):format(1 << i) end\n"
+	     "table.insert(load(text .. '}')(), 1, 0)",
+	     SAYS("x.lua:3: the table is a list of more than 8388608 elements"));
+	load("table.remove where __len says much",
+	     "table.remove(setmetatable({}, { __len = function() return 1 << 60 end }), 1)",
+	     SAYS("x.lua:1: the table is a list of more than 8388608 elements"));
+	load("what table.insert and table.remove are for",
+	     "local t = { 'a' } table.insert(t, 'c') table.insert(t, 2, 'b')\n"
+	     "local function wrong() table.insert(1) end\n"
+	     "return { table.remove(t, 1), table.concat(t), tostring(table.remove({})),\n"
+	     "  select(2, pcall(table.insert, t, 1, 2, 3)), select(2, pcall(wrong)) }",
+	     IS_LIST("a|bc|nil|wrong number of arguments to 'insert'|"
+		     "x.lua:2: bad argument #1 to 'insert' (table expected, got number)"));
+	load("table.sort of long strings",
+	     "local a, b, t = ('x'):rep(2000000) .. 'a', ('x'):rep(2000000) .. 'b', {}\n"
+	     "for i = 1, 100000 do t[i] = i % 2 == 0 and a or b end\ntable.sort(t)",
+	     SAYS_STOPPED("3"));
+	load("table.sort with a comparison in C",
+	     "local t = {} for i = 1, 200000 do t[i] = i end\n"
+	     "for i = 1, 100 do\npcall(table.sort, t, rawequal) end return t",
+	     SAYS_PART("x.lua:3: used its CPU budget"));
+	load("table.sort",
+	     "local t = { 3, 1, 2 } table.sort(t)\n"
+	     "t[4] = select(2, pcall(table.sort, { 1, 'x' })):match('attempt to compare') return t",
+	     IS_LIST("1|2|3|attempt to compare"));
+	load("table.concat of what a C function gives",
+	     "table.concat(setmetatable({}, { __index = table.concat }), '', 1, math.maxinteger)",
+	     SAYS_STOPPED("1"));
+	load("table.unpack of much", "table.unpack({}, 1, 1 << 30)",
+	     SAYS_PART("too many results to unpack"));
+	load("string.format of much", "return { ('%s'):format(('x'):rep(1 << 23)):rep(2) }",
+	     SAYS_FULL);
+	load("string.format of wide fields",
+	     "return { select(2, pcall(string.format, '%999d', 1)):match('invalid conversion') }",
+	     IS_LIST("invalid conversion"));
+	load("load from a C function without end", "load(os.time)",
+	     "err.code == 'budget' or err.code == 'memory'");
+}
+
 static void
 hungry_scripts(void)
 {
@@ -348,6 +403,7 @@ main(void)
 	good_scripts();
 	bad_scripts();
 	endless_scripts();
+	stretched_calls();
 	hungry_scripts();
 	host_functions();
 	leaves_nothing();

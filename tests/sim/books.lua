@@ -117,7 +117,7 @@ function ASKED.command(books, event)
   for _, name in ipairs(event.names) do
     local book <const> = books.nodes[name]
     if book and event.op == "stop" then
-      book.desired, book.paused = "down", book.paused
+      book.desired = "down"
       doom(book, "stop")
     elseif book and (event.op == "start" or event.op == "restart") and books.level == 0 then
       book.desired = "up"
@@ -322,10 +322,8 @@ local function count_start(books, book)
   assert(#starts <= limit.n, "more restarts than the intensity allows")
 end
 
-local HANDS <const> = { command = true }
-
 function ENTER.starting(books, effect, book)
-  if effect.from == "backoff" and not HANDS[books.event.kind] then
+  if effect.from == "backoff" and books.event.kind ~= "command" then
     count_start(books, book)
   end
 end
@@ -437,10 +435,13 @@ end
 function SAID.supervisor_backoff(books, effect, sup)
   local policy <const> = sup.spec.restart.backoff
   assert(effect.delay >= 0 and effect.delay <= policy.max * (1 + policy.jitter), "a wrong delay")
-  for _, child in ipairs(sup.parent.spec.strategy ~= "one_for_one" and sup.parent.spec.children or {}) do
+  local siblings <const> = sup.parent.spec.strategy == "rest_for_one" and sup.parent.spec.children or {}
+  for _, child in ipairs(siblings) do
     local other <const> = books.nodes[child.service or child.name]
-    if other ~= sup and (other.state == "backoff" or other.going) then
-      sup.going = nil -- it may have joined the restart of that one
+    if other == sup then
+      break
+    elseif other.going or other.state == "backoff" or other.state == "waiting" then
+      sup.going = nil -- it may have joined the restart of that one, which may have been put off for a need
     end
   end
   doom_group(books, sup)
@@ -492,8 +493,6 @@ function Books:finish()
     assert(not book.untold or state == "stopping" or state == "stuck", "an exit was lost")
   end
 end
-
--- At rest -------------------------------------------------------------------------------------------------
 
 Books.is_up = is_up
 

@@ -22,7 +22,7 @@ local HISTORY <const> = 10
 -- Starting ----------------------------------------------------------------------------------------------
 
 local function launch(st, svc, details)
-  svc.rung, svc.cause, svc.forgiven, svc.leaving, svc.proc, svc.stale = 0, nil, nil, nil, true, nil
+  svc.rung, svc.cause, svc.forgiven, svc.leaving, svc.proc, svc.stale, svc.ran = 0, nil, nil, nil, true, nil, 0
   state.enter(st, svc, "starting", details)
   out.emit(st, { kind = "spawn", name = svc.name })
   if svc.spec.start_timeout then
@@ -45,7 +45,7 @@ end
 function M.place(st, svc, details)
   if st.level > 0 or svc.desired == "down" then
     state.enter(st, svc, "stopped", details)
-  elseif svc.hold or svc.unmet > 0 or svc.pending > 0 or st.root_over then
+  elseif svc.hold or svc.unmet > 0 or svc.pending > 0 or st.root_over or tree.is_awaited(svc) then
     wait(st, svc, details)
   else
     launch(st, svc, details)
@@ -152,13 +152,19 @@ end
 
 -- Exits -------------------------------------------------------------------------------------------------
 
+--- Notes how long it was ready: that decides whether its next failure is one of a streak.
+function M.note_ready(st, svc)
+  if svc.up_since then
+    svc.ran, svc.up_since = st.now - svc.up_since, nil
+  end
+end
+
 --- Takes in how it ended.
 ---@return table exit
 function M.take_exit(st, svc, event, asked)
   local exit <const> = exits.judge(svc.spec.success, event.exit, asked, svc.cause)
   svc.last_exit, svc.pid, svc.proc = exit, nil, false
-  svc.ran = svc.up_since and st.now - svc.up_since or 0
-  svc.up_since = nil
+  M.note_ready(st, svc)
   if svc.spec.asks then
     svc.exits = svc.exits or {}
     table.insert(svc.exits, exit)
@@ -266,17 +272,25 @@ function M.ended(st, svc, event)
   end
 end
 
+-- A group took it along, and nothing restarts it: that was its end. A oneshot is not up for that: its work was cut
+-- short, and what it needs may be going down.
+local function left(st, svc, exit)
+  local short <const> = svc.spec.type == "oneshot"
+  state.enter(st, svc, exit.ok and not short and "done" or "failed",
+    { exit = exit, because = short and "stopped before it was done" or nil })
+end
+
 --- A stop is over.
 ---@param exit table|nil nil: there was no process
 function M.finish(st, svc, exit)
   out.disarm(st, svc)
-  if exit and st.level == 0 and svc.desired == "up" then
+  if st.level == 0 and svc.desired == "up" then
     local down <const> = tree.over_for(svc)
     if down then
       return M.lay(st, svc, down, exit)
-    elseif svc.leaving then -- whom a group took along and nothing restarts: that was its end
-      return state.enter(st, svc, exit.ok and "done" or "failed", { exit = exit })
-    elseif svc.cause and not svc.forgiven and not svc.hold then
+    elseif exit and svc.leaving then
+      return left(st, svc, exit)
+    elseif exit and svc.cause and not svc.forgiven and not svc.hold then
       return settle(st, svc, exit)
     end
   end
@@ -359,9 +373,11 @@ function M.pause(st, svc)
   end
 end
 
---- Restarting is paused no longer: what is due is due now.
+--- Restarting is paused no longer: what is due is due now, unless its stop is queued already.
 function M.resume(st, svc)
-  if svc.decision.outcome == "paused" then
+  if svc.doomed then
+    return
+  elseif svc.decision.outcome == "paused" then
     settle(st, svc, svc.last_exit, 0)
   else
     tree.back(st, svc)

@@ -96,6 +96,7 @@ end
 ---@param event { cause: string, message: string|nil }
 function M.fault(st, svc, event)
   svc.cause, svc.ladder = event.cause, ladder_of(svc)
+  life.note_ready(st, svc) -- the time that the ladder takes does not count
   out.disarm(st, svc)
   state.enter(st, svc, "stopping", { reason = event.cause, message = event.message })
   step_on(st, svc, 1)

@@ -50,12 +50,20 @@ local function reset(st, child)
   end)
 end
 
--- Down for good: so are its services.
-local function lay_down(st, sup, outcome)
-  sup.state, sup.since, sup.outcome = outcome, st.now, outcome
+-- Down for good: so are its services, or, when a group lays it down, those that the group has kept down. Was one of
+-- them started by hand meanwhile, then the supervisor stays for that one.
+local function lay_down(st, sup, outcome, group)
+  local stays = false
   for _, svc in ipairs(backwards(st, sup.first, sup.last)) do
-    hold.set(st, svc, nil)
-    out.push(st, svc, "lay", sup)
+    if group == nil or svc.hold == group then
+      hold.set(st, svc, nil)
+      out.push(st, svc, "lay", sup)
+    else
+      stays = stays or svc.desired == "up"
+    end
+  end
+  if not stays then
+    sup.state, sup.since, sup.outcome = outcome, st.now, outcome
   end
 end
 
@@ -102,10 +110,10 @@ local function let_go(st, group, child)
   if child.taken == group then
     child.taken = nil
     calm(st, child)
-    if is_fleeting(child) then
-      lay_down(st, child, "done")
-    else
+    if not is_fleeting(child) then
       release(st, child, group)
+    elseif child.state == "up" then -- or it has come to its own end, for one that was started by hand
+      lay_down(st, child, "done", group)
     end
   end
 end
@@ -147,6 +155,7 @@ local function close(st, sup, outcome, culprit, reason)
   end
   out.disarm(st, sup)
   sup.state, sup.since, sup.grip, sup.group = "stopping", st.now, grip, nil
+  sup.ran = st.now - (sup.up_since or 0) -- the time that its stop takes does not count
   local list <const> = backwards(st, sup.first, sup.last)
   for _, svc in ipairs(list) do
     hold.set(st, svc, grip)
@@ -202,7 +211,7 @@ local function ended(st, sup)
     return sup.parent and M.over(st, sup)
   end
   local policy <const> = sup.spec.restart.backoff
-  if st.now - (sup.up_since or 0) >= policy.reset then
+  if sup.ran >= policy.reset then
     sup.streak = 0
   end
   sup.streak, sup.restarts = sup.streak + 1, sup.restarts + 1

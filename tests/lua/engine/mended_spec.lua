@@ -59,4 +59,116 @@ describe("engine: mended", function()
       assert.is_true(effect.exit == nil or effect.kind == "ask" or effect.told)
     end
   end)
+
+  it("nobody is killed when a hurried shutdown skips the command of a oneshot that is done", function()
+    local effects <const>, st = last({ kit.spec("a", { type = "oneshot", stop = COMMAND_FIRST }),
+      kit.spec("b", { needs = { "a" } }) }, {
+      { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.exit("a", 0) }, { 0, kit.started "b" },
+      { 1, kit.shutdown }, { 1, kit.shutdown }, { 1, kit.shutdown }, { 2, kit.exit("b", "KILL") } })
+    assert.are.equal(0, kinds(effects, "kill"))
+    assert.are.equal(1, kinds(effects, "quit"))
+    assert.are.equal("stopped", engine.service(st, "a").state)
+  end)
+
+  it("what waited for a first try does not start when that takes down what it needs", function()
+    local specs <const>, root = kit.tree("app=one (group=all (a c) b)", {
+      a = { backoff = { from = 1 } }, b = { needs = { "c" }, after = { "a" } } })
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "c" }, { 1, kit.exit("a", "spawn") } },
+      { tree = root })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal("stopping", engine.service(st, "c").state)
+    assert.are.equal("waiting", engine.service(st, "b").state)
+  end)
+
+  it("nothing starts in the step that ends ward", function()
+    local specs <const>, root = kit.tree("app=one 0/5 (a b)", { b = { after = { "a" } } })
+    local effects <const> = last(specs, { { 0, kit.boot }, { 1, kit.exit("a", "spawn") } }, { tree = root })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal(1, kinds(effects, "quit"))
+  end)
+
+  it("nothing starts below a supervisor that is laid down when its last service is stuck", function()
+    local specs <const>, root = kit.tree("app=one 0/20 stay (x a b c)", { b = { needs = { "a" } },
+      c = { after = { "b" } } })
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "x" }, { 0, kit.started "a" },
+      { 0, kit.started "b" }, { 0, kit.started "c" }, { 1, kit.exit("x", 1) }, { 1, kit.exit("c", "TERM") },
+      { 1, kit.exit("b", "TERM") }, { 11, kit.timer "a" }, { 21, kit.timer "a" } }, { tree = root })
+    assert.are.equal("stuck", engine.service(st, "a").state)
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal("failed", engine.service(st, "c").state)
+  end)
+
+  it("a oneshot that a group cuts short is not up: nothing starts on it while its needs go down", function()
+    local specs <const>, root = kit.tree("app=rest (b a db once:never)", {
+      once = { type = "oneshot", needs = { "db" } }, b = { needs = { "once" } } })
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "db" },
+      { 0, kit.started "once" }, { 1, kit.exit("a", 1) }, { 2, kit.exit("once", "TERM") } }, { tree = root })
+    assert.are.equal("failed", engine.service(st, "once").state)
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal(1, kinds(effects, "signal"))
+  end)
+
+  it("a retry that is resumed does not start what a supervisor stops in the same step", function()
+    local specs <const>, root = kit.tree "app=rest 0/20 stay (a inner=one (b))"
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 1, kit.command "pause a b" }, { 2, kit.exit("a", 1) }, { 2, kit.exit("b", 1) },
+      { 3, kit.command "resume a b" } }, { tree = root })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal("failed", engine.service(st, "b").state)
+  end)
+
+  it("a child whose need comes back early does not start before its group is down", function()
+    local specs <const>, root = kit.tree("app=all (a b db)", { a = { needs = { "db" }, backoff = { from = 1 } } })
+    local steps <const> = { { 0, kit.boot }, { 0, kit.started "db" }, { 0, kit.started "b" }, { 0, kit.started "a" },
+      { 1, kit.exit("a", 1) }, { 1, kit.exit("db", "TERM") }, { 1, kit.command "start db" },
+      { 2, kit.started("db", 2) } }
+    local effects = last(specs, steps, { tree = root })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    steps[#steps + 1] = { 3, kit.exit("b", "TERM") }
+    effects = last(specs, steps, { tree = root })
+    assert.are.equal(2, kinds(effects, "spawn"))
+  end)
+
+  -- b has failed, and its group has taken fleet down; a, in it, was started by hand meanwhile.
+  local DONE <const> = { kind = "ran", name = "a", exit = { ok = true } }
+  local function revived(tree, more, steps)
+    local specs <const>, root = kit.tree(tree, more)
+    local all <const> = { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" }, { 0, kit.started "c" },
+      { 1, kit.exit("b", 1) }, { 1, kit.exit("c", "TERM") }, { 1, kit.exit("a", "TERM") }, { 1, DONE },
+      { 1, kit.command "start a" }, { 1, kit.started("a", 2) } }
+    return last(specs, table.move(steps, 1, #steps, #all + 1, all), { tree = root })
+  end
+
+  it("a supervisor that is never restarted stays up for a service started by hand before its group is back", function()
+    local effects <const>, st = revived("app=rest (b fleet:never=rest (a c))", { b = { backoff = { from = 1 } } },
+      { { 2, kit.timer "b" }, { 2, kit.started("b", 2) }, { 3, kit.exit("a", 1) } })
+    assert.are.equal(2, kinds(effects, "spawn"))
+    assert.are.equal("starting", engine.service(st, "a").state)
+    assert.are.equal("starting", engine.service(st, "c").state)
+    assert.are.equal("up", engine.why(st, "a", 3).supervisors[1].state)
+  end)
+
+  it("such a supervisor that shuts itself down is not laid down before its services are", function()
+    local effects <const>, st = revived("app=rest (b fleet:never=one any (a:abort* c))", {
+      b = { backoff = { from = 1 } }, a = { type = "oneshot", stop = { { cmd = { "down" }, wait = 5 }, { signal = "KILL" } } } },
+      { { 1.5, kit.exit("a", 0) }, { 2, kit.timer "b" }, { 2, DONE } })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal("stopped", engine.service(st, "a").state)
+  end)
+
+  it("how long a service takes to stop is no part of how long it was ready", function()
+    local _, st = last({ kit.spec "a" }, { { 0, kit.boot }, { 0, kit.started "a" }, { 1, kit.exit("a", 1) },
+      { 2, kit.timer "a" }, { 2, kit.started("a", 2) },
+      { 3, { kind = "fault", name = "a", cause = "watchdog" } }, { 13, kit.timer "a" }, { 14, kit.exit("a", "KILL") } })
+    assert.are.equal(16, engine.service(st, "a").next_at)
+  end)
+
+  it("nor is that of a supervisor", function()
+    local specs <const>, root = kit.tree "app=one (inner=one 0/1 delay:1 (a b))"
+    local effects <const> = last(specs, { { 20, kit.boot }, { 20, kit.started "a" }, { 20, kit.started "b" },
+      { 21, kit.exit("a", 1) }, { 21, kit.exit("b", "TERM") }, { 22, kit.timer "inner" }, { 22, kit.started("a", 2) },
+      { 22, kit.started("b", 2) }, { 23, kit.exit("a", 1) }, { 33, kit.timer "b" }, { 34, kit.exit("b", "KILL") } },
+      { tree = root })
+    assert.are.same({ kind = "arm", name = "inner", at = 36 }, effects[#effects])
+  end)
 end)

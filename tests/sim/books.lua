@@ -223,6 +223,9 @@ local function rung_of(books, book, matches)
   local ladder <const>, hurried <const> = book.spec.stop, in_a_hurry(books, book)
   assert(book.state == "stopping", "on the ladder without a stop")
   local rung = book.rung + 1
+  if rung == 1 and book.proc and book.spec.type == "oneshot" and ladder[1].cmd then
+    rung = 2 -- one that is not done has nothing to undo
+  end
   while (hurried or not book.proc) and rung < #ladder and not matches(ladder[rung]) do
     rung = rung + 1
   end

@@ -40,30 +40,26 @@ local function needs_ladder(svc)
   return svc.proc or svc.ladder[1].cmd ~= nil
 end
 
+-- The command that undoes a oneshot has nothing to undo before that is done: then signals are all there is.
+local function first_rung(svc)
+  return svc.spec.type == "oneshot" and svc.proc and svc.ladder[1].cmd and 2 or 1
+end
+
 --- Goes down the ladder as soon as nobody has to be gone first.
 function M.release(st, svc)
   if svc.rung ~= 0 or svc.blockers > 0 or svc.followers > 0 then
     return
   elseif needs_ladder(svc) then
-    step_on(st, svc, st.level >= 3 and #svc.ladder or 1)
+    step_on(st, svc, st.level >= 3 and #svc.ladder or first_rung(svc))
   else
     life.finish(st, svc)
   end
 end
 
--- The command that undoes a oneshot has nothing to undo before that is done: then signals are all there is.
-local function ladder_of(svc)
-  local ladder <const> = svc.spec.stop
-  if svc.spec.type == "oneshot" and not svc.up and ladder[1].cmd then
-    return table.move(ladder, 2, #ladder, 1, {})
-  end
-  return ladder
-end
-
 --- A service that runs has to stop. Whether others have to be gone first is known when all of this step are told.
 function M.stop(st, svc, why)
   out.disarm(st, svc)
-  svc.rung, svc.ladder = 0, ladder_of(svc) -- as it is now, whatever a reload says
+  svc.rung, svc.ladder = 0, svc.spec.stop -- as it is now, whatever a reload says
   state.enter(st, svc, "stopping", { reason = why.reason, need = why.need })
   out.push(st, svc, "free")
 end
@@ -95,11 +91,11 @@ end
 --- It does not become ready in time, or is not well any more: down the ladder, whoever needs it.
 ---@param event { cause: string, message: string|nil }
 function M.fault(st, svc, event)
-  svc.cause, svc.ladder = event.cause, ladder_of(svc)
+  svc.cause, svc.ladder = event.cause, svc.spec.stop
   life.note_ready(st, svc) -- the time that the ladder takes does not count
   out.disarm(st, svc)
   state.enter(st, svc, "stopping", { reason = event.cause, message = event.message })
-  step_on(st, svc, 1)
+  step_on(st, svc, first_rung(svc))
 end
 
 --- The time for its start may be over.

@@ -177,8 +177,8 @@ describe("ward.spawn", function()
     }
     assert.equal(#wanted, #lines)
     for i, line in ipairs(lines) do
-      local said <const> = line:match("script%.lua:%d+: (.*)$")
-      assert.equal(wanted[i], said and said:sub(1, #wanted[i]), line)
+      local text <const> = line:match("script%.lua:%d+: (.*)$")
+      assert.equal(wanted[i], text and text:sub(1, #wanted[i]), line)
     end
   end)
 

@@ -20,7 +20,7 @@ struct ward_signals;
 /* All that a running ward owns besides its Lua states; reached from C callbacks through their
  * owner's pointer, from Lua functions through ward_bind_core. */
 struct ward_core {
-	struct ward_loop *loop; /* this and the next two: NULL until ward_core_start */
+	struct ward_loop *loop; /* this and the next two: NULL until ward_core_need */
 	struct ward_signals *signals;
 	struct ward_procs *procs;
 	struct ward_dirwatches *watches; /* NULL until something is watched */
@@ -36,6 +36,9 @@ struct ward_core {
 /* Makes loop, signals and process table if they are not there yet. Raises a Lua error when that
  * fails: for functions that need them. */
 struct ward_core *ward_core_need(lua_State *L);
+
+/* core.start() -> true | nil, err: the same where a failure is no mistake but a shortage */
+int ward_core_start(lua_State *L);
 
 /* Runs require("ward.cli") with the arguments in the trusted state and returns its exit status. */
 int ward_core_main(struct ward_core *core, int argc, char **argv);

@@ -10,10 +10,10 @@
 #include "loop/proc.h"
 #include "loop/signals.h"
 
-struct ward_core *
-ward_core_need(lua_State *L)
+/* Makes what is not there yet. Returns 0 or -errno; *why begins the sentence. */
+static int
+make(struct ward_core *core, const char **why)
 {
-	struct ward_core *core = ward_bind_core(L);
 	int r = 0;
 
 	if (!core->loop)
@@ -22,11 +22,33 @@ ward_core_need(lua_State *L)
 		r = ward_signals_new(core->loop, &core->signals);
 	if (r == 0 && !core->procs)
 		r = ward_procs_new(core->loop, &core->procs);
-	if (r == -ENOTSUP)
-		luaL_error(L, "/proc is not mounted, or not for this pid namespace");
+	*why = r == -ENOTSUP ? "/proc is not mounted, or not for this pid namespace"
+			     : "cannot make the loop";
+	return r;
+}
+
+struct ward_core *
+ward_core_need(lua_State *L)
+{
+	struct ward_core *core = ward_bind_core(L);
+	const char *why;
+	int r = make(core, &why);
+
 	if (r < 0)
-		luaL_error(L, "cannot make the loop: %s", strerror(-r));
+		luaL_error(L, "%s: %s", why, strerror(-r));
 	return core;
+}
+
+int
+ward_core_start(lua_State *L)
+{
+	const char *why;
+	int r = make(ward_bind_core(L), &why);
+
+	if (r < 0)
+		return ward_bind_fail_errno(L, -r, "%s", why);
+	lua_pushboolean(L, 1);
+	return 1;
 }
 
 void

@@ -165,8 +165,12 @@ ward_bind_loop(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "timer", timer_new }, { "signal", signal_new }, { "run", run },
-		{ "stop", stop },	{ NULL, NULL },
+		{ "start", ward_core_start },
+		{ "timer", timer_new },
+		{ "signal", signal_new },
+		{ "run", run },
+		{ "stop", stop },
+		{ NULL, NULL },
 	};
 
 	ward_bind_class(L, TIMER, timer_methods);

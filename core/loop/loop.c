@@ -1,6 +1,7 @@
 #include "loop/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -59,6 +60,22 @@ on_clock(struct ward_watch *w, uint32_t events)
 	loop->wake_at = UINT64_MAX;
 }
 
+/* libuv aborts where it gets no descriptors for itself (an epoll, a pipe for signals, an event): are there any? */
+static int
+check_room(int fd)
+{
+	int spare[5], n = 0, r = 0;
+
+	for (; n < 5 && r == 0; n++) {
+		spare[n] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (spare[n] < 0)
+			r = -errno;
+	}
+	while (n-- > 0)
+		ward_fd_close(&spare[n]);
+	return r;
+}
+
 int
 ward_loop_new(struct ward_loop **out)
 {
@@ -81,7 +98,9 @@ ward_loop_new(struct ward_loop **out)
 	r = ward_watch_add(loop, &loop->clock, loop->clockfd, EPOLLIN, on_clock);
 	if (r < 0)
 		goto fail_clock;
-	r = uv_loop_init(&loop->uv);
+	r = check_room(loop->clockfd);
+	if (r == 0)
+		r = uv_loop_init(&loop->uv);
 	if (r < 0)
 		goto fail_clock;
 	*out = loop;

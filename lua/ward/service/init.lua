@@ -410,6 +410,10 @@ function M.run(options)
     end
     return 1
   end
+  local started <const>, shortage = core.start()
+  if not started then
+    return refuse({ shortage.message })
+  end
   local bundle, errors = load_script(options)
   if not bundle then
     return refuse(errors)

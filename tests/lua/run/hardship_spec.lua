@@ -61,6 +61,25 @@ return list
     assert.same({ code = 0 }, w.stop())
   end)
 
+  it("says what is missing where it cannot even begin", function()
+    local script <const> = harness.write(harness.directory() .. "/x.lua", one [[cmd = { "true" }]])
+    local function run(prefix)
+      return harness.run(table.move({ harness.ward, "run", script }, 1, 3, #prefix + 1, prefix))
+    end
+    for n = 7, 14 do
+      local code, out, err = run { "sh", "-c", ('ulimit -n %d; exec "$@"'):format(n), "sh" }
+      assert.equal(1, code)
+      assert.equal("", out)
+      assert.matches("^[^\n]*\n$", err)
+      assert.is_nil(err:find "internal error" or err:find "traceback", err)
+    end
+    local code, _, err = run { "unshare", "--pid", "--fork" }
+    if not err:find "^unshare" then
+      assert.equal(1, code)
+      assert.equal("ward: /proc is not mounted, or not for this pid namespace: Operation not supported\n", err)
+    end
+  end)
+
   it("keeps exit statuses when SIGCHLD was ignored by whoever started it", function()
     local w = start_through({ "perl", "-e", '$SIG{CHLD} = "IGNORE"; exec @ARGV' },
       one [[cmd = { "sh", "-c", "exit 7" }, restart = "never"]])

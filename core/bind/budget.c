@@ -15,9 +15,9 @@
 /* A real-time signal: it has no other user here, and none is lost when several are pending. */
 #define BUDGET_SIGNAL (SIGRTMIN + 4)
 
-/* After the time is up the signal comes again and again: Lua writes the flag that a hook relies on
- * without knowing of signal handlers, so that one setting of it may be overwritten. */
-#define AGAIN_NS 10000000L
+/* Of CPU time, from signal to signal. They go on after the time is up: Lua writes the flag that a hook
+ * relies on without knowing of signal handlers, so that one setting of it may be overwritten. */
+#define TICK_NS 10000000L
 
 #define MAX_LEVELS 64 /* of the stack, searched for the culprit */
 
@@ -65,8 +65,16 @@ on_signal(int sig, siginfo_t *info, void *context)
 	if (info->si_code != SI_TIMER)
 		return; /* somebody's kill(1): the value is not a pointer of ours */
 	b = info->si_value.sival_ptr;
-	if (!b->running)
-		return; /* it came as the entry ended */
+	if (!b->running) {
+		const struct itimerspec never = { 0 };
+
+		(void)timer_settime(b->timer, 0, &never, NULL);
+		b->ticking = 0;
+		return;
+	}
+	b->ticks += 1 + info->si_overrun;
+	if (b->ticks < b->most && !atomic_load(&b->expired))
+		return;
 	b->spent = 1;
 	arm(b->running);
 }
@@ -85,6 +93,7 @@ ward_budget_open(struct ward_budget *b)
 	if (timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &b->timer) < 0)
 		return -errno;
 	b->open = true;
+	b->ticking = 0;
 	(void)sigemptyset(&action.sa_mask);
 	(void)sigaction(BUDGET_SIGNAL, &action, NULL);
 	/* Whoever started ward may have left it blocked. */
@@ -106,34 +115,38 @@ ward_budget_close(struct ward_budget *b)
 void
 ward_budget_expire(struct ward_budget *b)
 {
-	const struct itimerspec now = { .it_value = { 0, 1 }, .it_interval = { 0, AGAIN_NS } };
+	const struct itimerspec now = { .it_value = { 0, 1 }, .it_interval = { 0, TICK_NS } };
 
+	atomic_store(&b->expired, true);
 	(void)timer_settime(b->timer, 0, &now, NULL);
 }
 
 void
 ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
 {
-	struct itimerspec when = {
-		.it_value = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) },
-		.it_interval = { 0, AGAIN_NS },
-	};
+	const struct itimerspec ticks = { .it_value = { 0, TICK_NS },
+					  .it_interval = { 0, TICK_NS } };
 
 	b->where[0] = '\0';
 	b->spent = 0;
+	b->ticks = 0;
+	/* The first may come at once: it counts for nothing. */
+	b->most = (int)((ns + TICK_NS - 1) / TICK_NS) + 1;
 	b->running = L;
-	(void)timer_settime(b->timer, 0, &when, NULL);
+	/* From here on the handler does not stop the timer. */
+	if (b->ticking)
+		return;
+	b->ticking = 1;
+	(void)timer_settime(b->timer, 0, &ticks, NULL);
 }
 
 void
 ward_budget_end(struct ward_budget *b, lua_State *L)
 {
-	const struct itimerspec never = { 0 };
-
 	/* From here on the handler touches no state. */
 	b->running = NULL;
-	(void)timer_settime(b->timer, 0, &never, NULL);
-	lua_sethook(L, NULL, 0, 0);
+	if (b->spent)
+		lua_sethook(L, NULL, 0, 0);
 }
 
 /* Says that @L runs now; returns what ran before. A signal between the store and the test arms @L

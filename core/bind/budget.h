@@ -1,9 +1,10 @@
 /* The CPU time that one entry into a script state may use.
  *
  * Nothing is paid while the time lasts: a timer on the thread's CPU clock sends a real-time signal
- * when it is used up, and only then its handler sets a hook that raises an error at every
- * instruction of the coroutine that runs. The hook stays until the entry ends, so that a loop
- * around pcall ends too.
+ * for each 10 ms, which an entry counts, and only when its time is used up the handler sets a hook
+ * that raises an error at every instruction of the coroutine that runs. The hook stays until the entry
+ * ends, so that a loop around pcall ends too. The timer runs on from entry to entry, because to set it
+ * twice for each would cost more than many an entry; a signal that finds no entry stops it.
  *
  * A hook belongs to one coroutine, and hooks are off in finalizers and in what runs because a hook
  * raised an error: a message handler, or a __close in a coroutine that died of it. Therefore a
@@ -15,15 +16,20 @@
 
 #include <lua.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 /* The extra space of a script state points to it. Zeroed: no entry is active. */
 struct ward_budget {
-	lua_State *volatile running; /* the coroutine that runs; NULL between entries */
-	volatile sig_atomic_t spent; /* the time is used up */
-	char where[192];	     /* "file:line" where the time ran out, or "" */
+	lua_State *volatile running;   /* the coroutine that runs; NULL between entries */
+	volatile sig_atomic_t spent;   /* the time is used up */
+	volatile sig_atomic_t ticking; /* the timer runs */
+	volatile sig_atomic_t ticks;   /* signals in this entry */
+	int most;		       /* as many use the time up */
+	atomic_bool expired;	       /* from another thread: no time is left */
+	char where[192];	       /* "file:line" where the time ran out, or "" */
 	timer_t timer;
 	bool open;
 };
@@ -47,8 +53,8 @@ void ward_budget_close(struct ward_budget *b);
 /* Ends the time of the entry that another thread is in. */
 void ward_budget_expire(struct ward_budget *b);
 
-/* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time; @L is the main thread of the
- * state. */
+/* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time, which is stopped at the latest
+ * one period of the timer, and the kernel's tick, after that; @L is the main thread of the state. */
 void ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns);
 
 /* Ends the entry. spent and where stay to be read until the next one begins. */

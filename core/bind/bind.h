@@ -115,10 +115,10 @@ void ward_bind_host(lua_State *L, const char *share);
 int ward_state_open(struct ward_core *core);
 void ward_state_close(struct ward_core *core);
 
-/* bind/transfer.c: deep copy of the plain value at @index of @from to the top of @to: nil, booleans,
+/* bind/transfer.c: deep copy of the @n plain values at @index of @from and above it to the top of @to: nil, booleans,
  * numbers, strings, tables of these without metatables; at most 64 levels, 1,000,000 values, 64 MiB of strings, no cycles.
  * Returns 0, or -EINVAL with a sentence that names the place in *err and nothing pushed. Never raises:
  * also out of memory is an error. */
-int ward_transfer(lua_State *from, int index, lua_State *to, struct ward_err *err);
+int ward_transfer(lua_State *from, int index, int n, lua_State *to, struct ward_err *err);
 
 #endif

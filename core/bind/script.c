@@ -125,30 +125,23 @@ host_request(lua_State *L)
 {
 	struct ward_script *s = script_of(L);
 	lua_State *T = s->trusted;
-	int nargs = lua_gettop(L), top, n;
+	int nargs = lua_gettop(L), top, n, r;
 	struct ward_err err;
 
 	if (!T || s->server == LUA_NOREF || !lua_checkstack(T, nargs + 2))
 		return luaL_error(L, "the script is not running");
 	top = lua_gettop(T);
 	(void)lua_rawgeti(T, LUA_REGISTRYINDEX, s->server);
-	for (int i = 1; i <= nargs; i++) {
-		if (ward_transfer(L, i, T, &err) < 0) {
-			lua_settop(T, top);
-			return luaL_error(L, "%s", err.detail);
-		}
+	if (ward_transfer(L, 1, nargs, T, &err) < 0) {
+		lua_settop(T, top);
+		return luaL_error(L, "%s", err.detail);
 	}
 	if (ward_bind_call(T, nargs, LUA_MULTRET, "a request of the script") < 0)
 		return luaL_error(L, "internal error");
 	n = lua_gettop(T) - top;
-	for (int i = 1; i <= n; i++) {
-		if (ward_transfer(T, top + i, L, &err) < 0) {
-			lua_settop(T, top);
-			return luaL_error(L, "%s", err.detail);
-		}
-	}
+	r = ward_transfer(T, top + 1, n, L, &err);
 	lua_settop(T, top);
-	return n;
+	return r < 0 ? luaL_error(L, "%s", err.detail) : n;
 }
 
 /* Protected body of a load: boot.lua returns function(host, path) -> entry, bundle. */

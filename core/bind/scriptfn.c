@@ -80,7 +80,7 @@ push_bundle(lua_State *L, struct ward_script *s, int loaded)
 	if (loaded < 0) {
 		lua_pushstring(L, s->message);
 		return ward_bind_fail_top(L, s->code);
-	} else if (ward_transfer(s->L, WARD_SCRIPT_BUNDLE, L, &err) < 0) {
+	} else if (ward_transfer(s->L, WARD_SCRIPT_BUNDLE, 1, L, &err) < 0) {
 		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
 	}
 	lua_settop(s->L, WARD_SCRIPT_ENTRY);
@@ -174,7 +174,7 @@ core_script(lua_State *L)
 	r = ward_script_new(core, path, (size_t)memory, cpu, box);
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "%s", path);
-	if (ward_transfer(L, 3, (*box)->L, &err) < 0)
+	if (ward_transfer(L, 3, 1, (*box)->L, &err) < 0)
 		return ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
 	if (lua_isfunction(L, 4))
 		return load_later(L, *box, 4);
@@ -216,15 +216,14 @@ script_enter(lua_State *L)
 {
 	struct ward_script *s = check_script(L);
 	double cpu = luaL_checknumber(L, 2);
-	int nargs = lua_gettop(L) - 2, n, r = 0;
+	int nargs = lua_gettop(L) - 2, n, r;
 	struct ward_err err;
 
 	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
 	if (!lua_checkstack(s->L, nargs + 1))
 		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
 	lua_pushvalue(s->L, WARD_SCRIPT_ENTRY);
-	for (int i = 0; i < nargs && r == 0; i++)
-		r = ward_transfer(L, 3 + i, s->L, &err);
+	r = ward_transfer(L, 3, nargs, s->L, &err);
 	if (r < 0) {
 		lua_settop(s->L, WARD_SCRIPT_ENTRY);
 		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
@@ -240,13 +239,10 @@ script_enter(lua_State *L)
 	luaL_checkstack(L, n + 2, "results of a script");
 	lua_settop(L, 1);
 	lua_pushboolean(L, 1);
-	for (int i = 1; i <= n; i++) {
-		if (ward_transfer(s->L, WARD_SCRIPT_ENTRY + i, L, &err) == 0)
-			continue;
-		lua_settop(s->L, WARD_SCRIPT_ENTRY);
-		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
-	}
+	r = ward_transfer(s->L, WARD_SCRIPT_ENTRY + 1, n, L, &err);
 	lua_settop(s->L, WARD_SCRIPT_ENTRY);
+	if (r < 0)
+		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
 	return n + 1;
 }
 

@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <lauxlib.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,9 +27,10 @@ struct level {
 
 struct copy {
 	lua_State *from, *to;
-	int index;
+	int index, n;
 	size_t values, bytes;
 	struct ward_err *err;
+	bool refused;
 };
 
 struct text {
@@ -214,31 +216,60 @@ copy_table(struct copy *c, int index, const struct level *up)
 	return copy_pairs(c, index, &here);
 }
 
-/* Protected body; its one result is nil when the value was refused and the sentence is set. */
+/* Protected body; returns nothing when a value was refused and the sentence is set. */
 static int
 run_copy(lua_State *to)
 {
 	struct copy *c = lua_touserdata(to, 1);
 
-	if (copy_value(c, c->index, NULL))
-		return 1;
-	c->index = 0;
-	return 0;
+	luaL_checkstack(to, c->n, NULL);
+	for (int i = 0; i < c->n && !c->refused; i++)
+		c->refused = !copy_value(c, c->index + i, NULL);
+	return c->refused ? 0 : c->n;
+}
+
+/* Copies what needs no memory, which needs no protected call either. Returns how many values that were. */
+static int
+copy_small(lua_State *from, int index, int n, lua_State *to)
+{
+	int i;
+
+	for (i = 0; i < n; i++) {
+		int type = lua_type(from, index + i);
+
+		if (type == LUA_TNIL)
+			lua_pushnil(to);
+		else if (type == LUA_TBOOLEAN)
+			lua_pushboolean(to, lua_toboolean(from, index + i));
+		else if (type == LUA_TNUMBER && lua_isinteger(from, index + i))
+			lua_pushinteger(to, lua_tointeger(from, index + i));
+		else if (type == LUA_TNUMBER)
+			lua_pushnumber(to, lua_tonumber(from, index + i));
+		else
+			break;
+	}
+	return i;
 }
 
 int
-ward_transfer(lua_State *from, int index, lua_State *to, struct ward_err *err)
+ward_transfer(lua_State *from, int index, int n, lua_State *to, struct ward_err *err)
 {
-	struct copy c = { .from = from, .to = to, .index = lua_absindex(from, index), .err = err };
-	int top = lua_gettop(from), to_top = lua_gettop(to), status;
+	struct copy c = { .from = from, .to = to, .err = err };
+	int top = lua_gettop(from), to_top = lua_gettop(to), small, status;
 
-	if (!lua_checkstack(to, 3))
+	if (!lua_checkstack(to, n + 3))
 		return ward_err_set(err, 0, 0, "out of memory");
+	index = lua_absindex(from, index);
+	small = copy_small(from, index, n, to);
+	if (small == n)
+		return 0;
+	c.index = index + small;
+	c.n = n - small;
 	lua_pushcfunction(to, run_copy);
 	lua_pushlightuserdata(to, &c);
-	status = lua_pcall(to, 1, 1, 0);
+	status = lua_pcall(to, 1, c.n, 0);
 	lua_settop(from, top);
-	if (status == LUA_OK && c.index != 0)
+	if (status == LUA_OK && !c.refused)
 		return 0;
 	if (status != LUA_OK)
 		(void)ward_err_set(err, 0, 0, "out of memory");

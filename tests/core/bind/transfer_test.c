@@ -87,7 +87,7 @@ passes(const char *name, const char *code)
 
 	push_result(from, code);
 	push_result(to, same);
-	good = ward_transfer(from, -1, to, &err) == 0 && lua_gettop(from) == 1 &&
+	good = ward_transfer(from, -1, 1, to, &err) == 0 && lua_gettop(from) == 1 &&
 	       lua_gettop(to) == 2;
 	if (good) {
 		push_result(to, code);
@@ -110,7 +110,7 @@ refused(const char *name, const char *code, const char *sentence)
 	int r;
 
 	push_result(from, code);
-	r = ward_transfer(from, 1, to, &err);
+	r = ward_transfer(from, 1, 1, to, &err);
 	if (strcmp(err.detail, sentence) != 0)
 		printf("# %s\n", err.detail);
 	ok(r == -EINVAL && lua_gettop(from) == 1 && lua_gettop(to) == 0 &&
@@ -139,13 +139,39 @@ runs_out(const char *name, bool destination, long at_least)
 		lua_gc(from, LUA_GCCOLLECT); /* shrinks the stacks too */
 		lua_gc(to, LUA_GCCOLLECT);
 		limited->left = n;
-		r = ward_transfer(from, 1, to, &err);
+		r = ward_transfer(from, 1, 1, to, &err);
 		limited->left = -1;
 		good = good && lua_gettop(from) == 1 && lua_gettop(to) == (r == 0);
 		good = good && (r == 0 || strstr(err.detail, "out of memory"));
 	}
 	printf("# %ld allocations\n", n - 1);
 	ok(good && r == 0 && n > at_least, name);
+	lua_close(from);
+	lua_close(to);
+}
+
+/* Several at once arrive in their order, or none of them. */
+static void
+several(void)
+{
+	struct memory ma, mb;
+	lua_State *from = new_state(&ma), *to = new_state(&mb);
+	struct ward_err err = { 0 };
+
+	lua_pushinteger(from, 7);
+	lua_pushnil(from);
+	lua_pushliteral(from, "x");
+	lua_pushboolean(from, 1);
+	ok(ward_transfer(from, 1, 4, to, &err) == 0 && lua_gettop(to) == 4 &&
+		   lua_tointeger(to, 1) == 7 && lua_isnil(to, 2) &&
+		   strcmp(lua_tostring(to, 3), "x") == 0 && lua_toboolean(to, 4) &&
+		   ward_transfer(from, 1, 2, to, &err) == 0 && lua_gettop(to) == 6 &&
+		   ward_transfer(from, 1, 0, to, &err) == 0 && lua_gettop(to) == 6,
+	   "several values arrive in their order");
+	push_result(from, "return print");
+	ok(ward_transfer(from, 1, 5, to, &err) == -EINVAL && lua_gettop(from) == 5 &&
+		   lua_gettop(to) == 6,
+	   "none arrives when one is refused");
 	lua_close(from);
 	lua_close(to);
 }
@@ -193,6 +219,7 @@ main(void)
 		"[false][table]: a key must be a string, a number or a boolean");
 	refused("a terminal's control bytes in a key", "return { ['\\27[2J'] = print }",
 		"[\"?[2J\"]: a function cannot leave the script (plain data only)");
+	several();
 	runs_out("no allocation of the destination that fails does harm", true, 50);
 	runs_out("no allocation of the source that fails does harm", false, 1);
 	printf("1..%d\n", count);

@@ -48,15 +48,14 @@ ward_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* The turn has begun with the timers, and will again. */
+/* The turn has begun with the timers, and will again. Nothing is read: the watch is edge-triggered, and to set the
+ * clock again clears what it counted. */
 static void
 on_clock(struct ward_watch *w, uint32_t events)
 {
 	struct ward_loop *loop = ward_container_of(w, struct ward_loop, clock);
-	uint64_t times;
 
 	(void)events;
-	(void)!read(loop->clockfd, &times, sizeof(times));
 	loop->wake_at = UINT64_MAX;
 }
 
@@ -95,7 +94,7 @@ ward_loop_new(struct ward_loop **out)
 		r = -errno;
 		goto fail_epfd;
 	}
-	r = ward_watch_add(loop, &loop->clock, loop->clockfd, EPOLLIN, on_clock);
+	r = ward_watch_add(loop, &loop->clock, loop->clockfd, EPOLLIN | EPOLLET, on_clock);
 	if (r < 0)
 		goto fail_clock;
 	r = check_room(loop->clockfd);

@@ -33,18 +33,20 @@ local function stuck(blocker)
   end
 end
 
--- What the core calls: one of `ops`, and then whatever has become due. Says whether there is more to do at once, and
--- when the next thing is due; after "stop" nothing begins any more.
+-- What the core calls: one of `ops` or "run", and then whatever has become due. Says whether there is more to do at once,
+-- and when the next thing is due; after "stop" nothing begins any more.
 local function entry(self, ops)
   local over = false
   return function(op, ...)
-    ops[op](...)
-    self:reap()
-    over = over or op == "stop"
+    if op ~= "run" then
+      ops[op](...)
+      self:reap()
+      over = over or op == "stop"
+    end
     if over then return false end
     self:tick(self.clock())
     local more <const> = self:step()
-    self:reap()
+    if self.doomed[1] then self:reap() end
     return more, self:next_time()
   end
 end
@@ -141,7 +143,6 @@ function M.new(host, guard)
     for _, start in ipairs(parts.starts) do start(kept) end
   end
   function ops.cut_off(message) self:cut_off(message) end
-  function ops.run() end
   function ops.stop() self:stop() end
 
   return {

@@ -18,6 +18,8 @@ M.TIMEOUT = setmetatable({}, { __name = "ward.timeout" })
 local PARK <const>, TIMEOUT <const> = M.PARK, M.TIMEOUT
 local create <const>, resume <const>, yield <const> = coroutine.create, coroutine.resume, coroutine.yield
 local close <const>, status <const> = coroutine.close, coroutine.status
+local pack <const>, select <const> = table.pack, select
+local NOTHING <const> = { n = 0 }
 
 ---@class ward.script.Task
 ---@field co thread
@@ -78,9 +80,11 @@ end
 ---@return ward.script.Task
 function Scheduler:start(fn, parent, ...)
   parent = parent or self.root
-  local task <const> = setmetatable({ co = create(fn), parent = parent, fresh = true, out = parent.out }, self.meta)
-  local count <const> = select("#", ...)
-  task.value = count > 0 and table.pack(...) or nil
+  -- With all that it may have: a table that gets field by field is made anew for each few.
+  local task <const> = setmetatable({
+    co = create(fn), parent = parent, fresh = true, out = parent.out, value = select("#", ...) > 0 and pack(...) or nil,
+    serial = nil, state = nil, how = nil,
+  }, self.meta)
   self:own(parent, task, self.cancel_child)
   enqueue(self, task)
   return task
@@ -100,9 +104,10 @@ end
 local function finish(self, task, how, result)
   task.state, task.how, task.result = "done", how, result
   task.co, task.nested = nil, nil
-  self.timers:remove(task)
-  self:disown(task.parent, task)
-  release(task)
+  if task.index then self.timers:remove(task) end
+  local siblings <const> = task.parent.owned
+  if siblings then siblings[task] = nil end
+  if task.owned then release(task) end
   if task.ended then task.ended(how, result) end
   local waiters <const> = task.waiters
   task.waiters = nil
@@ -197,7 +202,7 @@ local function settle(self, task, ok, ...)
     close(co) -- what it had to <close>
     return finish(self, task, "failed", { message })
   elseif status(task.co) == "dead" then
-    return finish(self, task, "returned", table.pack(...))
+    return finish(self, task, "returned", select("#", ...) > 0 and pack(...) or NOTHING)
   end
 end
 
@@ -226,16 +231,21 @@ end
 --- Runs one task that is ready.
 ---@return boolean more whether another one is
 function Scheduler:step()
-  while self.first <= self.last do
-    local task <const> = self.ready[self.first]
-    self.ready[self.first] = nil
-    self.first = self.first + 1
+  local ready <const> = self.ready
+  local first = self.first
+  while first <= self.last do
+    local task <const> = ready[first]
+    ready[first] = nil
+    first = first + 1
+    self.first = first
     if task.state == "ready" then
       step(self, task)
       break
     end
   end
-  return self.first <= self.last
+  if self.first <= self.last then return true end
+  self.first, self.last = 1, 0 -- the list stays where it has its room
+  return false
 end
 
 --- A step was cut off from outside: the task that ran has used up its budget. Nothing of it runs any more.
@@ -256,8 +266,9 @@ function Scheduler:stop() release(self.root) end
 --- Moves on what is due: tasks whose deadline has come, and timers.
 ---@param now number
 function Scheduler:tick(now)
+  local timers <const> = self.timers
   while true do
-    local item <const> = self.timers:due(now)
+    local item <const> = timers:due(now)
     if not item then return end
     if item.fire then item:fire() else self:wake(item, TIMEOUT) end
   end

@@ -204,9 +204,9 @@ local function timer_class(self)
       local previous <const> = timer.task
       if timer.period then
         -- On the grid of its first time: late ones are left out, never made up for.
-        local now <const> = self.clock()
-        local missed <const> = math.max(0, (now - timer.at) // timer.period)
-        self.timers:push(timer, timer.at + (missed + 1) * timer.period)
+        local at <const>, period <const> = timer.at, timer.period
+        local missed <const> = (self.clock() - at) // period
+        self.timers:push(timer, missed > 0 and at + (missed + 1) * period or at + period)
       end
       if not previous or previous.state == "done" then timer.task = self:start(timer.fn, timer.owner) end
     end,

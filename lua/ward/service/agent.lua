@@ -247,12 +247,12 @@ local function enter(self, ...)
 end
 
 local function drain(self)
-  local more = true
+  local more, queue = true, self.queue
   self.entering = true
   for _ = 1, ENTRIES do
-    local event = self.queue[self.first]
+    local event = queue[self.first]
     if event then
-      self.queue[self.first] = nil
+      queue[self.first] = nil
       self.first = self.first + 1
       more = enter(self, table.unpack(event, 1, event.n))
     elseif more then
@@ -343,7 +343,8 @@ function Agent:ask(name, calls, exit, history, told)
   end
   self.serial = self.serial + 1
   self.asked[self.serial] = told
-  self:post("ask", self.serial, name, calls, exit, history)
+  -- The history is long, and each call of a hook has its price: only a rule is told of it.
+  self:post("ask", self.serial, name, calls, exit, calls.restart and history or nil)
 end
 
 --- The engine has answered a command; true when it was the script's.

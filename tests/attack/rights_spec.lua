@@ -108,4 +108,15 @@ describe("a profile's filter", function()
       end
     end)
   end
+
+  attack("makes no socket of a family that a network namespace does not hold", function()
+    for _, profile in ipairs { "strict", "web", "worker" } do
+      local box <const> = { profile = profile, tmpfs = {} }
+      for _, family in ipairs { "alg", "vsock", "vsock-high" } do
+        succeeds { "syscall", family }
+        fails({ "syscall", family }, box)
+      end
+      assert.is_true((sandboxed.attack({ "syscall", "unix" }, box)))
+    end
+  end)
 end)

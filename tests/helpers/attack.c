@@ -374,6 +374,10 @@ attack_syscall(char **argv)
 		{ "tiocsti-high", __NR_ioctl, -1, 0x100005412, 0 },
 		{ "tioclinux", __NR_ioctl, -1, 0x541C, 0 },
 		{ "tcgets", __NR_ioctl, -1, 0x5401, 0 },
+		{ "alg", __NR_socket, 38 /* AF_ALG */, SOCK_SEQPACKET, 0 },
+		{ "unix", __NR_socket, AF_UNIX, SOCK_STREAM, 0 },
+		{ "vsock", __NR_socket, 40 /* AF_VSOCK */, SOCK_STREAM, 0 },
+		{ "vsock-high", __NR_socket, 0x100000028, SOCK_STREAM, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {

@@ -9,6 +9,7 @@ return {
   -- What an ordinary service calls, but for what reaches other processes, namespaces and files by number.
   seccomp = { allow = { "@system-service" }, deny = {
     "name_to_handle_at", "process_vm_readv", "process_vm_writev", "setns", "unshare",
+    { "socket", args = { { 0, ">", 16 } } }, -- behind AF_NETLINK: no network namespace holds all of those
   } },
   readonly = true,
   tmpfs = { "/tmp", "/var/tmp" },

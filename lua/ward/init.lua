@@ -44,7 +44,7 @@ local function service(generation, at, spec)
 end
 
 local function children_of(generation, name, list)
-  local children = {}
+  local children, seen = {}, {}
   for i = 1, value.list("children", list, "a list of services and supervisors", 10000) do
     local node <const> = generation.nodes[list[i]]
     local path <const> = ("children[%d]"):format(i)
@@ -56,10 +56,8 @@ local function children_of(generation, name, list)
       value.fail(path, node.parent.name == name and ("%s is there twice"):format(node.title)
         or ("%s is already a child of %s (%s)"):format(node.title, node.parent.title, node.parent.source))
     end
-    for j = 1, i - 1 do
-      if children[j] == node then value.fail(path, ("%s is there twice"):format(node.title)) end
-    end
-    children[i] = node
+    if seen[node] then value.fail(path, ("%s is there twice"):format(node.title)) end
+    children[i], seen[node] = node, true
   end
   return children
 end

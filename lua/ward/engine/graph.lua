@@ -146,6 +146,20 @@ end
 
 local later_first <const> = M.later_first
 
+local LISTS <const> = { "needs", "dependents", "firsts", "laters", "pulls" }
+
+-- Most services have no neighbours. Nobody but M.link writes these lists.
+local NONE <const> = {}
+
+local function add(svc, key, other)
+  local list = svc[key]
+  if list == NONE then
+    list = {}
+    svc[key] = list
+  end
+  list[#list + 1] = other
+end
+
 --- Sets the neighbours of each service, later declared first: the order in which things stop.
 ---   needs, dependents   hard: ready before it starts, gone before what it needs is signalled
 ---   firsts, laters      soft (wants, after): one try before it starts, gone before when both stop
@@ -154,30 +168,36 @@ local later_first <const> = M.later_first
 ---@param by_name table<string, table>
 function M.link(services, by_name)
   for _, svc in ipairs(services) do
-    svc.needs, svc.dependents, svc.firsts, svc.laters = {}, {}, {}, {}
-    svc.pulls = {}
+    for _, key in ipairs(LISTS) do
+      svc[key] = NONE
+    end
   end
   local function join(svc, names, forth, back, seen)
-    for _, name in ipairs(names or {}) do
+    for _, name in ipairs(names or NONE) do
       local other = by_name[name] -- nil: of a service that is declared no longer
       if other and not seen[other] then
         seen[other] = true
-        table.insert(svc[forth], other)
-        table.insert(other[back], svc)
+        add(svc, forth, other)
+        add(other, back, svc)
       end
     end
   end
   for _, svc in ipairs(services) do
-    local seen = {}
-    join(svc, svc.spec.needs, "needs", "dependents", seen)
-    join(svc, svc.spec.wants, "firsts", "laters", seen)
-    table.move(svc.needs, 1, #svc.needs, 1, svc.pulls)
-    table.move(svc.firsts, 1, #svc.firsts, #svc.pulls + 1, svc.pulls)
-    join(svc, svc.spec.after, "firsts", "laters", seen)
+    local spec = svc.spec
+    if next(spec.needs or NONE) or next(spec.wants or NONE) or next(spec.after or NONE) then
+      local seen = {}
+      join(svc, spec.needs, "needs", "dependents", seen)
+      join(svc, spec.wants, "firsts", "laters", seen)
+      svc.pulls = table.move(svc.needs, 1, #svc.needs, 1, {})
+      table.move(svc.firsts, 1, #svc.firsts, #svc.pulls + 1, svc.pulls)
+      join(svc, spec.after, "firsts", "laters", seen)
+    end
   end
   for _, svc in ipairs(services) do
-    for _, key in ipairs { "needs", "dependents", "firsts", "laters", "pulls" } do
-      table.sort(svc[key], later_first)
+    for _, key in ipairs(LISTS) do
+      if svc[key][2] then
+        table.sort(svc[key], later_first)
+      end
     end
   end
 end

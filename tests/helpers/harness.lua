@@ -36,7 +36,7 @@ M.tiny = absolute "build/tests/tiny"
 M.UNPRIVILEGED = { "sh", "-c", 'chown -R 4711:4711 "${WARD_RUNTIME_DIR%/*}" && exec setpriv --reuid=4711 '
   .. '--regid=4711 --clear-groups "$@"', "sh" }
 
-local DEADLINE <const> = 20 -- seconds for what takes milliseconds: a loaded machine is no failure
+local DEADLINE <const> = 60 -- seconds for what takes milliseconds: a loaded machine is no failure
 local POLL_MS <const> = 5
 
 local live <const> = {} -- what cleanup has to end

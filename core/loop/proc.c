@@ -175,6 +175,7 @@ proc_ended(struct ward_proc *p)
 	ward_orphans_note_session(t->orphans, p->pid);
 	ward_tree_hold_end(&p->held, true);
 	ward_learn_leave(p->learn, &t->left);
+	end_launch(p); /* its owner may free the plan in the callback, and launch another */
 	p->fns->ended(p->arg, p, &how);
 	proc_free(p);
 	return true;

@@ -482,6 +482,53 @@ test_started_in_started(void)
 	ward_plan_free(c.plan);
 }
 
+/* Frees the plan of the child that has ended, and starts the next one, while it is told of the end. */
+struct relay {
+	struct outcome o;
+	struct ward_plan *plan;
+	int left;
+};
+
+static void relay_start(struct relay *r);
+
+static void
+relay_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
+{
+	struct relay *r = arg;
+
+	ward_plan_free(r->plan);
+	r->o.stop_loop = r->left == 0;
+	on_ended(&r->o, p, how);
+	if (r->left-- > 0)
+		relay_start(r);
+}
+
+static const struct ward_proc_fns relay_fns = { on_started, relay_ended, NULL };
+
+static void
+relay_start(struct relay *r)
+{
+	bool good = r->left % 2 == 0;
+	struct ward_draft d = draft_of(good ? "/bin/true" : "/nowhere/x", words("x", NULL, NULL));
+	struct ward_proc *p;
+	struct ward_err err;
+
+	r->plan = plan_of(&d);
+	if (ward_proc_start(procs, r->plan, no_slots, SECOND, &relay_fns, r, &p, &err) < 0)
+		ward_loop_stop(loop);
+}
+
+static void
+test_plan_freed_at_end(void)
+{
+	struct relay r = { .left = 9 };
+
+	relay_start(&r);
+	ward_loop_run(loop);
+	ok(r.o.ended == 10 && r.o.started == 5,
+	   "ends that free their plan and start the next child (%d, %d)", r.o.ended, r.o.started);
+}
+
 static void
 test_no_growth(void)
 {
@@ -516,6 +563,7 @@ main(int argc, char **argv)
 	test_group_dies_with_leader();
 	test_kill_tree();
 	test_started_in_started();
+	test_plan_freed_at_end();
 	test_no_growth();
 
 	kit_end();

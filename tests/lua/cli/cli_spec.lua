@@ -305,6 +305,7 @@ describe("ward.cli", function()
         steps[#steps + 1] = { stage = "exec", text = spec.name == "web-2" and "" or "/bin/\27x" }
         return {
           explain = function() return steps end,
+          lacks = function() return {} end,
           syscalls = function() return { allowed = 150, known = 300, open = {} } end,
         }
       end

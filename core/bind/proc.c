@@ -339,6 +339,18 @@ keep(lua_State *L)
 	return log;
 }
 
+/* A launch that failed in the supervisor is told as one that failed in the child: with its stage at the end. */
+static int
+fail_launch(lua_State *L, const struct ward_err *err)
+{
+	struct ward_err told = *err;
+
+	if (!strstr(err->detail, " (stage "))
+		(void)ward_err_set(&told, err->stage, err->err, "%.200s (stage %s)", err->detail,
+				   ward_stage_name(err->stage));
+	return ward_bind_fail(L, &told);
+}
+
 static int
 launch(lua_State *L)
 {
@@ -376,7 +388,7 @@ launch(lua_State *L)
 	if (start(c, plan, log, cgroup, streams, &err) < 0) {
 		luaL_unref(L, LUA_REGISTRYINDEX, c->self);
 		c->self = LUA_NOREF;
-		return ward_bind_fail(L, &err);
+		return fail_launch(L, &err);
 	}
 	lua_settop(L, 6);
 	return 4;

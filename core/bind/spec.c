@@ -336,8 +336,11 @@ make_plan(lua_State *L)
 		if (!box->learned)
 			return luaL_error(L, "not enough memory");
 	}
-	if (ward_spec_sandbox_plan(&sandbox, &d, spare, &box->plan, &err) < 0)
-		return luaL_error(L, "%s", err.detail);
+	if (ward_spec_sandbox_plan(&sandbox, &d, spare, &box->plan, &err) < 0) {
+		err.stage =
+			WARD_STAGE_PREPARE; /* also of the Landlock ruleset, which knows of no stages */
+		return ward_bind_fail(L, &err);
+	}
 	box->landlock = sandbox.made;
 	if (sandbox.program) {
 		lua_pushvalue(L, sandbox.program);
@@ -353,8 +356,8 @@ plan_new(lua_State *L)
 	lua_settop(L, 1);
 	lua_pushcfunction(L, make_plan);
 	lua_insert(L, 1);
-	if (lua_pcall(L, 1, 1, 0) == LUA_OK)
-		return 1;
+	if (lua_pcall(L, 1, LUA_MULTRET, 0) == LUA_OK)
+		return lua_gettop(L);
 	return ward_bind_fail_code(L, "spec", "%s", luaL_tolstring(L, -1, NULL));
 }
 

@@ -18,7 +18,7 @@ local ward = {}
 ---```
 ---@param spec ward.Process the keys
 ---@return ward.Child? child
----@return ward.Error? err `"spawn_failed"` with stage and errno when a step before exec has failed
+---@return ward.Error? err `"spawn_failed"` with its stage, `"prepare"` before there is a process, and mostly an errno
 function ward.spawn(spec) end
 
 ---Runs a child to its end. stdout and stderr are read through pipes unless something else is given for them. When its

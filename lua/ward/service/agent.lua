@@ -84,6 +84,15 @@ local function tell_degraded(self, spec, lacking, degraded)
   end
 end
 
+-- What has failed on this side is told as what fails in the child is.
+local function spawn_failed(err)
+  local stage, message = err.stage or "prepare", err.message
+  if not message:find(" (stage ", 1, true) then
+    message = ("%s (stage %s)"):format(message, stage)
+  end
+  return nil, { code = "spawn_failed", stage = stage, errno = err.errno, message = message }
+end
+
 function OPS.spawn(self, id, given)
   local spec, message = schema.child(given, {})
   if not spec then
@@ -91,18 +100,18 @@ function OPS.spawn(self, id, given)
   end
   local log, err = log_for(self, spec)
   if err then
-    return nil, { code = "log", message = err }
+    return spawn_failed({ message = err })
   end
   local plan
   plan, err = core.plan(spec)
   if not plan then
-    return nil, { code = "spec", message = err.message }
+    return spawn_failed(err)
   end
   local group_name = "@task-" .. id
   local group, no_group, lacking = self.parts.cgroups:group(group_name, spec)
   if no_group then
     release(self, plan, group_name)
-    return nil, plain(no_group)
+    return spawn_failed(no_group)
   end
   local child = {}
   local proc
@@ -119,7 +128,7 @@ function OPS.spawn(self, id, given)
   })
   if not proc then
     release(self, plan, group_name)
-    return nil, plain(child.stdin) -- the second result of a launch that failed
+    return spawn_failed(child.stdin) -- the second result of a launch that failed
   end
   child.proc = proc
   self.children[id], self.live = child, self.live + 1

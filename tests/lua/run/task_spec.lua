@@ -49,6 +49,27 @@ describe("ward.spawn", function()
     assert.matches("^nil    spawn_failed    cwd    13    ", lines[4])
   end)
 
+  it("fails in the same way where it is ward that has failed", function()
+    local lines <const> = run [[
+      local function try(keys)
+        keys.cmd = { "true" }
+        local p, err = ward.spawn(keys)
+        print(p, err.code, err.stage, err.errno, err)
+      end
+      try { sandbox = { landlock = { fs = { ["/"] = "rx", ["/no/such/place"] = "r" } } } }
+      try { fds = { [3] = 5000 } }
+      try { sandbox = { caps = { permitted = {} } } }
+    ]]
+    assert.same({
+      "nil    spawn_failed    prepare    2    sandbox.landlock: the Landlock rule for /no/such/place: No such file or "
+        .. "directory (stage prepare)",
+      "nil    spawn_failed    prepare    nil    fds: descriptor 5000: only those below 1024 can be handed on "
+        .. "(stage prepare)",
+      "nil    spawn_failed    prepare    22    sandbox.caps.effective: holds chown, as ward has it, which permitted "
+        .. "does not: name it, too (stage prepare)",
+    }, lines)
+  end)
+
   it("searches on behind what cannot be a program, and says what is wrong with the only one", function()
     local loop <const> = harness.directory()
     assert(os.execute(("ln -s true %s/true"):format(loop)))

@@ -388,20 +388,35 @@ push_step(lua_State *L, int stage, const char *text)
 	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 }
 
+/* However long it is: thousands of groups, a search through many directories. */
+static void
+push_plan_step(lua_State *L, const struct ward_plan *plan, uint32_t i)
+{
+	for (size_t size = 1024;; size *= 2) {
+		char *text = lua_newuserdatauv(L, size, 0);
+		int n = ward_plan_explain(plan, i, text, size);
+
+		lua_pushvalue(L, -2); /* the list, on top of the text */
+		if (n >= 0 && (size_t)n < size - 1)
+			push_step(L, (int)plan->steps[i].stage, text);
+		lua_pop(L, 2);
+		if (n < 0 || (size_t)n < size - 1)
+			return;
+	}
+}
+
 /* plan:explain() -> { { stage =, text = }, ... } in the order in which the child takes them */
 static int
 plan_explain(lua_State *L)
 {
 	const struct ward_plan *plan = ward_bind_plan(L, 1);
-	char text[1024];
+	char text[256];
 
-	lua_createtable(L, (int)plan->nsteps, 0);
-	if (ward_plan_explain_birth(plan, text, sizeof(text)) > 0)
-		push_step(L, WARD_STAGE_CLONE, text);
-	for (uint32_t i = 0; i < plan->nsteps; i++) {
-		(void)ward_plan_explain(plan, i, text, sizeof(text));
-		push_step(L, (int)plan->steps[i].stage, text);
-	}
+	lua_createtable(L, (int)plan->nsteps + 2, 0);
+	(void)ward_plan_explain_birth(plan, text, sizeof(text));
+	push_step(L, WARD_STAGE_CLONE, text);
+	for (uint32_t i = 0; i < plan->nsteps; i++)
+		push_plan_step(L, plan, i);
 	if (plan->set_oom) {
 		(void)snprintf(text, sizeof(text), "oom_score_adj %d, by the supervisor after exec",
 			       plan->oom_score_adj);

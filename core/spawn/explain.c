@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "linux/caps.h"
+#include "linux/names.h"
 #include "spawn/explain.h"
 #include "spawn/plan.h"
 #include "spawn/stage.h"
@@ -155,7 +156,7 @@ explain_capset(char *buf, size_t size, const struct ward_caps *caps, enum ward_c
 
 	int at;
 
-	if (!(caps->given >> set & 1))
+	if (size == 0 || !(caps->given >> set & 1))
 		return 0;
 	at = snprintf(buf, size, "%s", names[set]);
 	if (caps->set[set] == 0)
@@ -168,7 +169,7 @@ explain_capset(char *buf, size_t size, const struct ward_caps *caps, enum ward_c
 	}
 	if ((size_t)at < size)
 		at += snprintf(buf + at, size - (size_t)at, "; ");
-	return (size_t)at < size ? at : (int)size - 1;
+	return at;
 }
 
 static int
@@ -186,10 +187,10 @@ explain_caps(char *buf, size_t size, const struct ward_step *s)
 		break;
 	default:
 		for (int set = WARD_CAP_PERMITTED; set <= WARD_CAP_EFFECTIVE; set++)
-			at += explain_capset(buf + at, size - (size_t)at, caps,
-					     (enum ward_capset)set);
+			at += explain_capset(buf + at, (size_t)at < size ? size - (size_t)at : 0,
+					     caps, (enum ward_capset)set);
 	}
-	if (at >= 2 && buf[at - 1] == ' ')
+	if (at >= 2 && (size_t)at < size && buf[at - 1] == ' ')
 		buf[at -= 2] = '\0'; /* the last separator */
 	return at;
 }
@@ -288,18 +289,49 @@ explain_process(const struct ward_step *s, char *buf, size_t size)
 	}
 }
 
+/* Appends to what has @at characters already, as far as there is room; counts on as snprintf(3) does. */
 static int
-explain_confinement(const struct ward_step *s, char *buf, size_t size)
+append(char *buf, size_t size, int at, const char *before, const char *text, const char *after)
+{
+	size_t used = (size_t)at < size ? (size_t)at : size;
+
+	return at + snprintf(buf + used, size - used, "%s%s%s", before, text, after);
+}
+
+/* Every path that is tried, then what the program is given. */
+static int
+explain_exec(const struct ward_plan *plan, const struct ward_step *s, char *buf, size_t size)
+{
+	const char *const *paths = s->p;
+	char count[48];
+	int at = 0;
+	unsigned int variables = 0;
+
+	for (uint32_t i = 0; paths[i]; i++)
+		at = append(buf, size, at, i ? ", else " : "", paths[i], "");
+	for (uint32_t i = 0; plan->argv[i]; i++)
+		at = append(buf, size, at, i ? " \"" : "; arguments \"", plan->argv[i], "\"");
+	while (plan->envp[variables])
+		variables++;
+	(void)snprintf(count, sizeof(count), "%u", variables);
+	return append(buf, size, at, "; ", count,
+		      variables == 1 ? " environment variable" : " environment variables");
+}
+
+static int
+explain_confinement(const struct ward_plan *plan, const struct ward_step *s, char *buf, size_t size)
 {
 	const struct ward_bpf_prog *prog = s->p;
-	const char *const *paths = s->p;
+	const char *name;
 
 	switch ((enum ward_stage)s->stage) {
 	case WARD_STAGE_CWD:
 		return snprintf(buf, size, "%s", (const char *)s->p);
 	case WARD_STAGE_DEATHSIG:
-		return s->a ? snprintf(buf, size, "signal %d when the supervisor dies", s->a)
-			    : snprintf(buf, size, "it outlives the supervisor");
+		if (!s->a)
+			return snprintf(buf, size, "it outlives the supervisor");
+		name = ward_signal_name(s->a);
+		return snprintf(buf, size, "%s when the supervisor dies", name ? name : "a signal");
 	case WARD_STAGE_INIT:
 		return snprintf(buf, size, "an init as process 1; the program is its child");
 	case WARD_STAGE_NNP:
@@ -311,8 +343,7 @@ explain_confinement(const struct ward_step *s, char *buf, size_t size)
 	case WARD_STAGE_SECCOMP:
 		return snprintf(buf, size, "a filter of %u instructions", prog->len);
 	default:
-		return snprintf(buf, size, "%s%s", paths[0],
-				s->n > 1 ? " (first of the PATH search)" : "");
+		return explain_exec(plan, s, buf, size);
 	}
 }
 
@@ -333,7 +364,7 @@ ward_plan_explain(const struct ward_plan *plan, uint32_t i, char *buf, size_t si
 		return explain_limit(buf, size, s);
 	if (stage <= WARD_STAGE_CAPS_CHECK)
 		return explain_identity(s, buf, size);
-	return explain_confinement(s, buf, size);
+	return explain_confinement(plan, s, buf, size);
 }
 
 /* What is in a work slot, with a leading space; @slot is negative for the report pipe. */

@@ -183,7 +183,18 @@ ward_explain_ns(const struct ward_step *s, char *buf, size_t size)
 int
 ward_plan_explain_birth(const struct ward_plan *plan, char *buf, size_t size)
 {
-	if (size > 0)
-		buf[0] = '\0';
-	return plan->clone_flags ? explain_namespaces(plan->clone_flags, buf, size) : 0;
+	static const char *const modes[] = {
+		[WARD_CLONE_SHARED] = "shared: in the supervisor's memory, which goes on",
+		[WARD_CLONE_VFORKED] = "vfork: in the supervisor's memory, which waits until exec",
+		[WARD_CLONE_COPY] = "copy: in a copy of the supervisor's memory",
+	};
+	size_t at = 0;
+
+	say(buf, size, &at, "%s", modes[plan->clone]);
+	if (plan->clone_flags && at < size) {
+		say(buf, size, &at, "; ");
+		at += (size_t)explain_namespaces(plan->clone_flags, buf + (at < size ? at : size),
+						 at < size ? size - at : 0);
+	}
+	return (int)at;
 }

@@ -151,7 +151,7 @@ bool ward_plan_changes_ids(const struct ward_plan *plan);
 const char *ward_stage_name(int stage);
 const char *ward_stage_sentence(int stage);
 
-/* Writes what the child is born with besides its steps; nothing when it is nothing. As snprintf(3). */
+/* Writes how the child is born, before its steps: the mode, and namespaces. As snprintf(3). */
 int ward_plan_explain_birth(const struct ward_plan *plan, char *buf, size_t size);
 
 /* RLIMIT_* for a name of prlimit(1) ("nofile"), or -1. */

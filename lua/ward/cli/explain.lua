@@ -49,6 +49,39 @@ local function block(service)
     count == 1 and "step" or "steps", output.table(rows))
 end
 
+-- What a ruleset allows, from the rules that it was made of.
+local function landlock_text(rules)
+  local parts = {}
+  for _, rule in ipairs(rules.fs or {}) do
+    parts[#parts + 1] = rule.path .. ": " .. table.concat(rule.rights, " ")
+  end
+  for _, side in ipairs({ "bind", "connect" }) do
+    local ports <const> = rules.net and rules.net[side]
+    if ports then
+      parts[#parts + 1] = ("TCP %s: %s"):format(side, #ports > 0 and table.concat(ports, " ") or "none")
+    end
+  end
+  if rules.scope and #rules.scope > 0 then
+    parts[#parts + 1] = "within it only: " .. table.concat(rules.scope, " ")
+  end
+  return table.concat(parts, "; ")
+end
+
+-- The steps, and the values of those that are kernel objects by the time that a plan holds them.
+local function steps_of(spec, plan)
+  local steps <const> = json.list(plan:explain())
+  for _, step in ipairs(steps) do
+    if step.stage == "landlock" and spec.sandbox then
+      step.text = step.text .. ": " .. landlock_text(spec.sandbox.landlock)
+    elseif step.stage == "seccomp" and spec.sandbox then
+      local calls <const> = plan:syscalls({})
+      step.text = ("%s: %d of %d system calls are allowed, by default %s"):format(step.text, calls.allowed, calls.known,
+        spec.sandbox.seccomp.default)
+    end
+  end
+  return steps
+end
+
 local function exposure_of(spec, plan)
   local exposure <const> = require("ward.service.exposure")
   local uid <const> = spec.ids and spec.ids.uid or core.uid
@@ -109,7 +142,7 @@ function M.run(args)
 
   local services, blocks = json.list({}), {}
   for i, spec in ipairs(chosen) do
-    local steps = json.list(plans[spec.name]:explain())
+    local steps = steps_of(spec, plans[spec.name])
     local group = cgroups.explain(spec.name, spec)
     if group then
       table.insert(steps, 1, { stage = "cgroup", text = group })

@@ -291,7 +291,8 @@ test_namespaces(void)
 			 "groups: no groups\ngid: gid 0\nuid: uid 0\n",
 			 "cwd: /\ndeathsig: ", "init: ", NULL });
 	(void)ward_plan_explain_birth(plan, birth, sizeof(birth));
-	ok(strcmp(birth, "own pid") == 0 && plan->clone_flags == WARD_CLONE_NEWPID,
+	ok(strcmp(birth, "shared: in the supervisor's memory, which goes on; own pid") == 0 &&
+		   plan->clone_flags == WARD_CLONE_NEWPID,
 	   "it is born in its pid namespace");
 	ok(plan->init >= 0 && plan->parent >= 0 && plan->nwork == plan->nfds + 2 + 1 + 1 + 2,
 	   "work slots for the init, the supervisor, the user namespace and the mounts");

@@ -60,6 +60,32 @@ describe("ward explain", function()
     end
   end)
 
+  it("has the values of every step, and cuts nothing", function()
+    local groups = {}
+    for i = 1, 3000 do groups[i] = 100000 + i end
+    local full = harness.write(dir .. "/full.lua", ([[
+      local ward = require "ward"
+      ward.service { name = "x", cmd = { "prog", "an argument" }, cwd = "/", clone = "vfork", parent_death = "TERM",
+        env_clear = true, env = { PATH = "/a:/b", X = "1" }, group = 5, groups = { %s },
+        sandbox = { namespaces = { "pid" }, caps = "all", landlock = { fs = { ["/"] = "rx" }, net = { bind = { 80 } },
+          scope = { "signal" } }, seccomp = { default = "EPERM", allow = { "@system-service" } } } }
+    ]]):format(table.concat(groups, ", ")))
+    local code, out, err = harness.run { harness.ward, "explain", full, "--json" }
+    assert.equal("", err)
+    assert.equal(0, code)
+    local text = {}
+    for _, step in ipairs(cjson.decode(out).services[1].steps) do text[step.stage] = step.text end
+    assert.equal("vfork: in the supervisor's memory, which waits until exec; own pid", text.clone)
+    assert.equal('/a/prog, else /b/prog; arguments "prog" "an argument"; 2 environment variables', text.exec)
+    assert.equal("TERM when the supervisor dies", text.deathsig)
+    assert.equal("groups " .. table.concat(groups, " "), (text.groups:gsub("groups 5 ", "groups ")))
+    assert.matches("^a filter of %d+ instructions: %d+ of %d+ system calls are allowed, by default EPERM$",
+      text.seccomp)
+    assert.matches("^restrict itself by the ruleset: /: execute .*; TCP bind: 80; within it only: signal$",
+      text.landlock)
+    assert.matches("^permitted chown .*; inheritable chown .*; effective chown .* [%l_]+$", text.caps)
+  end)
+
   it("exits with 4 for a name that is none, and with 1 for a script that is wrong", function()
     local code, out, err = explain("wbe")
     assert.equal(4, code)

@@ -277,6 +277,13 @@ ward_sys_ppoll(void *fds, unsigned int n, const int64_t timeout[2])
 	return ward_sys6(__NR_ppoll, WARD_PTR(fds), (long)n, WARD_PTR(timeout), 0, 0, 0);
 }
 
+/* Records of <dirent.h>'s struct dirent64 into an aligned buffer. */
+WARD_SYS long
+ward_sys_getdents64(int fd, void *to, size_t size)
+{
+	return ward_sys6(__NR_getdents64, fd, WARD_PTR(to), (long)size, 0, 0, 0);
+}
+
 WARD_SYS long
 ward_sys_kill(int pid, int sig)
 {

@@ -118,6 +118,18 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
       .. "descriptors: 5 more are needed above it until exec\n", err)
   end)
 
+  it("has no other descriptor on a kernel without close_range, at the price of a few calls", function()
+    if os.execute("strace -qq -e trace=none true 2>/dev/null") ~= true then return pending("no strace that may trace") end
+    local trace <const> = harness.directory() .. "/trace"
+    local seen = probe("fds = { [7] = 0 }", { under = { "sh", "-c", 'exec 8</dev/null 9</dev/null; exec "$@"', "sh",
+      "strace", "-D", "-f", "-qq", "-o", trace, "-e", "trace=close,close_range", "-e",
+      "inject=close_range:error=ENOSYS" } })
+    assert.same({ 0, 1, 2, 7 }, numbers(seen.fds))
+    local calls <const> = harness.read(trace)
+    assert.matches("close_range%(.*INJECTED", calls)
+    assert.is_true(select(2, calls:gsub("close%(", "")) < 1000)
+  end)
+
   it("begins with default signals, whatever ward was started with", function()
     local seen = probe("")
     assert.same({ blocked = {}, ignored = {}, caught = {} }, seen.signals)

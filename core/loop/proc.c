@@ -232,9 +232,10 @@ on_report(struct ward_watch *w, uint32_t events)
 		start_listening(p);
 		return;
 	}
-	/* What was ended for its time closes the pipe as it dies, in whatever stage. */
+	/* A kernel that does not say whether the child has ended says so by the pidfd when it has.
+	 * What was ended for its time closes the pipe as it dies, in whatever stage. */
 	if (p->timed_out || ward_launch_stage(p->launch) != WARD_STAGE_EXEC ||
-	    ward_launch_failed(p->launch, &unused) || ward_pidfd_ended(p->pidfd, &by_signal) != 0)
+	    ward_launch_failed(p->launch, &unused) || ward_pidfd_ended(p->pidfd, &by_signal) == 1)
 		ward_watch_del(p->table->loop, &p->report_watch);
 	else if (set_oom_score_adj(p))
 		report_started(p);

@@ -399,6 +399,18 @@ describe("a step of the child that fails", function()
     w:stop()
   end)
 
+  it("is not seen in a question that the kernel does not answer", function()
+    if not can_trace() then return end
+    local w = harness.start([[
+      local ward = require "ward"
+      return ward.service { name = "x", cmd = { "sleep", "1000" }, stop = { "KILL" } }
+    ]], { under = { "strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=waitid", "-e",
+      "inject=waitid:error=EIO:when=1" } })
+    w:until_ready("x")
+    assert.is_nil(w:err():find("timed out", 1, true), w:err())
+    w:stop()
+  end)
+
   it("has a row for each stage", function()
     local rows = { deathsig = true, nnp = true, mask = true, oom = true }
     for _, list in ipairs { FAULTS, OTHERS, CONFINED_FAULTS, PARENT } do

@@ -119,7 +119,9 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
   end)
 
   it("has no other descriptor on a kernel without close_range, at the price of a few calls", function()
-    if os.execute("strace -qq -e trace=none true 2>/dev/null") ~= true then return pending("no strace that may trace") end
+    if os.execute("strace -qq -e trace=none true 2>/dev/null") ~= true then
+      return pending("no strace that may trace")
+    end
     local trace <const> = harness.directory() .. "/trace"
     local seen = probe("fds = { [7] = 0 }", { under = { "sh", "-c", 'exec 8</dev/null 9</dev/null; exec "$@"', "sh",
       "strace", "-D", "-f", "-qq", "-o", trace, "-e", "trace=close,close_range", "-e",

@@ -264,7 +264,8 @@ test_storm(void)
 				   .kill_started = true },
 		  &c, &t);
 	judge(&t, "a storm of SIGSTOP from the child's uid");
-	ok(c.ended == all && c.other == 0,
+	/* A storm that hits nobody would prove nothing. */
+	ok(c.ended == all && c.other == 0 && (c.timed_out > 0 || all < 1000),
 	   "%ld launches end: %ld were stopped before exec and timed out", all, c.timed_out);
 	end_process(storm);
 	ok(ward_procs_count(procs) == 0 && prctl(PR_GET_DUMPABLE) == 1,

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "linux/procfs.h"
 
 #define READ_CHUNK    16384 /* one recv(2) */
 #define READ_TURN     65536 /* a turn and connection */
@@ -313,6 +314,10 @@ ward_conns_take(struct ward_conns *s, int taken)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return;
 	if (peer.uid != geteuid() && peer.uid != 0)
+		return;
+	/* One of its own children would leave its sandbox by what ward does at its request. A peer without a number
+	 * here is none. */
+	if (peer.uid == geteuid() && peer.pid > 0 && ward_procfs_is_confined(peer.pid, getpid()))
 		return;
 	c = calloc(1, sizeof(*c));
 	if (!c)

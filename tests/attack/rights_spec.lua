@@ -92,6 +92,29 @@ describe("Landlock", function()
   end)
 end)
 
+describe("the control socket", function()
+  after_each(harness.cleanup)
+
+  -- How often a service's supervisor does what it asks for, itself and through an orphan.
+  local function asks(sandbox, start, user)
+    local ask <const> = harness.ward .. " eval 'return 6 * 7' 2>&1"
+    local _, text <const> = sandboxed.run({ cwd = "/", user = user, sandbox = sandbox or nil,
+      cmd = { "sh", "-c", ("%s; (setsid %s &) | cat"):format(ask, ask) } }, start)
+    return select(2, text:gsub("42", ""))
+  end
+
+  attack("does not listen to who is in a sandbox", function()
+    for _, start in ipairs { false, { under = harness.UNPRIVILEGED } } do
+      local user <const> = not start and "root" or nil
+      assert.equal(2, asks(nil, start or nil, user))
+      for _, box in ipairs { {}, { seccomp = "@system-service" }, { caps = {} }, { profile = "strict", tmpfs = {} },
+        { profile = "web", tmpfs = {} }, { profile = "worker", tmpfs = {} } } do
+        assert.equal(0, asks(box, start or nil, user))
+      end
+    end
+  end)
+end)
+
 describe("a profile's filter", function()
   after_each(harness.cleanup)
 

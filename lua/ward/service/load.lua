@@ -8,6 +8,8 @@ local tree <const> = require("ward.schema.tree")
 
 local M <const> = {}
 
+local ENOENT <const> = 2
+
 -- What the core searches when the child has no PATH.
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -119,15 +121,30 @@ local function missing_executable(spec)
   return ('executable "%s" not found in PATH "%s"'):format(file, search)
 end
 
+-- The first mount whose source is not there; another service may make it until it is needed.
+local function missing_source(spec)
+  for _, row in ipairs(spec.sandbox and spec.sandbox.tree and spec.sandbox.tree.mounts or {}) do
+    local _, err
+    if row.source and not row.optional then
+      _, err = core.stat(row.source)
+    end
+    if err and err.errno == ENOENT then
+      return ("sandbox: %s, which is to be mounted on %s, is not there"):format(row.source, row.target)
+    end
+  end
+end
+
 --- What will probably fail when the services start.
 ---@param bundle table
 ---@return string[] warnings one line each
 function M.warnings(bundle)
   local warnings = {}
   for _, spec in ipairs(bundle.services) do
-    local text = missing_executable(spec)
-    if text then
-      warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
+    for _, find in ipairs({ missing_executable, missing_source }) do
+      local text <const> = find(spec)
+      if text then
+        warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
+      end
     end
   end
   return warnings

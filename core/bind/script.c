@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "bind/library.h"
 
 /* lua_Alloc with a cap on growth. */
 static void *
@@ -49,8 +50,8 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 }
 
 int
-ward_script_new(struct ward_core *core, const char *path, size_t memory, double cpu,
-		struct ward_script **out)
+ward_script_new(struct ward_core *core, struct ward_library *library, const char *path,
+		size_t memory, double cpu, struct ward_script **out)
 {
 	size_t length = strlen(path);
 	struct ward_script *s = calloc(1, sizeof(*s) + length + 1);
@@ -59,11 +60,13 @@ ward_script_new(struct ward_core *core, const char *path, size_t memory, double 
 		return -ENOMEM;
 	memcpy(s->path, path, length + 1);
 	s->core = core;
+	s->library = ward_library_ref(library);
 	s->server = s->done = s->box = LUA_NOREF;
 	s->limit = memory;
 	s->cpu = cpu;
 	s->L = lua_newstate(capped_alloc, s);
 	if (!s->L) {
+		ward_library_unref(library);
 		free(s);
 		return -ENOMEM;
 	}
@@ -80,6 +83,7 @@ ward_script_free(struct ward_script *s)
 		return;
 	ward_budget_close(&s->budget);
 	lua_close(s->L);
+	ward_library_unref(s->library);
 	free(s);
 }
 
@@ -144,6 +148,22 @@ host_request(lua_State *L)
 	return r < 0 ? luaL_error(L, "%s", err.detail) : n;
 }
 
+/* host.compiled(name) -> a module of ward's library as a function, or nil; host.compiled(name, fn) keeps it for the
+ * states to come. Only boot.lua has this one. */
+static int
+host_compiled(lua_State *L)
+{
+	struct ward_script *s = script_of(L);
+	const char *name = luaL_checkstring(L, 1);
+
+	lua_settop(L, 2);
+	if (lua_isfunction(L, 2))
+		ward_library_put(s->library, L, name);
+	else
+		ward_library_get(s->library, L, name);
+	return 1;
+}
+
 /* Protected body of a load: boot.lua returns function(host, path) -> entry, bundle. */
 static int
 run_boot(lua_State *L)
@@ -158,6 +178,8 @@ run_boot(lua_State *L)
 	lua_setfield(L, -2, "sources");
 	lua_pushcfunction(L, host_request);
 	lua_setfield(L, -2, "request");
+	lua_pushcfunction(L, host_compiled);
+	lua_setfield(L, -2, "compiled");
 	lua_getfield(L, -1, "read");
 	lua_pushfstring(L, "%s/ward/script/boot.lua", s->core->share);
 	lua_call(L, 1, 2);

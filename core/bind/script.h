@@ -10,11 +10,13 @@
 #include "bind/budget.h"
 
 struct ward_core;
+struct ward_library;
 struct ward_work;
 
 struct ward_script {
 	lua_State *L;
 	struct ward_core *core; /* borrowed */
+	struct ward_library *library;
 	struct ward_budget budget;
 	lua_State *trusted;	/* whose call entered it; NULL between entries */
 	int server;		/* reference there: what host.request calls */
@@ -32,10 +34,10 @@ struct ward_script {
 /* Where a script's own stack keeps what boot.lua left to enter it by, and, until it is taken, the bundle. */
 enum { WARD_SCRIPT_ENTRY = 1, WARD_SCRIPT_BUNDLE };
 
-/* Makes a state without libraries. @core: borrowed; @memory: bytes; @cpu: seconds that the load may use. Returns
+/* Makes a state without libraries. @core: borrowed; @library: it takes a reference; @memory: bytes; @cpu: seconds that the load may use. Returns
  * 0 or -ENOMEM; *out is owned. */
-int ward_script_new(struct ward_core *core, const char *path, size_t memory, double cpu,
-		    struct ward_script **out);
+int ward_script_new(struct ward_core *core, struct ward_library *library, const char *path,
+		    size_t memory, double cpu, struct ward_script **out);
 
 /* NULL is allowed. */
 void ward_script_free(struct ward_script *s);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "bind/library.h"
 #include "bind/script.h"
 #include "loop/work.h"
 
@@ -171,7 +172,7 @@ core_script(lua_State *L)
 	}
 	lua_settop(L, 4);
 	box = push_box(L);
-	r = ward_script_new(core, path, (size_t)memory, cpu, box);
+	r = ward_script_new(core, ward_library_of(L), path, (size_t)memory, cpu, box);
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "%s", path);
 	if (ward_transfer(L, 3, 1, (*box)->L, &err) < 0)

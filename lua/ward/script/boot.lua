@@ -10,6 +10,7 @@
 -- list, kind: as for ward.script.fs;
 -- shared: nil, or true when the Lua state has other users, too (ward.sim), and is to stay as it is;
 -- environ: fn() -> name -> value;
+-- compiled: nil, or fn(name) -> a module of ward's as a function, or nil, and fn(name, function), which keeps it;
 -- request, now, blocker: as for ward.script.runtime; where: fn(co) -> "file:line: " of the innermost line of a file
 -- on a coroutine's stack, or nil;
 -- located: fn(fn) -> a C function that calls fn(at, ...), where `at` is "file:line" of the innermost Lua
@@ -19,15 +20,22 @@
 -- How Lua names this file in positions; the loader below names the rest of the library "[ward...]".
 local SELF <const> = select(2, pcall(error, "", 2)):match("^(.*):%d+: $") or "boot"
 
+local function compile(host, name)
+  local base <const> = host.share .. "/" .. name:gsub("%.", "/")
+  local text = host.read(base .. ".lua")
+  if not text then text = assert(host.read(base .. "/init.lua")) end
+  local chunk <const> = assert(load(text, "=[" .. name .. "]", "t", _ENV))
+  if host.compiled then host.compiled(name, chunk) end
+  return chunk
+end
+
 -- The library's own require: ward's modules only, source text only, each once a state.
 local function library_require(host)
   local loaded <const> = {}
   return function(name)
     if loaded[name] ~= nil then return loaded[name] end
-    local base <const> = host.share .. "/" .. name:gsub("%.", "/")
-    local text = host.read(base .. ".lua")
-    if not text then text = assert(host.read(base .. "/init.lua")) end
-    loaded[name] = assert(load(text, "=[" .. name .. "]", "t", _ENV))(name)
+    local chunk <const> = host.compiled and host.compiled(name) or compile(host, name)
+    loaded[name] = chunk(name)
     return loaded[name]
   end
 end

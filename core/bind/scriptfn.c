@@ -13,6 +13,7 @@
 #define LEAST_MEMORY   ((size_t)1 << 20) /* the libraries and boot.lua fit */
 #define DEFAULT_CPU    5.0		 /* seconds */
 #define MOST_CPU       86400.0
+#define LARGE	       ((size_t)4 << 20)
 #define PATIENCE_MS    1000 /* for a load that nobody wants any more, and whose CPU time is over */
 
 /* Nobody waits for the load any more. */
@@ -21,6 +22,31 @@ forget_load(lua_State *L, struct ward_script *s)
 {
 	ward_bind_unref(L, &s->done);
 	ward_bind_unref(L, &s->box);
+}
+
+static void
+free_there(void *arg)
+{
+	ward_script_free(arg);
+}
+
+static void
+on_freed(void *arg)
+{
+	(void)arg;
+}
+
+/* A large script is many small pieces of memory, which take a while to free: not in the loop's time where there is a
+ * loop. Nothing but its memory is left of a state whose budget is closed, and no __close of its can run. */
+static void
+free_later(struct ward_script *s)
+{
+	struct ward_work *work;
+
+	ward_budget_close(&s->budget);
+	if (s->used < LARGE || !s->core->loop ||
+	    ward_work_start(s->core->loop, free_there, on_freed, s, &work) < 0)
+		ward_script_free(s);
 }
 
 /* The box is made before the script state, so that no error in the trusted state leaks one. */
@@ -40,7 +66,7 @@ box_close(lua_State *L)
 		if (!ward_work_abandon(s->work, PATIENCE_MS))
 			return 0;
 	}
-	ward_script_free(s);
+	free_later(s);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  *	hook_bench [ROUNDS]		from the top of a built tree; $WARD_BIN is the ward
  */
 #include <errno.h>
+#include <lauxlib.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,12 +21,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bind/budget.h"
 #include "loop/loop.h"
 
 #define ROUNDS_MAX   10000
 #define BARE_TICKS   2000
 #define GOAL_HOOK_US 50.0
 #define GOAL_TICK_US 5.0
+#define GOAL_BUDGET  3.0 /* per cent */
 
 /* A supervisor that says on its pipe which child to kill ("PID n"), and when it noticed ("AT seconds"). */
 struct contender {
@@ -249,10 +252,37 @@ cpu_of_tick(const struct contender *c)
 	return (cpu_us(c->pid) - before) / ticks;
 }
 
+/* What it costs in CPU time to put one entry under a budget, the best of some rounds. */
+static double
+budget_us(void)
+{
+	enum { ROUNDS = 9, ENTRIES = 20000 };
+	struct ward_budget budget = { 0 };
+	lua_State *L = luaL_newstate();
+	double best = 1e9;
+
+	if (!L || ward_budget_open(&budget) < 0)
+		die("no budget");
+	*(struct ward_budget **)lua_getextraspace(L) = &budget;
+	for (int i = 0; i < ROUNDS; i++) {
+		double from = cpu_us(getpid()), each;
+
+		for (int k = 0; k < ENTRIES; k++) {
+			ward_budget_begin(&budget, L, 100000000);
+			ward_budget_end(&budget, L);
+		}
+		each = (cpu_us(getpid()) - from) / ENTRIES;
+		best = each < best ? each : best;
+	}
+	ward_budget_close(&budget);
+	lua_close(L);
+	return best;
+}
+
 static void
 bench_ticks(void)
 {
-	double base, each;
+	double base, each, budget = budget_us();
 
 	start(&bare, bare_ticker, NULL);
 	base = cpu_of_tick(&bare);
@@ -269,6 +299,9 @@ bench_ticks(void)
 	       "%.0f: "
 	       "%s\n",
 	       each, each - base, GOAL_TICK_US, each <= GOAL_TICK_US ? "met" : "missed");
+	printf("  of that for the budget             %7.2f us, %.1f %%, goal %.0f: %s\n", budget,
+	       100 * budget / each, GOAL_BUDGET,
+	       100 * budget / each <= GOAL_BUDGET ? "met" : "missed");
 	end(&ward, SIGTERM);
 }
 

@@ -85,6 +85,73 @@ function M.tree(st, specs, tree, old)
   assert(#st.services == #specs, "engine: a tree of other services")
 end
 
+local NONE <const> = {}
+
+local function same_names(a, b)
+  a, b = a or NONE, b or NONE
+  if #a ~= #b then
+    return false
+  end
+  for index, name in ipairs(a) do
+    if name ~= b[index] then
+      return false
+    end
+  end
+  return true
+end
+
+local function same_neighbours(a, b)
+  return a == b or same_names(a.needs, b.needs) and same_names(a.wants, b.wants) and same_names(a.after, b.after)
+end
+
+-- The spec that the node in a child's place is to have; nil where it is another one's place, or has other neighbours.
+local function same_place(node, child, specs)
+  if not node or not node.children ~= not child.children then
+    return nil
+  elseif child.children then
+    return node.name == child.name and child or nil
+  end
+  local old <const>, new <const> = node.spec, specs[child.service]
+  return new and not node.removed and node.name == new.name and old.type == new.type and same_neighbours(old, new)
+    and new or nil
+end
+
+local function pair_up(sup, children, specs, found)
+  if #sup.children ~= #children then
+    return false
+  end
+  for index, child in ipairs(children) do
+    local node <const> = sup.children[index]
+    local spec <const> = same_place(node, child, specs)
+    if not spec or child.children and not pair_up(node, child.children, specs, found) then
+      return false
+    end
+    found[#found + 1] = { node, spec }
+  end
+  return true
+end
+
+--- Gives the nodes their new specs, when each has its place and its neighbours as before: thousands of services need
+--- not be linked again then.
+---@return boolean done false: nothing has been done
+function M.keep_shape(st, specs, tree)
+  if not tree or #specs ~= #st.services or tree.name ~= st.root.name then
+    return false
+  end
+  local by_name <const>, found <const> = {}, {}
+  for _, spec in ipairs(specs) do
+    by_name[spec.name] = spec
+  end
+  if not pair_up(st.root, tree.children, by_name, found) then
+    return false
+  end
+  for _, pair in ipairs(found) do
+    pair[1].spec = pair[2]
+  end
+  st.root.spec = tree
+  return true
+end
+
 --- Adds a service that no tree has any more, as the last child of the root.
 ---@param st table
 ---@param svc table

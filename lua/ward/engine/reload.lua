@@ -81,6 +81,20 @@ local function outdated(st, event)
   return list
 end
 
+-- Makes the tree again around the nodes that stay. Returns the services that have to stop.
+local function replant(st, event)
+  local old <const> = {
+    services = st.services, by_name = st.by_name, supervisors = st.supervisors, sup_by_name = st.sup_by_name,
+    root = st.root,
+  }
+  old.sup_by_name[old.root.name or ""] = nil -- the root is the root, whatever its name
+  grow.tree(st, event.specs, event.tree, old)
+  local stops <const> = keep_old(st, old, event.prune, event.former)
+  grow.link(st)
+  tree.mend(st)
+  return stops
+end
+
 --- Takes over what a new script declares.
 ---@param st table
 ---@param event { specs: table[], tree: table|nil, stale: table<string, boolean>, restart: boolean, prune: boolean,
@@ -92,19 +106,11 @@ function M.apply(st, event)
   if st.level > 0 then
     return
   end
-  local old <const> = {
-    services = st.services, by_name = st.by_name, supervisors = st.supervisors, sup_by_name = st.sup_by_name,
-    root = st.root,
-  }
   local was_dormant <const> = {}
-  for _, svc in ipairs(old.services) do
+  for _, svc in ipairs(st.services) do
     was_dormant[svc] = svc.spec.dormant or false
   end
-  old.sup_by_name[old.root.name or ""] = nil -- the root is the root, whatever its name
-  grow.tree(st, event.specs, event.tree, old)
-  local stops <const> = keep_old(st, old, event.prune, event.former)
-  grow.link(st)
-  tree.mend(st)
+  local stops <const> = grow.keep_shape(st, event.specs, event.tree) and {} or replant(st, event)
   local wanted <const> = {}
   for _, svc in ipairs(st.services) do
     local before <const> = was_dormant[svc]

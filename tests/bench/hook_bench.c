@@ -262,31 +262,27 @@ own_cpu_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
-/* What it costs in CPU time to put one entry under a budget, the best of some rounds. */
+/* What it costs in CPU time to put one entry under a budget: the mean of many, for the clock may be a coarse one. */
 static double
 budget_us(void)
 {
-	enum { ROUNDS = 9, ENTRIES = 20000 };
+	enum { ENTRIES = 300000 };
 	struct ward_budget budget = { 0 };
 	lua_State *L = luaL_newstate();
-	double best = 1e9;
+	double from;
 
 	if (!L || ward_budget_open(&budget) < 0)
 		die("no budget");
 	*(struct ward_budget **)lua_getextraspace(L) = &budget;
-	for (int i = 0; i < ROUNDS; i++) {
-		double from = own_cpu_us(), each;
-
-		for (int k = 0; k < ENTRIES; k++) {
-			ward_budget_begin(&budget, L, 100000000);
-			ward_budget_end(&budget, L);
-		}
-		each = (own_cpu_us() - from) / ENTRIES;
-		best = each < best ? each : best;
+	from = own_cpu_us();
+	for (int i = 0; i < ENTRIES; i++) {
+		ward_budget_begin(&budget, L, 100000000);
+		ward_budget_end(&budget, L);
 	}
+	from = own_cpu_us() - from;
 	ward_budget_close(&budget);
 	lua_close(L);
-	return best;
+	return from / ENTRIES;
 }
 
 static void

@@ -453,8 +453,9 @@ ward_proc_stop(struct ward_proc *p, int sig)
 {
 	int r;
 
-	/* Before exec every signal waits, and there is nothing yet that could end in good order. */
-	if (p->launch)
+	/* Before exec every signal waits, and there is nothing yet that could end in good order. The launch itself is
+	 * still open while it is told that the program runs. */
+	if (p->launch && !p->ran_ns)
 		return ward_pidfd_signal(p->pidfd, SIGKILL);
 	ward_tree_hold(&p->held, p->pid);
 	r = ward_pidfd_signal(p->pidfd, sig);

@@ -540,6 +540,31 @@ test_no_growth(void)
 	ok(open_fds() == before, "300 launches leave as many descriptors open as before");
 }
 
+static void
+stop_at_once(void *arg, struct ward_proc *p)
+{
+	on_started(arg, p);
+	(void)ward_proc_stop(p, SIGTERM);
+}
+
+/* Whoever is told that the program runs may ask it to stop: it gets that signal, and no KILL. */
+static void
+test_stop_when_told(void)
+{
+	static const struct ward_proc_fns stopping = { stop_at_once, on_ended, NULL };
+	struct outcome o = { .stop_loop = true };
+	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "100", NULL));
+	struct ward_plan *plan = plan_of(&d);
+	struct ward_proc *p;
+	struct ward_err err;
+
+	if (ward_proc_start(procs, plan, no_slots, 10 * SECOND, &stopping, &o, &p, &err) == 0)
+		ward_loop_run(loop);
+	ward_plan_free(plan);
+	ok(o.started == 1 && o.ended == 1 && o.how.exit.signal == SIGTERM,
+	   "a stop from the report of the start is the signal it says");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -566,6 +591,7 @@ main(int argc, char **argv)
 	test_plan_freed_at_end();
 	test_no_growth();
 
+	test_stop_when_told();
 	kit_end();
 	(void)snprintf(report_path, sizeof(report_path), "%s/fifo", dir);
 	(void)unlink(report_path);

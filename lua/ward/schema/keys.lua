@@ -99,7 +99,8 @@ M.service = {
   { key = "on_ready", type = "function", default = "none", service = true, since = "0.1.0",
     doc = "Called with the service when it is ready." },
   { key = "on_exit", type = "function", default = "none", service = true, since = "0.1.0",
-    doc = "Called with the service and an exit that nobody asked for; may return what a restart function may." },
+    doc = "Called with the service and each exit of it; after one that nobody asked for it may return what a restart "
+      .. "function may." },
   { key = "on_stop", type = "function", default = "none", service = true, since = "0.1.0",
     doc = "Called with the service when it is to stop." },
   { key = "on_fail", type = "function", default = "none", service = true, since = "0.1.0",

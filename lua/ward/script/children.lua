@@ -4,6 +4,7 @@
 -- things with host.request and is told the rest through M.told. A child ends with the task that started it.
 
 local failure <const> = require "ward.script.failure"
+local handles <const> = require "ward.script.handle"
 local scheduler <const> = require "ward.script.scheduler"
 local schema <const> = require "ward.schema"
 local signals <const> = require "ward.schema.signals"
@@ -125,7 +126,7 @@ end
 -- What stands behind a handle. Whoever writes p.wait() where p:wait() is meant hears of it at his line.
 local function behind(self, at, what, handle)
   local child <const> = self.of[handle]
-  if not child then error(streams.misuse(at, what, "p"), 0) end
+  if not child then error(handles.misuse(at, what, "p"), 0) end
   return child
 end
 

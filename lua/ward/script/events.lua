@@ -1,6 +1,7 @@
 -- ward.on and ward.emit: functions that are called as tasks when something happens.
 
 local glob <const> = require "ward.glob"
+local handle <const> = require "ward.script.handle"
 local plain <const> = require "ward.script.plain"
 local suggest <const> = require "ward.suggest"
 local tasks <const> = require "ward.script.tasks"
@@ -37,37 +38,45 @@ end
 --- The functions of one generation, as name -> fn(at, ...), and what tells them of an event.
 ---@param scheduler ward.script.Scheduler
 ---@param service_name fun(value: any): string?
----@param request fun(op: string, ...): any, any
+---@param host table request, located
 ---@return table<string, function> functions
 ---@return fun(event: table) tell
 ---@return fun(event: string, filter: string|nil, fn: function): table listen
-function M.new(scheduler, service_name, request)
+---@return fun(listener: table) cancel
+function M.new(scheduler, service_name, host)
   local listeners <const> = {} -- name -> list
   local Listener <const> = { __metatable = "listener", __name = "listener" }
-  Listener.__index = { cancel = function(listener) listener.cancelled = true end }
   local functions <const> = {}
+
+  local function cancel(listener)
+    if listener.cancelled then return end
+    listener.cancelled = true
+    scheduler:disown(listener.owner, listener)
+    local list <const> = listeners[listener.event]
+    for i, each in ipairs(list) do
+      if each == listener then table.remove(list, i) break end
+    end
+  end
+  Listener.__index = handle.methods(host.located, "listener", { cancel = function(_, listener) cancel(listener) end })
 
   local function tell(event)
     local list <const> = listeners[event.event]
     if not list then return end
-    local kept = {}
     for _, listener in ipairs(list) do
-      if not listener.cancelled then
-        kept[#kept + 1] = listener
-        if not listener.filter or (event.name and glob.match(listener.filter, event.name)) then
-          -- One that fails over a script_error must not cause the next.
-          scheduler:start(listener.fn, listener.owner, event).quiet = event.event == "script_error"
-        end
+      if not listener.filter or (event.name and glob.match(listener.filter, event.name)) then
+        -- One that fails over a script_error must not cause the next.
+        scheduler:start(listener.fn, listener.owner, event).quiet = event.event == "script_error"
       end
     end
-    listeners[event.event] = kept
   end
 
   local function listen(name, filter, fn)
-    local listener <const> = setmetatable({ fn = fn, owner = scheduler.current, filter = filter }, Listener)
+    local listener <const> = setmetatable({
+      event = name, fn = fn, owner = scheduler.current, filter = filter,
+    }, Listener)
     listeners[name] = listeners[name] or {}
     table.insert(listeners[name], listener)
-    if listener.owner then scheduler:own(listener.owner, listener, Listener.__index.cancel) end
+    if listener.owner then scheduler:own(listener.owner, listener, cancel) end
     return listener
   end
 
@@ -88,11 +97,11 @@ function M.new(scheduler, service_name, request)
       return plain.copy(path, given == nil and {} or value.table(path, given))
     end, "the data", data)
     event.event = name
-    request("emit", event)
+    host.request("emit", event)
     tell(event)
   end
 
-  return functions, tell, listen
+  return functions, tell, listen, cancel
 end
 
 return M

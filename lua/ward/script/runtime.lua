@@ -57,9 +57,9 @@ local function parts_of(self, host, meta)
   local parts <const> = { starts = {} }
   local functions <const>, arm <const> = tasks.new(self, host.located, meta)
   parts.functions = functions
-  local listening <const>, tell_event <const>, listen <const> = events.new(self, function(given)
+  local listening <const>, tell_event <const>, listen <const>, unlisten <const> = events.new(self, function(given)
     return host.service_name and host.service_name(given)
-  end, host.request)
+  end, host)
   for name, fn in next, listening do functions[name] = fn end
   local kids <const>, launch <const> = children.new {
     scheduler = self, host = host, request = host.request, located = host.located,
@@ -71,7 +71,7 @@ local function parts_of(self, host, meta)
   functions.keep, starts[1], tell.carry = keep.new {
     located = host.located, request = host.request, report = self.report,
   }
-  functions.on_signal, starts[2] = signals.new(self, listen, host.request)
+  functions.on_signal, starts[2] = signals.new(self, listen, unlisten, host)
   functions.watch, starts[3], tell.watch = watches.new(self, host)
   parts.commands, functions.command = commands.new(self, host.request)
   starts[4] = function() parts.commands:start() end

@@ -1,6 +1,7 @@
 -- ward.on_signal: the signals of ward's own process that ward leaves to scripts.
 
 local failure <const> = require "ward.script.failure"
+local handles <const> = require "ward.script.handle"
 local signals <const> = require "ward.schema.signals"
 local tasks <const> = require "ward.script.tasks"
 local value <const> = require "ward.schema.value"
@@ -21,22 +22,24 @@ end
 --- ward.on_signal for one generation.
 ---@param scheduler ward.script.Scheduler
 ---@param listen fun(event: string, filter: string, fn: function): table as of ward.script.events
----@param request fun(op: string, ...): any, any
+---@param unlisten fun(listener: table)
+---@param host table request, located
 ---@return fun(at: string, name: string, fn: function): table|nil, table|nil
 ---@return fun() start asks for what was declared while the script loaded
-function M.new(scheduler, listen, request)
+function M.new(scheduler, listen, unlisten, host)
+  local request <const> = host.request
   local counts <const>, running = {}, false
   local Handle <const> = { __metatable = "listener", __name = "listener" }
 
   local function cancel(handle)
     if handle.cancelled then return end
     handle.cancelled = true
-    handle.listener:cancel()
+    unlisten(handle.listener)
     scheduler:disown(handle.owner, handle)
     counts[handle.name] = counts[handle.name] - 1
     if running and counts[handle.name] == 0 then request("signal", handle.name, false) end
   end
-  Handle.__index = { cancel = cancel }
+  Handle.__index = handles.methods(host.located, "listener", { cancel = function(_, handle) cancel(handle) end })
 
   local function on_signal(at, given, fn)
     local name <const> = tasks.argument(at, WHAT, signal, "the signal", given)

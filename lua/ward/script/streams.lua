@@ -4,6 +4,7 @@
 -- at a time uses a stream.
 
 local failure <const> = require "ward.script.failure"
+local handle <const> = require "ward.script.handle"
 local tasks <const> = require "ward.script.tasks"
 local value <const> = require "ward.schema.value"
 
@@ -52,18 +53,9 @@ local function wait(class, stream, at, what)
   class.scheduler:park(at, what)
 end
 
---- What is said of a method that was called without what it is a method of: p.wait().
----@param at string
----@param what string "child:wait"
----@param example string a name for the object
----@return string
-function M.misuse(at, what, example)
-  return ('%s: %s: call it with ":", as in %s:%s()'):format(at, what, example, what:match(":(.*)$"))
-end
-
 local function need_stream(stream, at, what)
   if getmetatable(stream) == "stream" then return end
-  error(M.misuse(at, what, what:find("write", 1, true) and "p.stdin" or "p.stdout"), 0)
+  error(handle.misuse(at, what, what:find("write", 1, true) and "p.stdin" or "p.stdout"), 0)
 end
 
 local function ready(class, stream, at, what)

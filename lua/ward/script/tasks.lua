@@ -2,6 +2,7 @@
 
 local duration <const> = require "ward.duration"
 local failure <const> = require "ward.script.failure"
+local handle <const> = require "ward.script.handle"
 local scheduler <const> = require "ward.script.scheduler"
 local value <const> = require "ward.schema.value"
 
@@ -132,19 +133,19 @@ end
 
 local function task_methods(self, located)
   local methods <const> = {}
-  methods.wait = located(function(at, task, limit)
+  function methods.wait(at, task, limit)
     local deadline <const> = M.deadline(self, at, "task:wait", limit)
     if task.state ~= "done" and not await(self, at, "task:wait", { task }, deadline) then return late(limit) end
     return outcome(task)
-  end)
-  methods.cancel = located(function(at, task)
+  end
+  function methods.cancel(at, task)
     local current <const> = self.current
     local alive <const> = self:cancel(task)
     if task == current and not self.closing then self:park(at, "task:cancel") end
     return alive
-  end)
-  function methods.done(task) return task.state == "done" end
-  return methods
+  end
+  function methods.done(_, task) return task.state == "done" end
+  return handle.methods(located, "task", methods)
 end
 
 local function semaphore_methods(self, located)
@@ -160,16 +161,18 @@ local function semaphore_methods(self, located)
     semaphore.free = semaphore.free + 1
   end
 
-  Permit.__index = {
-    release = function(permit)
-      local semaphore <const> = permit.semaphore
-      permit.semaphore = nil
-      if semaphore then release(semaphore) end
-    end,
-  }
-  Permit.__close = Permit.__index.release
+  local function give_back(permit)
+    local semaphore <const> = permit.semaphore
+    permit.semaphore = nil
+    if not semaphore then return end
+    self:disown(permit.owner, permit)
+    release(semaphore)
+  end
 
-  methods.acquire = located(function(at, semaphore, limit)
+  Permit.__index = handle.methods(located, "permit", { release = function(_, permit) give_back(permit) end })
+  Permit.__close = give_back
+
+  function methods.acquire(at, semaphore, limit)
     local current <const> = self:need(at, "semaphore:acquire")
     local deadline <const> = M.deadline(self, at, "semaphore:acquire", limit)
     if semaphore.free > 0 then
@@ -184,34 +187,37 @@ local function semaphore_methods(self, located)
       end
     end
     -- Owned by the task, so that one that ends gives it back.
-    local permit <const> = setmetatable({ semaphore = semaphore }, Permit)
-    self:own(current, permit, Permit.__index.release)
+    local permit <const> = setmetatable({ semaphore = semaphore, owner = current }, Permit)
+    self:own(current, permit, give_back)
     return permit
-  end)
-  return methods
+  end
+  return handle.methods(located, "semaphore", methods)
 end
 
--- A timer of ward.after or ward.every: starts fn as a task when it is due.
-local function timer_class(self)
+-- Timers of ward.after and ward.every: their metatable, and what starts fn as a task when one is due.
+local function timer_class(self, located)
   local Timer <const> = { __metatable = "timer", __name = "timer" }
-  Timer.__index = {
-    cancel = function(timer)
-      self.timers:remove(timer)
+
+  local function cancel(timer)
+    self.timers:remove(timer)
+    self:disown(timer.owner, timer)
+    timer.cancelled = true
+  end
+  Timer.__index = handle.methods(located, "timer", { cancel = function(_, timer) cancel(timer) end })
+
+  local function fire(timer)
+    local previous <const> = timer.task
+    if timer.period then
+      -- On the grid of its first time: late ones are left out, never made up for.
+      local at <const>, period <const> = timer.at, timer.period
+      local missed <const> = (self.clock() - at) // period
+      self.timers:push(timer, missed > 0 and at + (missed + 1) * period or at + period)
+    else
       self:disown(timer.owner, timer)
-      timer.cancelled = true
-    end,
-    fire = function(timer)
-      local previous <const> = timer.task
-      if timer.period then
-        -- On the grid of its first time: late ones are left out, never made up for.
-        local at <const>, period <const> = timer.at, timer.period
-        local missed <const> = (self.clock() - at) // period
-        self.timers:push(timer, missed > 0 and at + (missed + 1) * period or at + period)
-      end
-      if not previous or previous.state == "done" then timer.task = self:start(timer.fn, timer.owner) end
-    end,
-  }
-  return Timer
+    end
+    if not previous or previous.state == "done" then timer.task = self:start(timer.fn, timer.owner) end
+  end
+  return Timer, fire, cancel
 end
 
 --- The functions of one generation, as name -> fn(at, ...), and what starts its timers.
@@ -225,7 +231,7 @@ function M.new(self, located, meta)
   local Semaphore <const> = {
     __index = semaphore_methods(self, located), __metatable = "semaphore", __name = "semaphore",
   }
-  local Timer <const> = timer_class(self)
+  local Timer <const>, fire <const>, cancel <const> = timer_class(self, located)
   local declared = {}
   local functions <const> = {}
   -- The duration that was read last. A check goes deep, and a stack that has grown for it stays so: with this
@@ -233,11 +239,11 @@ function M.new(self, located, meta)
   local last, last_seconds
 
   local function timer(seconds, period, fn)
-    local made <const> = setmetatable({ fn = fn, period = period, owner = self.current }, Timer)
+    local made <const> = setmetatable({ fn = fn, period = period, owner = self.current, fire = fire }, Timer)
     if declared then
       declared[#declared + 1] = { made, seconds }
     else
-      if self.current then self:own(self.current, made, Timer.__index.cancel) end
+      if self.current then self:own(self.current, made, cancel) end
       self.timers:push(made, self.clock() + seconds)
     end
     return made

@@ -1,6 +1,7 @@
 -- ward.watch: functions that are called as tasks when a file or a directory has changed.
 
 local failure <const> = require "ward.script.failure"
+local handle <const> = require "ward.script.handle"
 local tasks <const> = require "ward.script.tasks"
 local value <const> = require "ward.schema.value"
 
@@ -22,7 +23,7 @@ end
 
 --- ward.watch for one generation.
 ---@param scheduler ward.script.Scheduler
----@param host table request; dir: what paths are relative to
+---@param host table request; located; dir: what paths are relative to
 ---@return fun(at: string, path: string, opts: table|fun(event: table), fn: fun(event: table)): table|nil, table|nil
 ---@return fun() start begins what was declared while the script loaded
 ---@return fun(id: integer, event: table) tell
@@ -36,7 +37,7 @@ function M.new(scheduler, host)
     scheduler:disown(watch.owner, watch)
     if running then host.request("unwatch", watch.id) end
   end
-  Watch.__index = { cancel = cancel }
+  Watch.__index = handle.methods(host.located, "watch", { cancel = function(_, watch) cancel(watch) end })
 
   local function begin(watch)
     local ok <const>, err <const> = host.request("watch", watch.id, watch.path, watch.debounce)

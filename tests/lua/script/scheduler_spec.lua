@@ -192,6 +192,22 @@ describe("a task", function()
     assert.same({}, said)
   end)
 
+  it("holds nothing that is over", function()
+    local task <const> = w.go(function()
+      local semaphore <const> = w.ward.semaphore(1)
+      for _ = 1, 3 do
+        semaphore:acquire():release()
+        w.ward.after(1, function() end):cancel()
+        w.ward.after(1, function() end)
+        w.ward.task(function() end)
+      end
+      w.ward.sleep(100)
+    end)
+    w.advance(10)
+    assert.equal("parked", task.state)
+    assert.is_nil(next(task.owned))
+  end)
+
   it("may cancel itself and its parent", function()
     w.go(function()
       local parent

@@ -44,4 +44,15 @@ function M.admits(st, svc)
   return sup == nil
 end
 
+--- The supervisor above a service that is down for good, if there is one.
+---@param svc table
+---@return table|nil
+function M.over_for(svc)
+  local sup = svc.parent
+  while sup and sup.state ~= "failed" and sup.state ~= "done" do
+    sup = sup.parent
+  end
+  return sup
+end
+
 return M

@@ -134,7 +134,7 @@ function M.step(st, event, now)
     local input = st.queue[at]
     transitions.dispatch(st, input.node, input.input, input.arg)
     at = at + 1
-    if not st.queue[at] and st.root_over then
+    if st.root_over then -- before anybody is signalled: all that stop in a step stop in one order
       end_root(st)
     end
   end

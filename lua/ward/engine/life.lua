@@ -4,6 +4,7 @@
 local backoff <const> = require "ward.engine.backoff"
 local exits <const> = require "ward.engine.exit"
 local graph <const> = require "ward.engine.graph"
+local hold <const> = require "ward.engine.hold"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
@@ -85,9 +86,8 @@ function M.begin(st, svc)
   end
 end
 
---- Its supervisor is down for good, and so is it.
----@param exit table|nil of one that was stuck until now
-function M.lay(st, svc, sup, exit)
+-- Its supervisor is down for good, and so is it. `exit`: of one that was stuck until now.
+local function sink(st, svc, sup, exit)
   local failed <const> = sup.outcome == "failed"
   local because <const> = ('supervisor "%s" %s'):format(sup.name or "", failed and "gave up" or "has shut down")
   state.enter(st, svc, failed and "failed" or "stopped",
@@ -96,6 +96,14 @@ function M.lay(st, svc, sup, exit)
     state.cascade(st, { svc }, { reason = "failed" })
   end
   state.answer_ready(st, svc, because)
+end
+
+--- Its supervisor is down for good, unless it has been started by hand in the same step.
+function M.lay(st, svc, sup)
+  if svc.sinking then
+    svc.sinking = nil
+    sink(st, svc, sup)
+  end
 end
 
 -- Is something that it needs, directly or not, on its way down in this very step?
@@ -112,7 +120,7 @@ end
 function M.go(st, svc)
   if svc.doomed then
     return out.push(st, svc, "needs") -- behind its stop, which is queued already
-  elseif tree.over_for(svc) or st.sweeping and (svc.expected or on_sand(svc)) then
+  elseif hold.over_for(svc) or st.sweeping and (svc.expected or on_sand(svc)) then
     return -- it is laid down, or started later in this step, with its group
   end
   M.place(st, svc)
@@ -194,7 +202,7 @@ local function retry_later(st, svc, exit, delay)
   elseif delay > 0 then
     out.arm(st, svc, st.now + delay)
   else
-    tree.back(st, svc)
+    tree.soon(st, svc)
   end
 end
 
@@ -278,6 +286,7 @@ local function left(st, svc, exit)
   local short <const> = svc.spec.type == "oneshot"
   state.enter(st, svc, exit.ok and not short and "done" or "failed",
     { exit = exit, because = short and "stopped before it was done" or nil })
+  state.cascade(st, { svc }, { reason = svc.state })
 end
 
 --- A stop is over.
@@ -285,13 +294,16 @@ end
 function M.finish(st, svc, exit)
   out.disarm(st, svc)
   if st.level == 0 and svc.desired == "up" then
-    local down <const> = tree.over_for(svc)
+    local down <const> = hold.over_for(svc)
     if down then
-      return M.lay(st, svc, down, exit)
+      return sink(st, svc, down, exit)
     elseif exit and svc.leaving then
       return left(st, svc, exit)
     elseif exit and svc.cause and not svc.forgiven and not svc.hold then
       return settle(st, svc, exit)
+    elseif svc.doomed then
+      out.push(st, svc, "needs") -- behind its next stop, which is queued already
+      return wait(st, svc, { exit = exit })
     end
   end
   M.place(st, svc, { exit = exit })

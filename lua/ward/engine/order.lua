@@ -89,7 +89,7 @@ local function is_coming(svc)
   if svc.state == "waiting" then
     return not svc.dead
   end
-  return svc.state == "starting" or svc.expected and DOWN[svc.state] or false
+  return svc.state == "starting" or svc.expected and (DOWN[svc.state] or svc.state == "backoff") or false
 end
 
 local function update_coming(st, svc)

@@ -57,6 +57,7 @@ local function lay_down(st, sup, outcome, group)
   for _, svc in ipairs(backwards(st, sup.first, sup.last)) do
     if group == nil or svc.hold == group then
       hold.set(st, svc, nil)
+      svc.sinking = true
       out.push(st, svc, "lay", sup)
     else
       stays = stays or svc.desired == "up"
@@ -84,23 +85,27 @@ local function comes_back(sup)
   return sup.parent and (on == "always" or on == "failure" and sup.outcome == "failed")
 end
 
--- Starts the services of a child that `by` has kept down; nil: all of them.
-local function release(st, child, by)
+-- Starts the services of a child that `by` has kept down; nil: all of them. `alone`: a retry, whose first try is over
+-- for those that start after it.
+local function release(st, child, by, alone)
   for index = child.first, child.last do
     local svc = st.services[index]
     if by == nil or svc.hold == by then
       hold.set(st, svc, nil)
-      order.expect(st, svc, true)
+      if not alone then
+        order.expect(st, svc, true)
+      end
       out.push(st, svc, "renew", child.kind == "supervisor")
     end
   end
 end
 
--- The time of its stop is over: that of a child, or of those below it.
+-- The time of its stop is over, that of a child or of those below it, and a new life begins.
 local function calm(st, child)
   each_supervisor(child, function(sup)
     if sup.state == "up" then
       out.disarm(st, sup)
+      sup.up_since = st.now
     end
   end)
 end
@@ -126,7 +131,7 @@ local function start(st, node, group)
     else
       out.disarm(st, node)
       calm(st, node)
-      release(st, node)
+      release(st, node, nil, group == nil and node.kind == "service")
     end
   end
   if node.kind == "supervisor" then
@@ -224,7 +229,7 @@ local function ended(st, sup)
   elseif delay > 0 then
     out.arm(st, sup, st.now + delay)
   else
-    M.back(st, sup)
+    M.soon(st, sup)
   end
 end
 
@@ -329,6 +334,21 @@ function M.back(st, node)
   start(st, node, group)
 end
 
+--- It is restarted without a delay. Oneshots that are done do not live, but go down with a group like all others.
+---@param st table
+---@param node table
+function M.soon(st, node)
+  local group <const> = group_of(node)
+  for index = group and group.sup.first or 1, group and group.sup.last or 0 do
+    local svc = st.services[index]
+    if svc.hold == group and svc.up then
+      group.due = true
+      return
+    end
+  end
+  M.back(st, node)
+end
+
 -- Who was held for a restart that does not come starts without it.
 local function abandon(st, group)
   group.sup.group = nil
@@ -367,6 +387,7 @@ end
 ---@return boolean hastened it starts in its turn, with others
 function M.by_hand(st, svc)
   local hastened = M.is_awaited(svc)
+  svc.sinking = nil
   if hastened then
     hasten(st, svc)
   elseif svc.hold and svc.hold.kind == "group" then
@@ -397,17 +418,6 @@ function M.wish(svc)
     end
     sup = sup.parent
   end
-end
-
---- The supervisor above a service that is down for good, if there is one.
----@param svc table
----@return table|nil
-function M.over_for(svc)
-  local sup = svc.parent
-  while sup and sup.state ~= "failed" and sup.state ~= "done" do
-    sup = sup.parent
-  end
-  return sup
 end
 
 --- The tree is another one: what a node is held for has to be there still.

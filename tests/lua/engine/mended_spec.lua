@@ -150,7 +150,8 @@ describe("engine: mended", function()
 
   it("such a supervisor that shuts itself down is not laid down before its services are", function()
     local effects <const>, st = revived("app=rest (b fleet:never=one any (a:abort* c))", {
-      b = { backoff = { from = 1 } }, a = { type = "oneshot", stop = { { cmd = { "down" }, wait = 5 }, { signal = "KILL" } } } },
+      b = { backoff = { from = 1 } },
+      a = { type = "oneshot", stop = { { cmd = { "down" }, wait = 5 }, { signal = "KILL" } } } },
       { { 1.5, kit.exit("a", 0) }, { 2, kit.timer "b" }, { 2, DONE } })
     assert.are.equal(0, kinds(effects, "spawn"))
     assert.are.equal("stopped", engine.service(st, "a").state)
@@ -170,5 +171,68 @@ describe("engine: mended", function()
       { 22, kit.started("b", 2) }, { 23, kit.exit("a", 1) }, { 33, kit.timer "b" }, { 34, kit.exit("b", "KILL") } },
       { tree = root })
     assert.are.same({ kind = "arm", name = "inner", at = 36 }, effects[#effects])
+  end)
+
+  it("what is to start after a child waits for it when both are restarted together", function()
+    local specs <const>, root = kit.tree("app=all (a b)", { a = { after = { "b" } }, b = { backoff = { from = 1 } } })
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "b" }, { 0, kit.started "a" },
+      { 1, kit.exit("b", 1) }, { 1, kit.exit("a", "TERM") }, { 2, kit.timer "b" } }, { tree = root })
+    assert.are.equal(1, kinds(effects, "spawn"))
+    assert.are.equal("waiting", engine.service(st, "a").state)
+  end)
+
+  it("who waits for what needs a service that a group ends for good is told", function()
+    local specs <const>, root = kit.tree("app=rest (a b:never c)", { a = { backoff = { from = 1 } },
+      c = { needs = { "b" } } })
+    local effects <const> = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 0, kit.started "c" }, { 1, kit.exit("a", 1) }, { 1, kit.command("restart c", "T") },
+      { 1, kit.exit("c", "TERM") }, { 1, kit.exit("b", "TERM") } }, { tree = root })
+    assert.is_true(table.concat(kit.lines(effects), "\n"):find("reply T no", 1, true) ~= nil)
+  end)
+
+  it("all that stop in the step that ends ward do so in one order", function()
+    local specs <const>, root = kit.tree("app=one any (a:never* b c)", { b = { needs = { "a" } },
+      c = { wants = { "b" } } })
+    local effects <const> = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 0, kit.started "c" }, { 1, kit.exit("a", 0) } }, { tree = root })
+    assert.are.equal(1, kinds(effects, "signal"))
+    assert.are.same({ "a is done", "app is auto_shutdown", "b is stopping", "c is stopping", "signal c TERM",
+      "arm c 11" }, kit.lines(effects))
+  end)
+
+  it("a group waits for its oneshots to go down, though they do not live", function()
+    local specs <const>, root = kit.tree("app=all (a b)", {
+      b = { on = "failure", type = "oneshot", stop = COMMAND_FIRST } })
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 0, kit.exit("b", 0) }, { 1, kit.exit("a", 1) } }, { tree = root })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal(1, kinds(effects, "run"))
+    assert.are.equal("backoff", engine.service(st, "a").state)
+  end)
+
+  it("a supervisor that was restarted with its own has not been up before", function()
+    local specs <const>, root = kit.tree "app=one (outer=one 0/1 (inner=one 0/1 delay:1 (a)))"
+    local effects <const> = last(specs, { { 0, kit.boot }, { 1, kit.exit("a", 1) }, { 2, kit.timer "inner" },
+      { 30, kit.exit("a", 1) }, { 31, kit.timer "inner" }, { 31.5, kit.exit("a", 1) } }, { tree = root })
+    assert.are.same({ kind = "arm", name = "inner", at = 33.5 }, effects[#effects])
+  end)
+
+  it("a start by hand is not undone by the restart that it brings about", function()
+    local specs <const>, root = kit.tree("app=rest (a:failure fleet:never=one (b c))", {
+      a = { backoff = { from = 1 } }, c = { after = { "a" } } })
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" }, { 0, kit.started "c" },
+      { 1, kit.exit("a", 1) }, { 1, kit.exit("c", "TERM") }, { 1, kit.command "start a c" } }, { tree = root })
+    assert.are.equal("waiting", engine.service(st, "c").state)
+  end)
+
+  it("what ends in the step that stops it again does not start in between", function()
+    local specs <const>, root = kit.tree("app=rest (once:failure x db)", {
+      once = { type = "oneshot", needs = { "db" } }, x = { needs = { "once" } } })
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "db" }, { 0, kit.started "once" },
+      { 0, kit.exit("once", 0) }, { 0, kit.started "x" }, { 1, { kind = "fault", name = "x", cause = "check" } },
+      { 1, kit.command "restart once" }, { 2, kit.exit("x", "TERM") } }, { tree = root })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal("waiting", engine.service(st, "once").state)
+    assert.are.equal("stopping", engine.service(st, "db").state)
   end)
 end)

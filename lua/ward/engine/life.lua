@@ -202,7 +202,7 @@ local function retry_later(st, svc, exit, delay)
   elseif delay > 0 then
     out.arm(st, svc, st.now + delay)
   else
-    tree.soon(st, svc)
+    tree.back(st, svc)
   end
 end
 

@@ -229,7 +229,7 @@ local function ended(st, sup)
   elseif delay > 0 then
     out.arm(st, sup, st.now + delay)
   else
-    M.soon(st, sup)
+    M.back(st, sup)
   end
 end
 
@@ -317,13 +317,24 @@ function M.shake(st, node)
   end
 end
 
+-- Is somebody of the group still to go down? A oneshot that is done does not live, but its stop is queued.
+local function is_unripe(st, group)
+  for index = group.sup.first, group.sup.last do
+    local svc = st.services[index]
+    if svc.hold == group and svc.up then
+      return true
+    end
+  end
+  return group.live > 0
+end
+
 --- The time for its restart has come: it counts, and happens, unless it is one too many. A group starts when all of
 --- it is down.
 ---@param st table
 ---@param node table
 function M.back(st, node)
   local sup <const>, group <const> = node.parent, group_of(node)
-  if group and group.live > 0 then
+  if group and is_unripe(st, group) then
     group.due = true
     return
   end
@@ -332,21 +343,6 @@ function M.back(st, node)
     return M.escalate(st, sup, node, "intensity")
   end
   start(st, node, group)
-end
-
---- It is restarted without a delay. Oneshots that are done do not live, but go down with a group like all others.
----@param st table
----@param node table
-function M.soon(st, node)
-  local group <const> = group_of(node)
-  for index = group and group.sup.first or 1, group and group.sup.last or 0 do
-    local svc = st.services[index]
-    if svc.hold == group and svc.up then
-      group.due = true
-      return
-    end
-  end
-  M.back(st, node)
 end
 
 -- Who was held for a restart that does not come starts without it.

@@ -36,8 +36,8 @@ local function open(books, parent, children, sups)
       open(books, book, child.children, sups)
     else
       book = { name = child.service, spec = books.specs[child.service], parent = parent, state = "stopped",
-        desired = "up",
-        rung = 0, launches = 0, asks = 0, runs = 0, needs = {}, dependents = {}, pulls = {}, index = #books.list + 1,
+        desired = "up", rung = 0, launches = 0, asks = 0, runs = 0, needs = {}, firsts = {}, dependents = {}, pulls = {},
+        index = #books.list + 1,
         rank = math.tointeger(child.service:sub(2)) }
       books.list[#books.list + 1] = book
       books.services[#books.services + 1] = book
@@ -62,7 +62,6 @@ function Books.new(specs, tree)
   open(books, root, tree.children, books.sups)
   for _, book in ipairs(books.services) do
     for _, name in ipairs(book.spec.needs) do
-      table.insert(book.needs, books.nodes[name])
       table.insert(books.nodes[name].dependents, book)
       table.insert(book.pulls, books.nodes[name])
     end
@@ -74,6 +73,7 @@ function Books.new(specs, tree)
     for _, along in ipairs { "needs", "wants", "after" } do
       for _, name in ipairs(book.spec[along] or {}) do
         books.nodes[name].awaits = true -- others stop before it, which may end within the step
+        table.insert(along == "needs" and book.needs or book.firsts, books.nodes[name])
       end
     end
     book.all_dependents = reach(book, "dependents", {})
@@ -82,8 +82,6 @@ function Books.new(specs, tree)
   table.move(books.sups, 1, #books.sups, #books.list + 1, books.list)
   return books
 end
-
--- Before a step -------------------------------------------------------------------------------------------
 
 local function doom(book, reason)
   book.doomed = reason
@@ -183,8 +181,6 @@ function Books.exit(_, book, exit)
   book.untold, book.last_id = exit.id, exit.id
 end
 
--- Effects -------------------------------------------------------------------------------------------------
-
 local NOTE <const> = {}
 
 function NOTE.spawn(books, _, book)
@@ -196,6 +192,9 @@ function NOTE.spawn(books, _, book)
   assert(not book.deadline, "spawned with a deadline armed")
   for _, need in ipairs(book.needs) do
     assert(is_up(need), "spawned without a need")
+  end
+  for _, first in ipairs(book.firsts) do
+    assert(first.state ~= "starting", "spawned before the first try of another is over")
   end
   local sup = book.parent
   while sup do

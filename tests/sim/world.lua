@@ -2,8 +2,10 @@
 -- everything. Its books (sim.books) raise as soon as an effect breaks a promise.
 
 local Books <const> = require "sim.books"
+local Model <const> = require "sim.model"
 local engine <const> = require "ward.engine"
 local audit <const> = require "sim.audit"
+local compare <const> = require "sim.compare"
 local scenario <const> = require "sim.scenario"
 
 local World <const> = {}
@@ -27,6 +29,7 @@ function World.new(seed, options)
     world.free_pids[#world.free_pids + 1] = pid
   end
   world.books = Books.new(it.specs, it.tree)
+  world.model = options.model and Model.new(it.specs, it.tree)
   world.state = engine.new(it.specs, { seed = seed, tree = it.tree })
   return world
 end
@@ -178,6 +181,9 @@ function World:step(event)
     end
   end
   books:finish()
+  if self.model then
+    compare.step(self, event, effects)
+  end
   if self.audit then
     audit.check(self.state)
   end

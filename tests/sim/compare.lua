@@ -1,0 +1,138 @@
+-- Does the engine say what the model says?
+
+local engine <const> = require "ward.engine"
+
+local M <const> = {}
+
+local function spoken(effect)
+  local kind <const> = effect.kind
+  if kind == "spawn" or kind == "kill" or kind == "ask" then
+    return kind .. " " .. effect.name
+  elseif kind == "signal" then
+    return ("signal %s %s"):format(effect.name, effect.signal)
+  elseif kind == "run" then
+    return ("run %s %d"):format(effect.name, effect.rung)
+  elseif kind == "reply" then
+    return ("reply %s %s"):format(effect.token, effect.ok and "ok" or "no")
+  elseif kind == "quit" then
+    return ("quit %d"):format(effect.code)
+  end
+end
+
+-- The delays that the engine chose in this step, where it had to choose.
+local function delays(world, effects)
+  local chosen = {}
+  for _, effect in ipairs(effects) do
+    if effect.type == "backoff" or effect.type == "supervisor_backoff" then
+      chosen[effect.name] = effect.delay
+    end
+  end
+  return function(node, policy, streak)
+    local base <const> = policy.from > 0 and math.min(policy.max, policy.from * policy.factor ^ (streak - 1)) or 0
+    local delay <const> = chosen[node.name]
+    if policy.jitter == 0 or not delay then
+      return base
+    end
+    if math.abs(delay - base) > base * policy.jitter + 1e-9 then
+      error(("%s: a delay of %g, not about %g"):format(node.name, delay, base), 0)
+    end
+    return delay
+  end, world
+end
+
+local function same_time(a, b)
+  return a == b or a and b and math.abs(a - b) < 1e-9
+end
+
+local function differ(what, engine_says, model_says)
+  error(("%s: the engine says %s, the model %s"):format(what, engine_says, model_says), 0)
+end
+
+-- What the model does not follow: a start or a restart by hand while a group or a supervisor holds somebody, or of a
+-- oneshot that is done, and several that are resumed at once. What then happens in which order within one step is the
+-- engine's own.
+local function is_beyond(model, event)
+  if event.op == "resume" then
+    local resumed = 0
+    for _, svc in ipairs(model.list) do
+      resumed = resumed + (svc.paused and svc.state == "backoff" and 1 or 0)
+    end
+    return resumed > 1
+  elseif event.op ~= "start" and event.op ~= "restart" then
+    return false
+  end
+  for _, svc in ipairs(model.list) do
+    if svc.hold or svc.group then
+      return true
+    end
+  end
+  for _, name in ipairs(event.op == "restart" and event.names or {}) do
+    local svc <const> = model.named[name]
+    if svc and svc.state == "done" then
+      return true
+    end
+  end
+  return false
+end
+
+-- Is all that they differ in that one of them starts something now which starts after others? Whether the others are
+-- still to come may change within a step.
+local function is_order(model, one, other)
+  local count <const> = {}
+  for _, line in ipairs(one) do
+    count[line] = (count[line] or 0) + 1
+  end
+  for _, line in ipairs(other) do
+    count[line] = (count[line] or 0) - 1
+  end
+  local late <const> = {}
+  for line, more in pairs(count) do
+    local name <const> = line:match "^spawn (%S+)$"
+    late[name or ""] = name and more ~= 0 and #model.named[name].firsts > 0
+  end
+  for line, more in pairs(count) do
+    if more ~= 0 and not late[line:match "^%S+ (%S+)"] then
+      return false
+    end
+  end
+  return true
+end
+
+--- Lets the model take the same event, and raises when it thinks otherwise.
+function M.step(world, event, effects)
+  local model <const> = world.model
+  if is_beyond(model, event) then
+    world.model = nil
+    return
+  end
+  local expected <const> = model:step(event, world.now, (delays(world, effects)))
+  local said = {}
+  for _, effect in ipairs(effects) do
+    said[#said + 1] = spoken(effect)
+  end
+  table.sort(said)
+  table.sort(expected)
+  local one <const>, other <const> = table.concat(said, ", "), table.concat(expected, ", ")
+  if one ~= other and is_order(model, said, expected) then
+    world.model = nil
+    return
+  elseif one ~= other then
+    differ("effects", "[" .. one .. "]", "[" .. other .. "]")
+  end
+  for _, svc in ipairs(model.list) do
+    local view <const> = engine.service(world.state, svc.name)
+    if view.state ~= svc.state then
+      differ(svc.name, view.state, svc.state)
+    elseif not same_time(world.books.nodes[svc.name].deadline, svc.deadline) then
+      differ(svc.name .. "'s timer", world.books.nodes[svc.name].deadline, svc.deadline)
+    end
+  end
+  for _, sup in ipairs(model.sups) do
+    local deadline <const> = world.books.nodes[sup.name].deadline
+    if sup.deadline and not same_time(deadline, sup.deadline) then
+      differ(sup.name .. "'s timer", deadline, sup.deadline)
+    end
+  end
+end
+
+return M

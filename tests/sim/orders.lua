@@ -1,0 +1,153 @@
+-- What an operator asks of the model. See sim.model.
+
+local Groups <const> = require "sim.groups"
+local Replies <const> = require "sim.replies"
+
+local M <const> = {}
+
+local function pulled_by(svc, found)
+  for _, list in ipairs { svc.spec.needs or {}, svc.spec.wants or {} } do
+    for _, name in ipairs(list) do
+      found[name] = true
+    end
+  end
+  return found
+end
+
+-- The names and all that they need or want, directly or not.
+local function wanted_by(model, names)
+  local all, more = {}, true
+  for _, name in ipairs(names) do
+    all[name] = model.named[name] and true
+  end
+  while more do
+    more = false
+    for name in pairs(all) do
+      for other in pairs(pulled_by(model.named[name], {})) do
+        more = more or not all[other]
+        all[other] = true
+      end
+      if more then
+        break
+      end
+    end
+  end
+  return all
+end
+
+-- By hand; what was not named itself, and comes by itself, is waited for.
+local function begin(model, svc, named)
+  local down <const> = not model.is_live(svc) and svc.state ~= "stuck"
+  if not named and svc.state == "backoff" then
+    return
+  elseif not (svc.state == "waiting" and not named) then
+    svc.past, svc.streak, svc.forgiven = {}, 0, true
+  end
+  if named or down and svc.state ~= "waiting" then
+    Groups.started_by_hand(model, svc)
+    svc.leaving = nil
+  else
+    Groups.wished(svc)
+  end
+  if down then
+    svc.deadline, svc.asking, svc.undecided = nil, nil, nil
+    svc.state = "waiting"
+  end
+end
+
+local function start(model, names)
+  local all <const>, named <const> = wanted_by(model, names), {}
+  for _, name in ipairs(names) do
+    named[name] = true
+  end
+  for _, svc in ipairs(model.list) do
+    if all[svc.name] then
+      svc.desired = "up"
+    end
+  end
+  for _, svc in ipairs(model.list) do
+    if all[svc.name] and not model.is_up(svc) and svc.state ~= "starting" then
+      begin(model, svc, named[svc.name])
+    end
+  end
+end
+
+function M.start(model, names)
+  Replies.supersede(model, wanted_by(model, names), "stopped")
+  start(model, names)
+end
+
+function M.restart(model, names)
+  Replies.supersede(model, wanted_by(model, names), "stopped")
+  local stops <const> = {}
+  for _, name in ipairs(names) do
+    local svc <const> = model.named[name]
+    if svc and (model.is_live(svc) or model.is_up(svc)) then
+      stops[svc] = true
+    end
+  end
+  for name in pairs(wanted_by(model, names)) do
+    model.named[name].desired = "up"
+  end
+  for _, svc in ipairs(model.list) do
+    if stops[svc] then
+      svc.past, svc.streak, svc.forgiven, svc.leaving = {}, 0, true, nil
+      Groups.started_by_hand(model, svc)
+    end
+  end
+  model:halt_all(stops)
+  repeat until not Groups.rule_restart(model)
+  start(model, names)
+end
+
+function M.stop(model, names)
+  local stops <const> = {}
+  for _, name in ipairs(names) do
+    local svc <const> = model.named[name]
+    if svc then
+      svc.desired = "down"
+      stops[svc] = true
+    end
+  end
+  for svc in pairs(stops) do
+    Groups.stopped_by_hand(model, svc)
+  end
+  Replies.stopped(model, stops)
+  model:halt_all(stops)
+end
+
+function M.pause(model, names)
+  for _, name in ipairs(names) do
+    local svc <const> = model.named[name]
+    if svc then
+      svc.paused = true
+      if svc.state == "backoff" then
+        svc.undecided = svc.undecided or svc.asking
+        svc.deadline, svc.asking, svc.due = nil, nil, nil
+      end
+    end
+  end
+end
+
+function M.resume(model, names)
+  for _, name in ipairs(names) do
+    local svc <const> = model.named[name]
+    if svc and svc.paused then
+      svc.paused = nil
+      if svc.state == "backoff" and svc.undecided then
+        if svc.spec.asks then
+          model:ask(svc)
+        else
+          model:rule_of_spec(svc, 0)
+        end
+      elseif svc.state == "backoff" and not svc.asking then
+        Groups.delay_over(model, svc)
+      end
+    end
+  end
+end
+
+function M.wait()
+end
+
+return M

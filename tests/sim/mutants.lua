@@ -1,0 +1,100 @@
+-- Usage: lua5.4 tests/sim/mutants.lua [N]      plays N (2000) schedules against each of the mutants below
+--        lua5.4 tests/sim/mutants.lua N NUMBER against one of them
+--
+-- Is the simulation worth its time? Each mutant is the engine with one mistake, made as it is loaded. Prints the seed
+-- that finds each, and fails when one is never found.
+package.path = "lua/?.lua;lua/?/init.lua;tests/?.lua;" .. package.path
+
+local CORES <const> = 2
+
+-- What it breaks, the module, the text in it, and what stands there instead.
+local MUTANTS <const> = {
+  { "a limit is reached one too early", "window", "now) > limit.n", "now) >= limit.n" },
+  { "a limit is reached one too late", "window", "now) > limit.n", "now) > limit.n + 1" },
+  { "a window never ends", "window", "if old > 0 then", "if false then" },
+  { "delays grow one try early", "backoff", "^ (n - 1)", "^ n" },
+  { "jitter goes one way only", "backoff", "2 * unit - 1", "unit" },
+  { "a stop by PIPE is a failure", "exit", ", PIPE = true", "" },
+  { "an end after a fault is a success", "exit", "copy.ok = not why and is_ok", "copy.ok = is_ok" },
+  { "failure does not cover timeouts", "exit", "timeout = true, watchdog = true,\n    check = true },\n  abn",
+    "watchdog = true,\n    check = true },\n  abn" },
+  { "restart_prevent is ignored", "exit", "return prevent ~= nil and", "return false and" },
+  { "a streak never begins again", "life", "if svc.ran >= policy.reset then", "if false then" },
+  { "a pause leaves the retry armed", "life", "  out.disarm(st, svc)\n  tree.put_off(svc)", "  tree.put_off(svc)" },
+  { "a pause does not reach the decision", "life", "if svc.paused then\n    decided", "if false then\n    decided" },
+  { "an end is no end for dependents", "life",
+    "if not svc.up then\n    state.cascade", "if false then\n    state.cascade" },
+  { "significant children do not count", "life", "  tree.over(st, svc)\nend", "end" },
+  { "a start by hand forgets nothing", "life", "svc.restarts, svc.streak, svc.past, svc.forgiven = 0, 0, {}, true",
+    "svc.forgiven = true" },
+  { "KILL leaves a second less", "stop", "STUCK_AFTER <const> = 10", "STUCK_AFTER <const> = 9" },
+  { "the ladder leaves out a rung", "stop", "step_on(st, svc, svc.rung + 1)\n  else\n",
+    "step_on(st, svc, math.min(svc.rung + 2, #svc.ladder))\n  else\n" },
+  { "dependents are not waited for", "stop", "svc.blockers > 0 or ", "" },
+  { "successors are not waited for", "stop", " or svc.followers > 0 then", " then" },
+  { "a failed command is taken for done", "stop", "elseif not event.exit.ok and", "elseif false and" },
+  { "a stuck need is kept waiting for", "order", 'svc.state == "stuck" or ', "" },
+  { "wants and after are not waited for", "life", "svc.unmet > 0 or svc.pending > 0 or", "svc.unmet > 0 or" },
+  { "a group leaves out the last child", "tree", "child.first >= first", "child.last < sup.last" },
+  { "a group does not wait until it is down", "tree", "if group and is_unripe(st, group) then", "if false then" },
+  { "a group restart is not counted", "tree",
+    "if window.add(sup.past, sup.spec.intensity, st.now) then",
+    "if group == nil and window.add(sup.past, sup.spec.intensity, st.now) then" },
+  { "a new supervisor remembers its restarts", "tree",
+    "st.now, st.now, {}, nil\n    out.emit", "st.now, st.now, node.past, nil\n    out.emit" },
+  { "failure restarts what has done its work", "tree",
+    'on == "failure" and sup.outcome == "failed"', 'on == "failure"' },
+  { "a child in backoff is not active", "tree", "stopping = true, backoff = true, up", "stopping = true, up" },
+  { "on_restart is ignored", "tree", 'each.spec.on_restart == "restart" and', "false and" },
+  { "stops go in any order", "state", "table.sort(list, graph.later_first)", "" },
+  { "a contrary command answers nobody", "command", 'waiter.op ~= "wait" and waiter.goal ~= goal', "false" },
+  { "a start leaves wants alone", "command", 'graph.reach(svc, "pulls")', 'graph.reach(svc, "needs")' },
+}
+
+local function plant(mutant)
+  local module <const>, from <const>, to <const> = "ward.engine." .. mutant[2], mutant[3], mutant[4]
+  local file <const> = assert(io.open(assert(package.searchpath(module, package.path))))
+  local text <const> = file:read("a")
+  file:close()
+  local first <const>, last <const> = text:find(from, 1, true)
+  assert(first and not text:find(from, last + 1, true), mutant[1] .. ": its text is not there once")
+  package.preload[module] = assert(load(text:sub(1, first - 1) .. to .. text:sub(last + 1), "=" .. module))
+end
+
+-- Prints what became of one.
+local function hunt(number, count)
+  local mutant <const> = MUTANTS[number]
+  plant(mutant)
+  local play <const> = require "sim.play"
+  for seed = 1, count do
+    local ok <const>, message <const> = play.play(seed)
+    if not ok then
+      print(("found %5d  %s: %s"):format(seed, mutant[1], message:match("^[^\n]*"):gsub("^[^ ]*%.lua:%d+: ", "")))
+      return
+    end
+  end
+  print(("not found    %s"):format(mutant[1]))
+end
+
+local function all(count)
+  local running, left = {}, 0
+  for number = 1, #MUTANTS + CORES do
+    local done <const> = running[number - CORES]
+    if done then
+      local line <const> = done:read("l") or "broken"
+      done:close()
+      print(line)
+      left = left + (line:find("^found") and 0 or 1)
+    end
+    running[number] = MUTANTS[number] and io.popen(("exec lua5.4 %s %d %d 2>&1"):format(arg[0], count, number))
+  end
+  print(("%d mutants, %d not found in %d schedules"):format(#MUTANTS, left, count))
+  os.exit(left == 0)
+end
+
+local count <const> = math.tointeger(arg[1] or 2000)
+if arg[2] then
+  hunt(math.tointeger(arg[2]), count)
+else
+  all(count)
+end

@@ -117,10 +117,15 @@ local function random_caps(r)
   local bounding <const> = r.some(CAP_NAMES, 70)
   local permitted <const> = r.some(bounding, 70)
   local inheritable <const> = r.some(permitted, 70)
-  return {
+  local sets <const> = {
     bounding = bounding, permitted = permitted, inheritable = inheritable, effective = r.some(permitted, 60),
     ambient = r.some(inheritable, 60),
   }
+  -- What is left out stays; the others contradict what ward has when they are alone.
+  for _, name in ipairs { "bounding", "ambient" } do
+    if r.chance(20) then sets[name] = nil end
+  end
+  return sets
 end
 
 local function sandbox(r, spec, world)
@@ -136,7 +141,11 @@ local function sandbox(r, spec, world)
     if r.chance(50) then box.landlock.scope = { "signal" } end
   end
   if r.chance(40) then box.seccomp = { default = "allow", deny = { "ptrace", "swapon" } } end
-  box.namespaces = r.some({ "uts", "ipc", "net", "mount", "cgroup", "time" }, 20)
+  box.namespaces = r.some({ "uts", "ipc", "net", "mount", "cgroup", "time", "pid" }, 20)
+  -- Behind an init it is another process that is tied to ward and leads the session: see namespace_spec.lua.
+  for _, name in ipairs(box.namespaces) do
+    if name == "pid" then box.pid1 = true end
+  end
   -- Without no_new_privs a filter or a ruleset needs CAP_SYS_ADMIN, which no list here keeps.
   if not box.landlock and not box.seccomp and r.chance(20) then box.no_new_privs = false end
   if r.chance(30) then box.on_failure = r.one { "error", "warn", "silent" } end
@@ -178,7 +187,8 @@ local function capabilities(spec, base)
     given = { bounding = given, inheritable = given, ambient = given, permitted = given }
   end
   if given then
-    bounding, inheritable, ambient = mask(given.bounding), mask(given.inheritable), mask(given.ambient)
+    bounding = given.bounding and mask(given.bounding) or bounding
+    inheritable, ambient = mask(given.inheritable), given.ambient and mask(given.ambient) or 0
     before = mask(given.permitted)
     -- Without securebits of its own, a child gains nothing by exec that its sets leave out.
     local by_exec <const> = (inheritable | bounding) & (spec.sandbox.no_new_privs == false and ~0 or before)
@@ -303,7 +313,8 @@ end
 
 -- Comparing ------------------------------------------------------------------------------------------------
 
-local NS_FILES <const> = { uts = "uts", ipc = "ipc", net = "net", mount = "mnt", cgroup = "cgroup", time = "time" }
+local NS_FILES <const> = { uts = "uts", ipc = "ipc", net = "net", mount = "mnt", cgroup = "cgroup", time = "time",
+  pid = "pid" }
 
 -- JSON knows no integers: 1.0 is 1 here.
 local function show(value)

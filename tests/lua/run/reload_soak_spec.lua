@@ -14,8 +14,7 @@ local KILLED <const> = 8 -- services that are killed
 local REQUEST <const> = '{"jsonrpc":"2.0","id":1,"method":"reload"}\n'
 
 -- Some reloads, one after the other; `meanwhile` is called again and again.
-local function reload(w, count, meanwhile)
-  local connection <close> = assert(w:connect())
+local function reload(connection, count, meanwhile)
   for _ = 1, count do
     assert(connection:send(REQUEST))
     local answer = ""
@@ -84,10 +83,11 @@ describe("many reloads", function()
       ward.service { name = "a", cmd = { "sleep", "1000" } }
     ]]
     local pid <const> = w:until_ready "a"
-    reload(w, SETTLED)
+    local connection <close> = assert(w:connect()) -- one for all: it is a descriptor, too
+    reload(connection, SETTLED)
     local fds <const>, memory <const> = descriptors(w), resident(w)
     for _ = 1, RELOADS - SETTLED, 50 do
-      reload(w, 50)
+      reload(connection, 50)
       assert.equal(fds, descriptors(w))
     end
     if memory then
@@ -119,7 +119,8 @@ describe("many reloads", function()
       end)
     ]]):format(KILLED))
     local kill <const>, times <const> = killer(w)
-    reload(w, RELOADS // 3, kill)
+    local connection <close> = assert(w:connect())
+    reload(connection, RELOADS // 3, kill)
     local kills = 0
     for _, count in pairs(times) do kills = kills + count end
     assert(kills >= RELOADS, kills .. " were killed")

@@ -33,7 +33,7 @@ local function delays(world, effects)
     if policy.jitter == 0 or not delay then
       return base
     end
-    if math.abs(delay - base) > base * policy.jitter + 1e-9 then
+    if math.abs(delay - base) > base * policy.jitter + 1e-9 or delay > policy.max then
       error(("%s: a delay of %g, not about %g"):format(node.name, delay, base), 0)
     end
     return delay

@@ -137,6 +137,11 @@ local function next_rung(model, svc, rung)
   end
 end
 
+-- A oneshot that is not done has nothing to undo by command.
+local function first_rung(svc)
+  return svc.spec.type == "oneshot" and svc.proc and svc.spec.stop[1].cmd and 2 or 1
+end
+
 -- How long it was ready decides whether its next failure is one of a streak.
 local function leave_ready(model, svc)
   if svc.state == "ready" then
@@ -177,7 +182,7 @@ function Model:rule_signal()
     local svc <const> = self.list[at]
     if svc.state == "stopping" and svc.rung == 0 and Neighbours.may_signal(svc) then
       if svc.proc or svc.spec.stop[1].cmd then
-        next_rung(self, svc, self.level >= 3 and #svc.spec.stop or 1)
+        next_rung(self, svc, self.level >= 3 and #svc.spec.stop or first_rung(svc))
       else
         after_stop(self, svc)
       end
@@ -275,7 +280,7 @@ function decide(model, svc)
   if svc.paused then
     svc.state, svc.undecided, svc.deadline = "backoff", true, nil
     Replies.try_failed(model, svc)
-  elseif svc.spec.asks then
+  elseif svc.spec.asks and not Causes.prevented(svc.spec.restart_prevent, svc.exit) then
     ask(model, svc)
   else
     rule_of_spec(model, svc)
@@ -336,7 +341,7 @@ end
 local function take_down(model, svc, cause)
   leave_ready(model, svc)
   svc.state, svc.fault, svc.halted_at = "stopping", cause, model.now
-  next_rung(model, svc, 1)
+  next_rung(model, svc, first_rung(svc))
 end
 
 function EVENTS.fault(model, event, svc)

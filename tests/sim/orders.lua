@@ -1,5 +1,6 @@
 -- What an operator asks of the model. See sim.model.
 
+local Causes <const> = require "sim.causes"
 local Groups <const> = require "sim.groups"
 local Replies <const> = require "sim.replies"
 
@@ -135,7 +136,7 @@ function M.resume(model, names)
     if svc and svc.paused then
       svc.paused = nil
       if svc.state == "backoff" and svc.undecided then
-        if svc.spec.asks then
+        if svc.spec.asks and not Causes.prevented(svc.spec.restart_prevent, svc.exit) then
           model:ask(svc)
         else
           model:rule_of_spec(svc, 0)

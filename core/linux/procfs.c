@@ -113,9 +113,11 @@ ward_procfs_is_confined(pid_t pid, pid_t above)
 {
 	struct confinement its, ours;
 	struct ward_procstat st = { .ppid = pid };
+	int r = read_confinement(pid, &its);
 
-	if (read_confinement(pid, &its) < 0)
-		return true;
+	if (r < 0)
+		return r == -ENOENT ||
+		       r == -ESRCH; /* else it cannot be told, and people need an answer */
 	if (read_confinement(above, &ours) < 0 ||
 	    (its.no_new_privs <= ours.no_new_privs && its.filters <= ours.filters))
 		return false;

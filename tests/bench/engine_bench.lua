@@ -3,6 +3,10 @@
 -- What a step of the engine costs (the best of some rounds) with 10 to 10,000 services: one that causes nothing (a
 -- program says again that it is ready), which has a limit, and one with its work (a third of a crash with its restart:
 -- exit, timer, started). And what one service costs in memory.
+--
+-- The step that causes nothing visits one service after the other, so that with 10,000 each step finds its tables out
+-- of the processor's caches: of about 2 us, half is gone when it visits one service only. The collector has no part
+-- in it.
 package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 
 local engine <const> = require "ward.engine"

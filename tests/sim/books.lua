@@ -37,9 +37,7 @@ local function open(books, parent, children, sups)
     else
       book = { name = child.service, spec = books.specs[child.service], parent = parent, state = "stopped",
         desired = "up", rung = 0, launches = 0, asks = 0, runs = 0, needs = {}, firsts = {}, dependents = {},
-        pulls = {},
-        index = #books.list + 1,
-        rank = math.tointeger(child.service:sub(2)) }
+        pulls = {}, index = #books.list + 1, rank = math.tointeger(child.service:sub(2)) }
       books.list[#books.list + 1] = book
       books.services[#books.services + 1] = book
       local sup = parent

@@ -9,6 +9,7 @@
 #include "loop/http.h"
 #include "loop/proc.h"
 #include "loop/signals.h"
+#include "loop/work.h"
 
 /* Makes what is not there yet. Returns 0 or -errno; *why begins the sentence. */
 static int
@@ -58,6 +59,7 @@ ward_core_end(struct ward_core *core)
 	if (core->procs && ward_procs_count(core->procs) > 0)
 		return;
 	ward_state_close(core); /* first: its userdata own watches, timers and processes */
+	ward_work_join_all();
 	ward_http_free(core->http);
 	ward_dirwatches_free(core->watches);
 	ward_procs_free(core->procs);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,23 +11,35 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/list.h"
+
+/* Under way: not told yet, and not abandoned. */
+static struct ward_link live = { &live, &live };
+
 struct ward_work {
+	struct ward_link link;
 	struct ward_loop *loop;
 	struct ward_watch ended; /* an eventfd */
 	pthread_t thread;
 	ward_work_fn *run, *done;
 	void *arg;
+	atomic_int
+		parted; /* the thread has ended, or was abandoned: the second of both frees this */
 };
 
 static void *
 work(void *arg)
 {
-	const struct ward_work *w = arg;
+	struct ward_work *w = arg;
 	const uint64_t one = 1;
-	int fd =
-		w->ended.fd; /* whoever abandons this work takes the watch away, not the descriptor */
+	int fd = w->ended.fd; /* whoever abandons this takes the watch away, not the descriptor */
 
 	w->run(w->arg);
+	if (atomic_exchange(&w->parted, 1)) {
+		(void)close(fd);
+		free(w);
+		return NULL;
+	}
 	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	return NULL;
@@ -37,6 +50,7 @@ release(struct ward_work *w)
 {
 	int fd = w->ended.fd;
 
+	ward_list_leave(&w->link);
 	ward_watch_del(w->loop, &w->ended);
 	(void)close(fd);
 	free(w);
@@ -85,6 +99,7 @@ ward_work_start(struct ward_loop *loop, ward_work_fn *run, ward_work_fn *done, v
 		goto fail;
 	r = start_thread(w);
 	if (r == 0) {
+		ward_list_append(&live, &w->link);
 		*out = w;
 		return 0;
 	}
@@ -99,6 +114,8 @@ fail:
 bool
 ward_work_abandon(struct ward_work *w, unsigned ms)
 {
+	pthread_t thread = w->thread;
+	int fd = w->ended.fd;
 	struct timespec until;
 
 	(void)clock_gettime(CLOCK_REALTIME, &until);
@@ -112,7 +129,25 @@ ward_work_abandon(struct ward_work *w, unsigned ms)
 		release(w);
 		return true;
 	}
-	(void)pthread_detach(w->thread);
+	ward_list_leave(&w->link);
 	ward_watch_del(w->loop, &w->ended);
-	return false;
+	if (!atomic_exchange(&w->parted, 1)) {
+		(void)pthread_detach(thread);
+		return false;
+	}
+	(void)pthread_join(thread, NULL); /* it has ended just now */
+	(void)close(fd);
+	free(w);
+	return true;
+}
+
+void
+ward_work_join_all(void)
+{
+	while (!ward_list_empty(&live)) {
+		struct ward_work *w = ward_container_of(live.next, struct ward_work, link);
+
+		(void)pthread_join(w->thread, NULL);
+		release(w);
+	}
 }

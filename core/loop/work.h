@@ -19,4 +19,7 @@ int ward_work_start(struct ward_loop *loop, ward_work_fn *run, ward_work_fn *don
  * it is left alone with what it uses, until the process ends. */
 bool ward_work_abandon(struct ward_work *w, unsigned ms);
 
+/* Waits for all threads that were not abandoned; nothing is told any more. For when the loop has ended. */
+void ward_work_join_all(void);
+
 #endif

@@ -95,6 +95,9 @@ main(void)
 	(void)ward_work_start(loop, run, done, &runs, &w);
 	ok(ward_work_abandon(w, 5000), "one that ends is waited for");
 	ok(dones == 0, "neither is told of");
+	(void)ward_work_start(loop, run, done, &runs, &w);
+	ward_work_join_all();
+	ok(runs == 3 && dones == 0 && count_fds() <= fds + 1, "the rest is waited for at the end");
 	ward_loop_free(loop);
 	return done_testing();
 }

@@ -32,6 +32,13 @@ M.probe = absolute "build/tests/probe"
 M.attack = absolute "build/tests/attack"
 M.tiny = absolute "build/tests/tiny"
 
+--- A command that has ward traced. A sanitizer that looks for leaks traces, too, and only one can.
+---@param options string[] of strace
+---@return string[] under for harness.start
+function M.strace(options)
+  return { "env", "ASAN_OPTIONS=detect_leaks=0", "strace", "-qq", table.unpack(options) }
+end
+
 --- For harness.start { under = }: ward as an ordinary user, whose directories are his own. Needs root.
 M.UNPRIVILEGED = { "sh", "-c", 'chown -R 4711:4711 "${WARD_RUNTIME_DIR%/*}" && exec setpriv --reuid=4711 '
   .. '--regid=4711 --clear-groups "$@"', "sh" }

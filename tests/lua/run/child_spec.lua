@@ -124,8 +124,8 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     end
     local trace <const> = harness.directory() .. "/trace"
     local seen = probe("fds = { [7] = 0 }", { under = { "sh", "-c", 'exec 8</dev/null 9</dev/null; exec "$@"', "sh",
-      "env", "ASAN_OPTIONS=detect_leaks=0", "strace", "-D", "-f", "-qq", "-o", trace, "-e", "trace=close,close_range", "-e",
-      "inject=close_range:error=ENOSYS" } })
+      table.unpack(harness.strace { "-D", "-f", "-o", trace, "-e", "trace=close,close_range", "-e",
+        "inject=close_range:error=ENOSYS" }) } })
     assert.same({ 0, 1, 2, 7 }, numbers(seen.fds))
     local calls <const> = harness.read(trace)
     assert.matches("close_range%(.*INJECTED", calls)

@@ -6,8 +6,7 @@ local sandboxed <const> = require "helpers.sandboxed"
 
 -- ward's calls are pairs: which ABI there is, and a ruleset.
 local function kernel(answer)
-  -- A sanitizer that looks for leaks traces, too, and only one can.
-  return { "env", "ASAN_OPTIONS=detect_leaks=0", "strace", "-qq", "-o", "/dev/null", "-e", "trace=landlock_create_ruleset", "-e",
+  return harness.strace { "-o", "/dev/null", "-e", "trace=landlock_create_ruleset", "-e",
     "inject=landlock_create_ruleset:" .. answer, "--" }
 end
 local function abi(number) return kernel(("retval=%d:when=1+2"):format(number)) end

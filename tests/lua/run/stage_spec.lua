@@ -412,7 +412,7 @@ describe("a step of the child that fails", function()
     local w = harness.start([[
       local ward = require "ward"
       return ward.service { name = "x", cmd = { "sleep", "1000" }, stop = { "KILL" } }
-    ]], { under = { "strace", "-D", "-qq", "-o", "/dev/null", "-e", "trace=waitid", "-e",
+    ]], { under = harness.strace { "-D", "-o", "/dev/null", "-e", "trace=waitid", "-e",
       "inject=waitid:error=EIO:when=1" } })
     w:until_ready("x")
     assert.is_nil(w:err():find("timed out", 1, true), w:err())

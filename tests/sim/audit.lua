@@ -2,7 +2,10 @@
 
 local M <const> = {}
 
-local function spoken(effect)
+--- What an effect does, in words; nil for one that only tells.
+---@param effect table
+---@return string|nil
+function M.spoken(effect)
   local kind <const> = effect.kind
   if kind == "spawn" or kind == "kill" or kind == "ask" then
     return kind .. " " .. effect.name
@@ -21,7 +24,7 @@ end
 function M.log(log, what)
   if type(what) == "table" then
     local effect <const> = what
-    what = spoken(effect)
+    what = M.spoken(effect)
     if effect.kind == "arm" or effect.kind == "disarm" then
       what = ("%s %s %s"):format(effect.kind, effect.name, effect.at or "")
     elseif effect.kind == "event" then

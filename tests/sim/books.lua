@@ -355,6 +355,15 @@ ENTER.done, ENTER.failed = ends_for_good, ends_for_good
 
 local SAID <const> = {}
 
+-- The supervisors between a service and `sup` are as new.
+local function renew_between(book, sup)
+  local each = book.parent
+  while each ~= sup do
+    each.going, each.starts = nil, {}
+    each = each.parent
+  end
+end
+
 -- The supervisor goes down with all below it.
 local function goes_down(books, _, sup)
   if not sup.parent and (books.event.kind == "shutdown" or not sup.spec.stay) then
@@ -363,11 +372,7 @@ local function goes_down(books, _, sup)
   sup.going, sup.starts = true, {}
   for _, book in ipairs(sup.below) do
     doom(book, "supervisor")
-    local each = book.parent
-    while each ~= sup do
-      each.going, each.starts = nil, {}
-      each = each.parent
-    end
+    renew_between(book, sup)
   end
 end
 
@@ -390,11 +395,7 @@ end
 function SAID.supervisor_up(_, _, sup)
   sup.going, sup.starts = nil, {}
   for _, book in ipairs(sup.below) do
-    local each = book.parent
-    while each ~= sup do
-      each.going, each.starts = nil, {}
-      each = each.parent
-    end
+    renew_between(book, sup)
   end
 end
 
@@ -415,11 +416,7 @@ local function doom_group(books, node)
     if other ~= node and (sup.spec.strategy == "one_for_all" or after and sup.spec.strategy == "rest_for_one") then
       for _, book in ipairs(other.sup and other.below or { other }) do
         doom(book, "group")
-        local each = book.parent
-        while each ~= sup do
-          each.going, each.starts = nil, {}
-          each = each.parent
-        end
+        renew_between(book, sup)
       end
     end
     after = after or other == node

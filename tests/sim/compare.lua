@@ -1,23 +1,9 @@
 -- Does the engine say what the model says?
 
+local audit <const> = require "sim.audit"
 local engine <const> = require "ward.engine"
 
 local M <const> = {}
-
-local function spoken(effect)
-  local kind <const> = effect.kind
-  if kind == "spawn" or kind == "kill" or kind == "ask" then
-    return kind .. " " .. effect.name
-  elseif kind == "signal" then
-    return ("signal %s %s"):format(effect.name, effect.signal)
-  elseif kind == "run" then
-    return ("run %s %d"):format(effect.name, effect.rung)
-  elseif kind == "reply" then
-    return ("reply %s %s"):format(effect.token, effect.ok and "ok" or "no")
-  elseif kind == "quit" then
-    return ("quit %d"):format(effect.code)
-  end
-end
 
 -- The delays that the engine chose in this step, where it had to choose.
 local function delays(world, effects)
@@ -108,7 +94,7 @@ function M.step(world, event, effects)
   local expected <const> = model:step(event, world.now, (delays(world, effects)))
   local said = {}
   for _, effect in ipairs(effects) do
-    said[#said + 1] = spoken(effect)
+    said[#said + 1] = audit.spoken(effect)
   end
   table.sort(said)
   table.sort(expected)

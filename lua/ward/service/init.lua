@@ -162,12 +162,9 @@ end
 -- After the last service come the script's tasks and their children.
 function Supervisor:quit(code)
   self.code = code
-  if self.agent then
-    return self.agent:stop(function()
-      self:sweep()
-    end)
-  end
-  self:sweep()
+  self.agent:stop(function()
+    self:sweep()
+  end)
 end
 
 -- What services left behind belongs to us as subreaper. Kill it, wait for it, then leave.
@@ -190,25 +187,19 @@ function Supervisor:sweep()
   sweep:arm(core.now())
 end
 
-function Supervisor:tell_signal(name)
-  if self.agent then
-    self.agent:signalled(name)
-  end
-end
-
 -- Signals of the supervisor itself.
 function Supervisor:watch_signals()
   local function stop(name)
     return core.signal(name, function()
       self.stopped_by = "SIG" .. name
-      self:tell_signal(name)
+      self.agent:signalled(name)
       self.driver:post({ kind = "shutdown" })
     end)
   end
   self.signals = {
     stop("TERM"), stop("INT"), stop("QUIT"),
     core.signal("HUP", function()
-      self:tell_signal("HUP")
+      self.agent:signalled("HUP")
       self.reloader:by_itself({ restart = true }, "SIGHUP")
     end),
   }
@@ -241,18 +232,13 @@ local function hooks_of(self)
     internal_error = internal_error,
     event = function(event)
       self:event(event)
-      if self.agent then
-        self.agent:tell(event, self.driver.specs[event.name])
-      end
+      self.agent:tell(event, self.driver.specs[event.name])
     end,
     ask = function(name, calls, exit, history, told)
-      if not self.agent then
-        return told(nil, "the script does not run")
-      end
       self.agent:ask(name, calls, exit, history, told)
     end,
     reply = function(token, reply)
-      if not (self.agent and self.agent:reply(token, reply)) and not self.reloader.roll:reply(token, reply) then
+      if not self.agent:reply(token, reply) and not self.reloader.roll:reply(token, reply) then
         self.control:reply(token, reply)
       end
     end,
@@ -353,7 +339,7 @@ local function supervise(self, bundle, place, options)
   self.agent = new_agent(self, bundle.script)
   self.agent:start()
   self.driver:post({ kind = "boot" })
-  last_good.write(last_good.file(place.dir), bundle.path, bundle.sources)
+  self.reloader:remember()
   local sources = options.watch and sources_watch.new(self.reloader)
   core.run()
   if sources then

@@ -137,32 +137,8 @@ local function admit(self, new)
   return nil, { message }
 end
 
-local report
-
-local function commit(self, new)
-  local parts <const>, how <const> = self.parts, new.how
-  self.former = not how.back and self.sources or nil
-  self.sources, self.since, self.offences = new.bundle.sources, core.now(), 0
-  self.number = self.number + 1
-  if how.discard then
-    parts.keep:clear()
-  end
-  parts.swap(new.agent)
-  parts.say(("reloaded %s (%s): %s"):format(parts.path, how.because or "ward reload", M.describe(report(self, new))),
-    "good")
-  local pools <const> = how.restart and roll.pools(new.bundle.tree, new.diff.stale) or {}
-  parts.driver:reload({
-    services = new.bundle.services, tree = new.bundle.tree, plans = new.plans, stops = new.stops, logs = new.logs,
-    stale = set_of(new.diff.stale), restart = how.restart, prune = how.prune, rolls = roll.members(pools),
-  })
-  new.agent:announce({ event = "reload", at = core.time(), generation = self.number })
-  new.agent:start()
-  self.roll:start(pools)
-  last_good.write(parts.last_good, parts.path, self.sources)
-end
-
 -- What the caller is told.
-function report(self, new)
+local function report(self, new)
   local diff <const>, how <const> = new.diff, new.how
   local keys = {}
   for name, list in pairs(diff.keys) do
@@ -173,6 +149,30 @@ function report(self, new)
     added = json.list(diff.added), changed = json.list(diff.changed), stale = json.list(diff.stale),
     removed = json.list(diff.removed), unchanged = diff.unchanged, keys = keys,
   }
+end
+
+-- One turn of the loop. Returns what the caller is told.
+local function commit(self, new)
+  local parts <const>, how <const> = self.parts, new.how
+  self.former = not how.back and self.sources or nil
+  self.sources, self.since, self.offences = new.bundle.sources, core.now(), 0
+  self.number = self.number + 1
+  if how.discard then
+    parts.keep:clear()
+  end
+  parts.swap(new.agent)
+  local result <const> = report(self, new)
+  parts.say(("reloaded %s (%s): %s"):format(parts.path, how.because or "ward reload", M.describe(result)), "good")
+  local pools <const> = how.restart and roll.pools(new.bundle.tree, new.diff.stale) or {}
+  parts.driver:reload({
+    services = new.bundle.services, tree = new.bundle.tree, plans = new.plans, stops = new.stops, logs = new.logs,
+    stale = set_of(new.diff.stale), restart = how.restart, prune = how.prune, rolls = roll.members(pools),
+  })
+  new.agent:announce({ event = "reload", at = core.time(), generation = self.number })
+  new.agent:start()
+  self.roll:start(pools)
+  self:remember()
+  return result
 end
 
 local function transaction(self, how)
@@ -191,8 +191,7 @@ local function transaction(self, how)
   if not ok then
     return nil, errors
   end
-  commit(self, new)
-  return report(self, new)
+  return commit(self, new)
 end
 
 -- Requests -----------------------------------------------------------------------------------------------
@@ -202,9 +201,7 @@ end
 local function work(self)
   while self.queue[1] do
     local request = table.remove(self.queue, 1)
-    self.busy = request
     local ok, result, errors = xpcall(transaction, debug.traceback, self, request.how)
-    self.busy = nil
     if not ok then
       self.parts.internal_error("reload", tostring(result))
       result, errors = nil, { "internal error" }
@@ -260,8 +257,8 @@ function Reloader:request(how, answer)
   end
 end
 
-local function count(list, one, many)
-  return #list > 0 and ("%d %s"):format(#list, #list == 1 and one or many or one) or nil
+local function count(list, what)
+  return #list > 0 and ("%d %s"):format(#list, what) or nil
 end
 
 --- A reload in one line, for the console.
@@ -312,6 +309,11 @@ function Reloader:offence(err, over)
   self.parts.say(("this version fails repeatedly within %s of its start; back to the one before: %s"):format(
     duration.format(PROBATION), err.message), "bad")
   self:by_itself({ restart = true, sources = former, back = true }, "rolled back")
+end
+
+--- Keeps the sources that run, for `ward run --last-good`.
+function Reloader:remember()
+  last_good.write(self.parts.last_good, self.parts.path, self.sources)
 end
 
 --- Ends what is under way.

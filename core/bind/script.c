@@ -23,11 +23,15 @@
 #include "bind/bind.h"
 #include "bind/library.h"
 
+/* Bytes above the cap, until the end of the next call, for a script that has met it. */
+#define RESERVE ((size_t)1 << 20)
+
 /* lua_Alloc with a cap on growth. */
 static void *
 capped_alloc(void *arg, void *block, size_t old, size_t size)
 {
 	struct ward_script *s = arg;
+	size_t limit = s->limit + s->reserve;
 	void *moved;
 
 	if (!block)
@@ -37,7 +41,7 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 		s->used -= old;
 		return NULL;
 	}
-	if (size > old && size - old > s->limit - s->used) {
+	if (size > old && (s->used > limit || size - old > limit - s->used)) {
 		s->refused = true;
 		return NULL;
 	}
@@ -241,6 +245,8 @@ ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9));
 	status = lua_pcall(L, nargs, LUA_MULTRET, 0);
 	ward_budget_end(&s->budget, L);
+	/* What holds the memory may still have to be ended. */
+	s->reserve = s->refused ? RESERVE : 0;
 	if (status == LUA_OK)
 		return 0;
 	explain(s, status, cpu, when);

@@ -25,6 +25,7 @@ struct ward_script {
 	int done, box;	    /* references there while it lasts: whom to tell, and the userdata */
 	double cpu;	    /* seconds that one load may use */
 	size_t used, limit; /* bytes of Lua memory */
+	size_t reserve;	    /* bytes above the limit that are open now */
 	bool refused;	    /* the cap was met at least once */
 	const char *code;   /* after a failure: a word for it, and the sentence */
 	char message[4096];

@@ -46,7 +46,8 @@ static const char boot[] = "return function(host, path)\n"
 			   "  local env = setmetatable({ host = host }, { __index = _G })\n"
 			   "  local chunk, bad = load(text, '@x.lua', 't', env)\n"
 			   "  if not chunk then error(bad, 0) end\n"
-			   "  return function() end, chunk()\n"
+			   "  local bundle, entry = chunk()\n"
+			   "  return entry or function() end, bundle\n"
 			   "end\n";
 
 /* A state that has of ward only core.script, as its global `script`. */
@@ -319,6 +320,28 @@ hungry_scripts(void)
 	     "err.code == 'budget'");
 }
 
+/* What fills the memory to its last byte, and keeps it, can be entered once more to be ended. */
+static void
+full_scripts(void)
+{
+	load("an entry after one that met the cap",
+	     "local kept\n"
+	     "return {}, function(what)\n"
+	     "  if what == 'fill' then while true do kept = { kept } end end\n"
+	     "  local copy = { what, { what .. '!' } }\n"
+	     "  kept = nil\n"
+	     "  return copy[2][1]\n"
+	     "end",
+	     "(function()\n"
+	     "  local out = {}\n"
+	     "  for i, what in ipairs { 'fill', 'end', 'fill', 'end', 'again' } do\n"
+	     "    local ok, second = err:enter(10, what)\n"
+	     "    out[i] = ok and second or second.code\n"
+	     "  end\n"
+	     "  return table.concat(out, ' ') == 'memory end! memory end! again!'\n"
+	     "end)()");
+}
+
 static void
 host_functions(void)
 {
@@ -405,6 +428,7 @@ main(void)
 	endless_scripts();
 	stretched_calls();
 	hungry_scripts();
+	full_scripts();
 	host_functions();
 	leaves_nothing();
 	no_library();

@@ -30,6 +30,8 @@ local KINDS <const> = {
   { "a move without end", "table.move({}, 1, 1 << 62, 1)", says = "table.move: more than" },
   { "a memory bomb", "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end",
     says = "memory", at = false },
+  { "recursion up to the last byte", "local s = ('x'):rep(36 << 20) local function f() return 1 + f() end f() return s",
+    says = "", at = false },
   { "endless recursion", "local function f() return 1 + f() end f()", says = "", at = false },
   { "an error that errs", "error(setmetatable({}, { __tostring = function() error 'again' end }))",
     says = "an error whose __tostring fails" },

@@ -90,6 +90,9 @@ function M.run(args)
     output.out(json.encode(restore_lists(result)) .. "\n")
   else
     print_table(result.services)
+    if result.quarantine then
+      output.complain("the script is quarantined: " .. result.quarantine.because)
+    end
   end
   if #args.names == 0 then
     return exit.OK

@@ -244,7 +244,7 @@ local function enter(self, ...)
   -- The task that ran is to blame, and the script's own side has to know. Where even that fails, we give up on it.
   self.failures = self.failures + 1
   if self.failures > 2 then
-    self.parts.report(more.message .. "; the script runs no more tasks")
+    self.parts.report(more.message)
     self:close()
     self.parts.failed(more, true)
     return false

@@ -187,6 +187,7 @@ end
 ---@field info ward.service.Info
 ---@field agent fun(): ward.service.Agent? the script that runs
 ---@field history ward.service.History
+---@field quarantined fun(): { at: number, because: string }? what has ended the script's part
 ---@field shutting_down fun(by: string) called before a shutdown that a client asked for
 ---@field internal_error fun(what: string, trace: string)
 
@@ -196,6 +197,7 @@ end
 function M.new(parts)
   local self = setmetatable({
     driver = parts.driver, reloader = parts.reloader, info = parts.info, agent = parts.agent, history = parts.history,
+    quarantined = parts.quarantined,
     shutting_down = parts.shutting_down, internal_error = parts.internal_error,
     pending = {}, tokens = {}, next_token = 1, peers = {}, next_session = 1, followers = {},
   }, Control)

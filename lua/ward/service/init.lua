@@ -159,6 +159,15 @@ function Supervisor:event(event)
   end
 end
 
+--- The script's part is over until a reload brings another one; the services go on under the engine's default rules.
+---@param because string
+function Supervisor:quarantine(because)
+  self.quarantined = { at = core.time(), because = because }
+  self.history:add({ event = "quarantine", message = because })
+  self:say("ward", ("the script is quarantined, its services go on without it; ward reload brings it back: %s")
+    :format(because), "bad")
+end
+
 -- After the last service come the script's tasks and their children.
 function Supervisor:quit(code)
   self.code = code
@@ -269,6 +278,9 @@ local function new_agent(self, script)
       self:say("script", message, "bad")
     end,
     failed = function(err, over)
+      if over then
+        self:quarantine(err.message)
+      end
       self.reloader:offence(err, over)
     end,
     log = function()
@@ -302,7 +314,7 @@ local function new_reloader(self, bundle, place, internal_error)
     end,
     swap = function(fresh)
       local former = self.agent
-      self.agent = fresh
+      self.agent, self.quarantined = fresh, nil
       former:retire()
     end,
     shutting_down = function()
@@ -323,6 +335,9 @@ local function supervise(self, bundle, place, options)
     driver = self.driver, reloader = self.reloader,
     info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
     history = self.history,
+    quarantined = function()
+      return self.quarantined
+    end,
     agent = function()
       return self.agent
     end,

@@ -14,10 +14,10 @@ local function spec(name, needs)
 end
 
 describe("ward.service.control", function()
-  local core, control, driver, json, errors, conn, next_id
+  local core, control, driver, json, errors, conn, next_id, quarantine
 
   before_each(function()
-    core, errors, conn, next_id = fake.new(), {}, fake.conn(), 0
+    core, errors, conn, next_id, quarantine = fake.new(), {}, fake.conn(), 0, nil
     package.loaded["ward.core"] = core
     for _, name in ipairs({ "ward.service.driver", "ward.service.control" }) do package.loaded[name] = nil end
     json = require("ward.service.json")
@@ -34,7 +34,8 @@ describe("ward.service.control", function()
       driver = driver, internal_error = hooks.internal_error,
       reloader = { number = 1, request = function(_, _, answer) answer(nil, { "x.lua:1: bad", "x.lua:2: worse" }) end },
       info = { instance = "default", script = "x.lua", since = core.now(), log_files = { db = "/log/db.log" } },
-      agent = function() end, history = require("ward.service.history").new(),
+      agent = function() end, quarantined = function() return quarantine end,
+      history = require("ward.service.history").new(),
       shutting_down = function(by) errors.by = by end,
     })
     driver:post({ kind = "boot" })
@@ -80,6 +81,9 @@ describe("ward.service.control", function()
       { db.name, db.state, db.ready, db.pid, db.uptime, db.restarts, db.log })
     assert.equal("starting", web2.state)
     assert.equal(1, #call("status", { names = { "web-[1]" } }).result.services)
+    assert.is_nil(status.quarantine)
+    quarantine = { at = 1, because = "x.lua:3: hangs" }
+    assert.same(quarantine, call("status").result.quarantine)
   end)
 
   it("answers a start that has nothing to do at once", function()

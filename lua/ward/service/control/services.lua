@@ -88,6 +88,7 @@ M.status = {
     return {
       instance = control.info.instance, pid = core.pid, version = core.version, script = control.info.script,
       generation = control.reloader.number, uptime = now - control.info.since, services = services,
+      quarantine = control.quarantined(),
     }
   end,
 }

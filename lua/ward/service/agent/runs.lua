@@ -21,7 +21,7 @@ function M.start(self, run, op, ...)
     count = count + 1
   end
   if not self.script or count >= MAX_RUNS then
-    run.done({ ok = false, message = self.script and "the script is busy" or "the script is quarantined (see ward status)" })
+    run.done({ ok = false, message = self.script and "the script is busy" or "the script is in quarantine" })
     return id
   end
   self.runs[id] = run

@@ -246,8 +246,9 @@ local function ask(st, svc, exit)
   svc.asked = (svc.asked or 0) + 1
   svc.asking = svc.asked
   state.enter(st, svc, "backoff", { exit = exit, told = svc.state == "backoff" or nil, asking = true })
+  local told <const> = svc.exits or { exit } -- the rule may be younger than the exit
   out.emit(st, { kind = "ask", name = svc.name, id = svc.asked, exit = exit,
-    history = { restarts = svc.restarts, streak = svc.streak, exits = table.move(svc.exits, 1, #svc.exits, 1, {}) } })
+    history = { restarts = svc.restarts, streak = svc.streak, exits = table.move(told, 1, #told, 1, {}) } })
   out.arm(st, svc, st.now + ASK_WITHIN)
 end
 

@@ -49,6 +49,17 @@ describe("engine: mended", function()
     assert.are.equal("starting", view.state)
   end)
 
+  it("a rule that a reload brings is told of the exit before it, which a pause kept undecided", function()
+    local effects <const> = last({ kit.spec "a" }, { { 0, kit.boot }, { 0, kit.started "a" },
+      { 1, kit.command "pause a" }, { 2, kit.exit("a", 1) },
+      { 3, { kind = "reload", specs = { kit.spec("a", { asks = true }) }, stale = {} } },
+      { 4, kit.command "resume a" } })
+    assert.are.equal(1, kinds(effects, "ask"))
+    for _, effect in ipairs(effects) do
+      assert.is_true(effect.kind ~= "ask" or effect.history.exits[1].code == 1)
+    end
+  end)
+
   it("an exit is told once, though its rule is asked again after a pause", function()
     local spec <const> = kit.spec "a"
     spec.asks = true

@@ -100,6 +100,9 @@ void ward_bind_http(lua_State *L);    /* HTTP requests: http.c */
 void ward_bind_control(lua_State *L); /* the control socket's server: control.c */
 void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
 
+/* Adds pack and unpack to the table on top; needs no core: pack.c. */
+void ward_bind_pack(lua_State *L);
+
 /* Adds user, group and groups to the table on top; needs no core: users.c. */
 void ward_bind_users(lua_State *L);
 

@@ -22,6 +22,7 @@ open_core(lua_State *L)
 	ward_bind_loop(L);
 	ward_bind_control(L);
 	ward_bind_client(L);
+	ward_bind_pack(L);
 	return 1;
 }
 

@@ -103,6 +103,9 @@ void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
 /* Adds pack and unpack to the table on top; needs no core: pack.c. */
 void ward_bind_pack(lua_State *L);
 
+/* Adds journal and journal_read to the table on top; needs no core: journal.c. */
+void ward_bind_journal(lua_State *L);
+
 /* Adds user, group and groups to the table on top; needs no core: users.c. */
 void ward_bind_users(lua_State *L);
 

@@ -23,6 +23,7 @@ open_core(lua_State *L)
 	ward_bind_control(L);
 	ward_bind_client(L);
 	ward_bind_pack(L);
+	ward_bind_journal(L);
 	return 1;
 }
 

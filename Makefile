@@ -111,7 +111,7 @@ FORCE:
 HELPER_FLAGS = $(BASE_FLAGS) -MMD -MP -MF $@.d -o $@ $<
 
 .PHONY: helpers
-helpers: $(HELPERS)/probe $(HELPERS)/attack $(HELPERS)/tiny $(HELPERS)/verdict $(HELPERS)/wardtest.so
+helpers: $(HELPERS)/probe $(HELPERS)/attack $(HELPERS)/tiny $(HELPERS)/verdict $(HELPERS)/trusted $(HELPERS)/wardtest.so
 
 $(HELPERS)/probe $(HELPERS)/attack: $(HELPERS)/%: tests/helpers/%.c | $(HELPERS)/.
 	@echo "  CC  $<"
@@ -121,9 +121,9 @@ $(HELPERS)/tiny: tests/helpers/tiny.c | $(HELPERS)/.
 	@echo "  CC  $<"
 	@$(CC) $(HELPER_FLAGS) -iquote core -ffreestanding -fno-stack-protector -nostdlib -static
 
-$(HELPERS)/verdict: tests/helpers/verdict.c $(BUILD)/libward.a | $(HELPERS)/.
+$(HELPERS)/verdict $(HELPERS)/trusted: $(HELPERS)/%: tests/helpers/%.c $(BUILD)/libward.a | $(HELPERS)/.
 	@echo "  CC  $<"
-	@$(CC) $(HELPER_FLAGS) -iquote core $(if $(SANITIZE),$(SANITIZED)) $(BUILD)/libward.a $(PKG_LIBS)
+	@$(CC) $(HELPER_FLAGS) -iquote core $(PKG_CFLAGS) $(if $(SANITIZE),$(SANITIZED)) $(BUILD)/libward.a $(PKG_LIBS)
 
 $(HELPERS)/wardtest.so: tests/helpers/wardtest.c | $(HELPERS)/.
 	@echo "  CC  $<"

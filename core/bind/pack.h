@@ -8,8 +8,8 @@
 #include "base/err.h"
 
 /* Appends the @n values at @index and above it to *to: nil, booleans, numbers (integers and floats stay what they are,
- * to the bit), strings, tables of these; at most 64 levels and 64 MiB, no cycles, no metatables. A table that occurs
- * twice is packed twice. Returns 0, or -EINVAL or -ENOMEM with a sentence in *err; *to is then as before. Never
+ * to the bit), strings, tables of these; at most 64 levels and 64 MiB, no cycles. Of a table with a metatable what it holds is
+ * packed, without that; one that occurs twice is packed twice. Returns 0, or -EINVAL or -ENOMEM with a sentence in *err; *to is then as before. Never
  * raises. */
 int ward_pack(lua_State *L, int index, int n, struct ward_buf *to, struct ward_err *err);
 

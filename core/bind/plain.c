@@ -106,8 +106,6 @@ bool
 ward_plain_enter(const struct ward_plain *p, int index, const struct ward_level *up,
 		 struct ward_level *here)
 {
-	char why[96];
-
 	here->up = up;
 	here->table = lua_topointer(p->L, index);
 	here->depth = up ? up->depth + 1 : 1;
@@ -119,12 +117,6 @@ ward_plain_enter(const struct ward_plain *p, int index, const struct ward_level 
 		return ward_plain_refuse(p, up, "nested deeper than 64 levels");
 	if (!lua_checkstack(p->L, 3))
 		return ward_plain_refuse(p, up, "out of memory");
-	if (lua_getmetatable(p->L, index)) {
-		lua_pop(p->L, 1);
-		(void)snprintf(why, sizeof(why),
-			       "a table with a metatable cannot %s (plain data only)", p->cannot);
-		return ward_plain_refuse(p, up, why);
-	}
 	here->key = lua_gettop(p->L) + 1;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* Plain data on a Lua stack, as it is copied to another state (transfer.c) or packed (pack.c): nil, booleans, numbers,
- * strings, and tables of these without metatables or cycles. */
+ * strings, and tables of these without cycles. */
 #ifndef WARD_BIND_PLAIN_H
 #define WARD_BIND_PLAIN_H
 
@@ -32,8 +32,8 @@ bool ward_plain_refuse(const struct ward_plain *p, const struct ward_level *at, 
 /* The same for a value of a Lua type that never passes. */
 bool ward_plain_refuse_type(const struct ward_plain *p, const struct ward_level *at, int type);
 
-/* Enters the table at @index, which is at @up: fills *here, and makes room for a key and its value (or a metatable)
- * at here->key. False, and refused, when it holds itself, is nested too deep or has a metatable. */
+/* Enters the table at @index, which is at @up: fills *here, and makes room for a key and its value at
+ * here->key. False, and refused, when it holds itself or is nested too deep. */
 bool ward_plain_enter(const struct ward_plain *p, int index, const struct ward_level *up,
 		      struct ward_level *here);
 

@@ -88,6 +88,12 @@ copy_table(struct copy *c, int index, const struct ward_level *up)
 
 	if (!ward_plain_enter(&c->plain, index, up, &here))
 		return false;
+	if (lua_getmetatable(c->from, index)) {
+		lua_pop(c->from, 1);
+		return ward_plain_refuse(
+			&c->plain, up,
+			"a table with a metatable cannot leave the script (plain data only)");
+	}
 	if (!lua_checkstack(c->to, 4)) /* table, key, value */
 		return ward_plain_refuse(&c->plain, up, "out of memory");
 	lua_newtable(c->to);

@@ -106,6 +106,7 @@ local function add_processes(core)
     end
     function proc:stop(name) return self:signal(name) end
     function proc:kill_tree() table.insert(self.signals, "tree") end
+    function proc:handover() return { pid = self.pid } end
     function proc:up() self.handlers.started(self.pid) end
     function proc:exit(exit)
       self.dead = true
@@ -183,6 +184,23 @@ function M.new(env)
     core.server = { path = path, handlers = handlers }
     function core.server:close() self.closed = true end
     return core.server
+  end
+  --- Records as they come; `core.journal_fails` makes writing fail.
+  function core.journal(path)
+    local journal = { path = path, records = {} }
+    function journal.append(_, ...)
+      if core.journal_fails then return nil, failure(28, core.journal_fails) end
+      table.insert(journal.records, { ... })
+      return true, false
+    end
+    function journal.snapshot(_, ...)
+      journal.records = {}
+      return journal:append(...)
+    end
+    function journal.remove() journal.removed = true end
+    function journal.close() journal.closed = true end
+    core.last_journal = journal
+    return journal
   end
   function core.connect(path)
     if core.answer then return core.answer(path) end

@@ -30,6 +30,12 @@ local function guarded(driver, what, fn, ...)
   end
 end
 
+-- For a driver that nobody is to succeed.
+local function nothing()
+end
+
+local NO_JOURNAL <const> = { event = nothing, born = nothing, done = nothing }
+
 -- Does it want to hear of what it lacks?
 local function warns(spec)
   return spec.sandbox ~= nil and spec.sandbox.on_failure == "warn"
@@ -101,6 +107,7 @@ local function launch(driver, name)
   end
   if proc then
     driver.procs[name] = proc
+    driver.journal:born(name, "proc", proc)
   else
     under_way = false
     driver.under_way = driver.under_way - 1
@@ -178,6 +185,7 @@ function EFFECTS.run(driver, effect)
   end
   if proc then
     driver.helpers[name] = proc
+    driver.journal:born(name, "helper", proc)
   else
     ran(failed_launch(err))
   end
@@ -225,18 +233,25 @@ function EFFECTS.quit(driver, effect)
   driver.hooks.quit(effect.code)
 end
 
+-- What acts comes before what tells: a service that died is back before its obituary is written, and the script, which
+-- may hang, is entered when all is done.
+local TELLS <const> = { ask = 2, reply = 2, quit = 2, event = 3 }
+
 local function step(driver, event)
+  local now <const> = core.now()
   local effects
-  driver.state, effects = engine.step(driver.state, event, core.now())
-  -- What acts comes before what tells: a service that died is back before its obituary is written.
-  for _, effect in ipairs(effects) do
-    if effect.kind ~= "event" then
-      guarded(driver, effect.kind, EFFECTS[effect.kind], driver, effect)
+  driver.journal:event(now, event, driver.state)
+  driver.state, effects = engine.step(driver.state, event, now)
+  for turn = 1, 3 do
+    local signals = false
+    for _, effect in ipairs(effects) do
+      if (TELLS[effect.kind] or 1) == turn then
+        signals = signals or effect.kind == "signal" or effect.kind == "kill"
+        guarded(driver, effect.kind, EFFECTS[effect.kind], driver, effect)
+      end
     end
-  end
-  for _, effect in ipairs(effects) do
-    if effect.kind == "event" then
-      guarded(driver, "event", EFFECTS.event, driver, effect)
+    if signals then
+      driver.journal:done()
     end
   end
 end
@@ -450,7 +465,7 @@ end
 --- A driver over the specs; nothing runs until the boot event is posted.
 ---@param specs table[] canonical specs
 ---@param parts { plans: table<string, userdata>, stops: table<string, userdata>, logs: table<string, userdata>,
----  seed: integer, cgroups: table?, tree: table? }
+---  seed: integer, cgroups: table?, tree: table?, journal: ward.service.Journal? }
 ---@param hooks ward.service.Hooks
 ---@return ward.service.Driver
 function M.new(specs, parts, hooks)
@@ -462,6 +477,7 @@ function M.new(specs, parts, hooks)
   end
   return setmetatable({
     state = engine.new(specs, { seed = parts.seed, tree = parts.tree }),
+    journal = parts.journal or NO_JOURNAL,
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
     hooks = hooks, helpers = {},
     order = order, warns = warned,

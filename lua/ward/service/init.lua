@@ -7,6 +7,7 @@ local console <const> = require("ward.service.console")
 local control <const> = require("ward.service.control")
 local driver <const> = require("ward.service.driver")
 local events <const> = require("ward.service.history")
+local journal <const> = require("ward.service.journal")
 local keep <const> = require("ward.service.keep")
 local last_good <const> = require("ward.service.last_good")
 local load <const> = require("ward.service.load")
@@ -55,7 +56,7 @@ local function wants_log(spec)
 end
 
 -- Opens the log of a name; the directory is made only when there is one.
-local function log_opener(instance, look)
+local function log_opener(instance, look, records)
   local place
   return function(name)
     if not place then
@@ -76,6 +77,7 @@ local function log_opener(instance, look)
     if not log then
       return nil, err.message
     end
+    records:log(name, file, log)
     return log, file
   end
 end
@@ -329,6 +331,7 @@ local function supervise(self, bundle, place, options)
   self.cgroups = cgroups.new(options.instance)
   self.driver = driver.new(bundle.services, {
     plans = self.plans, stops = self.stops, logs = self.logs, seed = seed, cgroups = self.cgroups, tree = bundle.tree,
+    journal = self.journal,
   }, hooks)
   self.reloader = new_reloader(self, bundle, place, hooks.internal_error)
   self.control = control.new({
@@ -353,6 +356,7 @@ local function supervise(self, bundle, place, options)
   self:watch_signals()
   self.agent = new_agent(self, bundle.script)
   self.agent:start()
+  self.journal:begin(self.driver.state, bundle.services, bundle.tree)
   self.driver:post({ kind = "boot" })
   self.reloader:remember()
   local sources = options.watch and sources_watch.new(self.reloader)
@@ -367,6 +371,7 @@ local function supervise(self, bundle, place, options)
   end
   self.driver:close()
   self.cgroups:close()
+  self.journal:remove()
   -- The lock goes first: a client that sees its connection end may start the next supervisor at once.
   place.held:close()
   server:close()
@@ -428,13 +433,18 @@ function M.run(options)
     return refuse({ message })
   end
   local look = make_look(bundle.services, options.quiet)
-  local open_log = log_opener(options.instance, look)
+  local self
+  local records = journal.new(place.journal, function(text)
+    self:say("ward", text, "warn")
+  end)
+  local open_log = log_opener(options.instance, look, records)
   local logs, files = open_logs(bundle.services, open_log)
   if not logs then
     return refuse({ files })
   end
-  local self = setmetatable({
+  self = setmetatable({
     plans = plans, stops = stops, logs = logs, log_files = files, open_log = open_log, look = look, code = 1,
+    journal = records,
     stopped_by = "shutdown", keep = keep.new(), history = events.new(),
   }, Supervisor)
   local code

@@ -87,6 +87,7 @@ end
 ---@field dir string base/<instance>
 ---@field socket string
 ---@field lock string
+---@field journal string
 
 --- The runtime directory of an instance. Nothing is touched.
 ---@param instance string
@@ -102,7 +103,7 @@ function M.runtime(instance)
   if #socket > SUN_PATH_MAX then
     return nil, ("control socket path is too long (%d bytes, at most %d): %s"):format(#socket, SUN_PATH_MAX, socket)
   end
-  return { base = base, dir = dir, socket = socket, lock = dir .. "/lock" }
+  return { base = base, dir = dir, socket = socket, lock = dir .. "/lock", journal = dir .. "/journal" }
 end
 
 ---@class ward.service.Logs

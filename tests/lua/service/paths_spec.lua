@@ -18,7 +18,8 @@ describe("ward.service.paths", function()
   it("takes the runtime directory from the environment", function()
     setup({ WARD_RUNTIME_DIR = "/x/y/", XDG_RUNTIME_DIR = "/run/user/1000" })
     assert.same({ base = "/x/y", dir = "/x/y/default", socket = "/x/y/default/control.sock",
-      lock = "/x/y/default/lock" }, paths.runtime("default"))
+      lock = "/x/y/default/lock",
+      journal = "/x/y/default/journal" }, paths.runtime("default"))
     setup({ WARD_RUNTIME_DIR = "", XDG_RUNTIME_DIR = "/run/user/1000" })
     assert.equal("/run/user/1000/ward/a", paths.runtime("a").dir)
     setup({ XDG_RUNTIME_DIR = "/run/user/0" }, 0)

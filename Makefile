@@ -167,6 +167,7 @@ bench: deps ## build and run the benchmarks
 	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/restart_bench
 	@WARD_BIN=$(BUILD)/ward $(BUILD)/tests/bench/hook_bench
 	@lua5.4 tests/bench/engine_bench.lua
+	@$(HELPERS)/trusted tests/bench/journal_bench.lua
 	@WARD_BIN=$(BUILD)/ward lua5.4 tests/bench/reload_bench.lua
 
 .PHONY: c-benches

@@ -185,6 +185,7 @@ function M.new(env)
     function core.server:close() self.closed = true end
     return core.server
   end
+  function core.pack(...) return { ... } end
   --- Records as they come; `core.journal_fails` makes writing fail.
   function core.journal(path)
     local journal = { path = path, records = {} }

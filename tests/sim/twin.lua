@@ -180,6 +180,9 @@ local NOTE <const> = {
 
 local function step(play, event)
   local mine, other
+  if play.watch.before then
+    play.watch.before(play.now, event, play.one)
+  end
   play.one, mine = engine.step(play.one, event, play.now)
   if play.twin then
     play.twin, other = engine.step(play.twin, event, play.now)
@@ -191,6 +194,9 @@ local function step(play, event)
     if note then
       note(play, effect.name, effect)
     end
+  end
+  if play.watch.after then
+    play.watch.after(play)
   end
 end
 
@@ -206,8 +212,8 @@ local function next_event(play)
   end
 end
 
--- All of a state. Whether two ladders are one or only alike makes no difference.
-local function all_of(st)
+--- All of a state. Whether two ladders are one or only alike makes no difference.
+function M.all_of(st)
   local plain <const> = save.save(st)
   for at, each in ipairs(plain.services) do
     each.ladder = st.services[at].ladder
@@ -217,12 +223,17 @@ end
 
 --- Plays a seed; raises where the twin is no twin.
 ---@param seed integer
+---@param watch? { begin: function?, before: function?, after: function? } begin(state, specs, tree);
+--- before(now, event, state); after(play)
 ---@return integer twins how many there were
-function M.play(seed)
-  local play <const> = { seed = seed, dice = scenario.dice(seed, 77), now = 0, steps = 1,
+function M.play(seed, watch)
+  local play <const> = { seed = seed, dice = scenario.dice(seed, 77), now = 0, steps = 1, watch = watch or {},
     procs = {}, helpers = {}, asks = {}, timers = {} }
   play.specs, play.tree = declare(play)
   play.one = engine.new(play.specs, { seed = seed, tree = play.tree })
+  if play.watch.begin then
+    play.watch.begin(play.one, play.specs, play.tree)
+  end
   local twins = 0
   step(play, { kind = "boot" })
   for number = 1, STEPS do
@@ -236,7 +247,7 @@ function M.play(seed)
       step(play, event)
     end
   end
-  local found <const> = play.twin and M.difference(all_of(play.one), all_of(play.twin), "state")
+  local found <const> = play.twin and M.difference(M.all_of(play.one), M.all_of(play.twin), "state")
   assert(not found, found)
   return twins
 end

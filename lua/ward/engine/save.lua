@@ -9,14 +9,17 @@ local grow <const> = require "ward.engine.grow"
 
 local M <const> = {}
 
--- Fields of a node that the specs and the tree say, or that are made from them.
-local MADE <const> = {
+-- Fields of a node that point to something else than plain data; each is saved in a way of its own.
+local POINTS <const> = { hold = true, group = true, grip = true, taken = true, waiters = true, ladder = true }
+
+-- Those, and what the specs and the tree say or what is made from them.
+local APART <const> = {
   kind = true, name = true, spec = true, parent = true, children = true, index = true, first = true, last = true,
   needs = true, dependents = true, firsts = true, laters = true, pulls = true,
 }
-
--- Fields of a node that point to something else than plain data.
-local POINTS <const> = { hold = true, group = true, grip = true, taken = true, waiters = true, ladder = true }
+for key in pairs(POINTS) do
+  APART[key] = true
+end
 
 -- Of the state: what is made, and what belongs to the step that is over.
 local PASSING <const> = {
@@ -24,10 +27,10 @@ local PASSING <const> = {
   queue = true, effects = true, sweeping = true,
 }
 
-local function copy_but(from, skip, more)
+local function copy_but(from, skip)
   local copy = {}
   for key, value in next, from do
-    if not skip[key] and not (more and more[key]) then
+    if not skip[key] then
       copy[key] = value
     end
   end
@@ -68,7 +71,7 @@ local function save_waiters(waiters)
 end
 
 local function save_node(node, number_of)
-  local saved <const> = copy_but(node, MADE, POINTS)
+  local saved <const> = copy_but(node, APART)
   for _, key in ipairs { "hold", "group", "grip", "taken" } do
     saved[key] = node[key] and number_of[node[key]] -- taken by a group that is over: by nobody
   end

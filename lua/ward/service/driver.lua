@@ -34,7 +34,7 @@ end
 local function nothing()
 end
 
-local NO_JOURNAL <const> = { event = nothing, born = nothing, done = nothing }
+local NO_JOURNAL <const> = { event = nothing, born = nothing, lacks = nothing, done = nothing }
 
 -- Does it want to hear of what it lacks?
 local function warns(spec)
@@ -88,6 +88,7 @@ local function launch(driver, name)
       local lacks <const> = driver.plans[name].lacks and driver.plans[name]:lacks() or {}
       if #lacks > 0 then driver.degraded[name] = together(lacks, driver.degraded[name]) end
       driver:tell_degraded(name)
+      if driver.degraded[name] then driver.journal:lacks(name, driver.degraded[name]) end
       driver:post({ kind = "started", name = name, pid = pid })
       settle()
     end,

@@ -6,7 +6,8 @@
 --   "s", snapshot             all of it: engine, specs, tree, processes, logs
 --   "e", now, event           before the engine takes the event
 --   "r", now, reload          the same, of a reload: with those specs only that are not as they were
---   "b", name, kind, facts    a process was launched: kind "proc", or "helper", the command of a stop ladder
+--   "b", name, kind, facts    a process was launched, or more is known of it; kind: "proc", or "helper", the command of
+--                             a stop ladder
 --   "d"                       the signals that the last step asked for are sent
 --   "l", name, path, facts    a log was opened
 -- A process is gone with the event that says so ("exit", "ran"), which is written as soon as it is reaped.
@@ -25,7 +26,8 @@ local M <const> = {}
 ---@field tell fun(text: string) says, once, that there is no journal
 ---@field specs table[]? as declared last; nil before it begins
 ---@field tree table?
----@field procs table<string, table> facts of each service's process: pid, started, and what its handle hands over
+---@field declared string? both, packed
+---@field procs table<string, table> of each service's process: pid, started, degraded, and what its handle hands over
 ---@field helpers table<string, table> the same of stop commands
 ---@field logs table<string, table> path, and what the log hands over
 local Journal <const> = {}
@@ -85,8 +87,15 @@ end
 
 local function snapshot(self, state)
   self.logs = open_logs(self.logs, state)
+  local err
+  if not self.declared then -- most of a snapshot, and seldom another one: it is kept
+    self.declared, err = core.pack(self.specs, self.tree)
+  end
+  if not self.declared then
+    return fail(self, err.message)
+  end
   put(self, "snapshot", "s", {
-    state = save.save(state), specs = self.specs, tree = self.tree, procs = self.procs, helpers = self.helpers,
+    state = save.save(state), declared = self.declared, procs = self.procs, helpers = self.helpers,
     logs = self.logs, now = core.now(), pid = core.pid, boot = self.boot,
   })
 end
@@ -96,7 +105,7 @@ end
 ---@param specs table[] all that are declared
 ---@param tree table?
 function Journal:begin(state, specs, tree)
-  self.specs, self.tree = specs, tree
+  self.specs, self.tree, self.declared = specs, tree, nil
   snapshot(self, state)
 end
 
@@ -157,7 +166,7 @@ function Journal:event(now, event, state)
   end
   put(self, "append", "r", now, shorten(self, event))
   if state.level == 0 then -- a shutdown takes nothing over
-    self.specs, self.tree = event.specs, event.tree
+    self.specs, self.tree, self.declared = event.specs, event.tree, nil
   end
 end
 
@@ -169,6 +178,15 @@ function Journal:born(name, kind, proc)
   local facts <const> = facts_of(proc) or { pid = proc:pid() }
   self[kind .. "s"][name] = facts
   put(self, "append", "b", name, kind, facts)
+end
+
+--- Its sandbox is not all that was declared.
+---@param name string
+---@param degraded table[] as the driver has it
+function Journal:lacks(name, degraded)
+  local facts <const> = self.procs[name]
+  facts.degraded = degraded
+  put(self, "append", "b", name, "proc", facts)
 end
 
 --- The signals of a step are sent.
@@ -198,7 +216,7 @@ function Journal:remove()
 end
 
 -- Supervision does not fail with its journal, whatever is wrong with that.
-for _, name in ipairs({ "begin", "event", "born", "done", "log" }) do
+for _, name in ipairs({ "begin", "event", "born", "lacks", "done", "log" }) do
   local act <const> = Journal[name]
   Journal[name] = function(self, ...)
     local ok, err = xpcall(act, debug.traceback, self, ...)
@@ -237,8 +255,9 @@ local function step(replay, now, event)
 end
 
 function RECORDS.s(replay, it)
-  replay.state, replay.effects, replay.sent = save.restore(it.state, it.specs, it.tree), {}, true
-  for _, key in ipairs({ "specs", "tree", "procs", "helpers", "logs", "now", "pid", "boot" }) do
+  replay.specs, replay.tree = core.unpack(it.declared)
+  replay.state, replay.effects, replay.sent = save.restore(it.state, replay.specs, replay.tree), {}, true
+  for _, key in ipairs({ "procs", "helpers", "logs", "now", "pid", "boot" }) do
     replay[key] = it[key]
   end
 end
@@ -317,7 +336,7 @@ end
 ---@field state table of the engine, after the last event
 ---@field specs table[] as declared last; without functions, which nobody can call any more
 ---@field tree table?
----@field procs table<string, table> pid, started, and what the process's handle handed over
+---@field procs table<string, table> pid, started, degraded, and what the process's handle handed over
 ---@field helpers table<string, table> the same of stop commands
 ---@field logs table<string, { path: string, facts: table? }>
 ---@field now number when the last event came, on the clock of core.now
@@ -337,14 +356,14 @@ end
 ---@return table? err
 function M.read(path)
   local replay <const> = {}
-  local ok, torn <const> = core.journal_read(path, function(kind, ...)
-    assert(kind == "s" or replay.state, "the journal does not begin with a snapshot")
+  local fine, ok, torn = pcall(core.journal_read, path, function(kind, ...)
+    assert(kind == "s" or replay.state, "it does not begin with a snapshot")
     RECORDS[kind](replay, ...)
   end)
-  if not ok then
+  if fine and not ok then
     return nil, torn
-  elseif not replay.state then
-    return nil, { code = "invalid", message = path .. " holds no snapshot" }
+  elseif not fine or not replay.state then
+    return nil, { code = "invalid", message = ("%s: %s"):format(path, fine and "it holds no snapshot" or ok) }
   end
   local result <const> = {
     effects = in_doubt(replay), launch = {}, lost = {}, run = {}, timers = {}, torn = torn,

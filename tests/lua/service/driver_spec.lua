@@ -60,6 +60,35 @@ describe("ward.service.driver", function()
     assert.equal(0, driver:alive())
   end)
 
+  it("writes before it steps, tells births and sent signals, and enters the script last", function()
+    local written = {}
+    local function write(what)
+      return function(_, a, b) table.insert(written, what(a, b)) end
+    end
+    driver.journal = {
+      event = write(function(_, event) return "event " .. event.kind end),
+      born = write(function(name, kind) return ("born %s %s"):format(name, kind) end),
+      done = write(function() return "done" end),
+      lacks = write(function(name, list) return ("%s lacks %d"):format(name, #list) end),
+    }
+    driver.stops.b = core.plan({ name = "down" })
+    driver.hooks.ask = function() table.insert(written, "ask") end
+    driver.hooks.reply = function() table.insert(written, "reply") end
+    driver.hooks.event = function() table.insert(written, "told") end
+    function script.boot()
+      assert.same({ "event boot" }, written)
+      return { { kind = "event", type = "starting", name = "a" }, { kind = "ask", name = "a" },
+        { kind = "spawn", name = "a" }, { kind = "reply", token = 1 }, { kind = "signal", name = "a", signal = "TERM" },
+        { kind = "run", name = "b" } }
+    end
+    driver.specs.a.calls = {}
+    driver:post({ kind = "boot" })
+    assert.same({ "event boot", "born a proc", "born b helper", "done", "ask", "reply", "told" }, written)
+    core.proc("a").handlers.started(1001, { { stage = "nice" } })
+    assert.same({ "a lacks 1", "event started" }, { table.unpack(written, 8) })
+    assert.same({}, told.errors)
+  end)
+
   it("turns a refused launch into an exit, in a later turn", function()
     core.refuse.a = fake.failure(2, "cannot exec /x: No such file or directory (stage exec)")
     core.refuse.a.stage = "exec"

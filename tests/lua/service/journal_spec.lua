@@ -183,7 +183,30 @@ describe("the journal of a supervisor that was killed", function()
     assert.equal(3, found.specs)
   end)
 
-  it("is removed at an orderly end, and never taken for truth when it cannot be written", function()
+  it("is read as it was written, and what is in doubt is told", function()
+    local dir <const> = harness.directory()
+    local code <const>, out <const>, err <const> = harness.run({ "build/tests/trusted",
+      "tests/lua/service/journal_cases.lua", dir .. "/journal", "200" }, { seconds = 300 })
+    assert.equal(0, code, out .. err)
+    assert.matches("ok doubt\nok reload\nok failure\nok nonsense\nok histories\n$", out)
+  end)
+
+  it("goes on without one when its directory is full, and says so once", function()
+    local w <const> = harness.start([[
+      local ward = require "ward"
+      return ward.service { name = "a", cmd = { "sleep", "1000" }, restart = { on = "always", backoff = { from = 0 } } }
+    ]], { under = { "unshare", "--mount", "sh", "-c",
+      'mkdir -p "$WARD_RUNTIME_DIR" && mount -t tmpfs -o size=8k,mode=700 none "$WARD_RUNTIME_DIR" && '
+        .. 'mkdir -m 700 "$WARD_RUNTIME_DIR/default" && ! cat /dev/zero >"$WARD_RUNTIME_DIR/filler" 2>/dev/null; '
+        .. 'exec "$@"', "sh" }, wait = false })
+    w:until_says "a +. ready"
+    w:until_says "cannot write the journal: No space left on device; ward goes on"
+    local told <const> = w:err()
+    w:stop()
+    assert.equal(1, select(2, told:gsub("journal", "")))
+  end)
+
+  it("is removed at an orderly end", function()
     local w <const> = harness.start [[
       local ward = require "ward"
       return ward.service { name = "a", cmd = { "sleep", "1000" } }

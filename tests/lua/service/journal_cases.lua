@@ -1,0 +1,227 @@
+-- What journal_spec.lua has done in a state with ward.core (build/tests/trusted): the writer and the reader of the
+-- journal over an engine, without a driver. Raises at the first thing that is not as it should be.
+--
+--     trusted tests/lua/service/journal_cases.lua JOURNAL [SEEDS]
+local path <const>, seeds <const> = ...
+
+package.path = "tests/?.lua;" .. package.path
+
+local core <const> = require "ward.core"
+local engine <const> = require "ward.engine"
+local journal <const> = require "ward.service.journal"
+local twin <const> = require "sim.twin"
+
+local told = {}
+
+local function new()
+  told = {}
+  return journal.new(path, function(text)
+    told[#told + 1] = text
+  end)
+end
+
+local function spec(name, more)
+  local it = {
+    name = name, cmd = { name }, type = "simple", needs = {},
+    restart = { on = "always", backoff = { from = 1, factor = 2, max = 60, jitter = 0, reset = 10 } },
+    success = { codes = { 0 }, signals = {} }, stop = { { signal = "TERM", wait = 10 }, { signal = "KILL" } },
+  }
+  for key, value in pairs(more or {}) do
+    it[key] = value
+  end
+  return it
+end
+
+local function same(want, got, what)
+  local found <const> = twin.difference(want, got, what)
+  assert(not found, found)
+end
+
+local function proc(pid)
+  return { handover = function() return { pid = pid, pidfd = pid + 1000 } end }
+end
+
+-- An engine with a journal, and what its driver would tell that.
+local function new_play(specs, tree)
+  local play = { it = new(), state = engine.new(specs, { seed = 1, tree = tree }), now = core.now() }
+  play.it:begin(play.state, specs, tree)
+  function play.step(event)
+    play.now = play.now + 1
+    play.it:event(play.now, event, play.state)
+    local effects
+    play.state, effects = engine.step(play.state, event, play.now)
+    return effects
+  end
+  return play
+end
+
+local function words(effects)
+  local list = {}
+  for at, effect in ipairs(effects) do
+    list[at] = ("%s %s"):format(effect.type or effect.kind, effect.name or "")
+  end
+  return table.concat(list, ", ")
+end
+
+local CASES <const> = {}
+
+-- In random histories, with snapshots in between, the reader stands where the writer stands.
+function CASES.histories()
+  for seed = 1, math.tointeger(seeds) or 100 do
+    local it <const> = new()
+    local dice <const> = { word = seed }
+    local steps = 0
+    twin.play(seed, {
+      begin = function(state, specs, tree)
+        it:begin(state, specs, tree)
+      end,
+      before = function(now, event, state)
+        it.long = it.long or steps % 17 == 16
+        it:event(now, event, state)
+      end,
+      after = function(play)
+        steps = steps + 1
+        if steps % 20 == 0 or steps == 1 then
+          local found <const> = assert(journal.read(path))
+          same(twin.all_of(play.one), twin.all_of(found.state), ("seed %d, step %d: state"):format(seed, steps))
+          assert(found.now == play.now and dice, "another time")
+          assert(#found.specs == #play.specs, "other specs")
+        end
+      end,
+    })
+    assert(#told == 0, told[1])
+    it:remove()
+  end
+end
+
+-- Of a step that may not have been carried out, the reader says what that leaves to do.
+function CASES.doubt()
+  local play <const> = new_play { spec "a", spec "b", spec("c", { stop = { { cmd = { "down" }, wait = 5 },
+    { signal = "KILL" } } }) }
+  play.step { kind = "boot" }
+  play.it:born("a", "proc", proc(11))
+  local found = journal.read(path)
+  same({ "b", "c" }, found.launch, "launch") -- waiting in line, or never launched
+  same({ a = { pid = 11, pidfd = 1011 } }, found.procs, "procs")
+  assert(not words(found.effects):find("spawn"), words(found.effects))
+  play.it:born("b", "proc", proc(12))
+  play.it:lacks("b", { { stage = "nice" } })
+  play.it:born("c", "proc", proc(13))
+  for at, name in ipairs { "a", "b", "c" } do
+    play.step { kind = "started", name = name, pid = 10 + at }
+  end
+  found = journal.read(path)
+  same({}, found.launch, "launch")
+  assert(found.procs.b.started == play.now - 1 and found.procs.b.degraded[1].stage == "nice", "started")
+  play.step { kind = "command", op = "stop", names = { "a" }, token = 1 }
+  assert(words(journal.read(path).effects):find("signal a", 1, true), "a signal that may not be sent is sent again")
+  play.it:done()
+  found = journal.read(path)
+  assert(not words(found.effects):find("signal a, ", 1, true), "a signal that is sent is not")
+  play.step { kind = "command", op = "stop", names = { "c" } }
+  same({ "c" }, journal.read(path).run, "a command that was not launched")
+  play.it:born("c", "helper", proc(14))
+  found = journal.read(path)
+  same({}, found.run, "a command that runs")
+  assert(found.helpers.c.pid == 14 and found.timers.c == play.now + 5, "its timer")
+  play.step { kind = "ran", name = "c", exit = { kind = "exited", code = 0, ok = true } }
+  same({}, journal.read(path).helpers, "a command that is done")
+  play.step { kind = "exit", name = "a", exit = { kind = "signaled", signal = "TERM" } }
+  found = journal.read(path)
+  assert(not found.procs.a and words(found.effects) == "stopped a, reply ", words(found.effects))
+  play.step { kind = "exit", name = "b", exit = { kind = "exited", code = 1 } }
+  play.step { kind = "timer", name = "b" }
+  play.step { kind = "command", op = "stop", names = { "b" } } -- while its launch waits
+  found = journal.read(path)
+  same({ "b" }, found.lost, "lost")
+  play.step { kind = "shutdown" }
+  play.step { kind = "exit", name = "b", exit = { kind = "spawn_failed" } }
+  play.step { kind = "exit", name = "c", exit = { kind = "exited", code = 0 } }
+  assert(words(journal.read(path).effects):find("quit", 1, true), "the end is not forgotten")
+end
+
+-- A reload writes what it changes.
+function CASES.reload()
+  local specs, tree = {}, { name = "app", strategy = "one_for_one", children = {} }
+  for at = 1, 1000 do
+    specs[at] = spec("s" .. at, { source = "x.lua:1", calls = { on_exit = at } })
+    tree.children[at] = { service = "s" .. at }
+  end
+  local play <const> = new_play(specs, tree)
+  local function size()
+    return core.stat(path).size
+  end
+  local function reload(change)
+    local again <const> = {}
+    for at, each in ipairs(specs) do
+      again[at] = {}
+      for key, value in pairs(each) do
+        again[at][key] = value
+      end
+      again[at].source, again[at].calls = "x.lua:2", { on_exit = at + 1 }
+    end
+    change(again)
+    local before <const> = size()
+    local _, root = 0, { name = "app", strategy = "one_for_one", children = {} }
+    for at, each in ipairs(again) do
+      root.children[at] = { service = each.name }
+    end
+    play.step { kind = "reload", specs = again, tree = root, stale = {}, former = {}, restart = true, prune = true }
+    specs = again
+    local found <const> = journal.read(path)
+    same(twin.all_of(play.state), twin.all_of(found.state), "state")
+    for at, each in ipairs(again) do
+      assert(found.specs[at].name == each.name and found.specs[at].cmd[1] == each.cmd[1], "another spec")
+      assert(not found.specs[at].calls, "functions are gone")
+    end
+    return size() - before
+  end
+  assert(reload(function() end) < 200, "nothing has changed")
+  local one <const> = reload(function(list) list[5].cmd = { "other" } end)
+  assert(one < 1000, one)
+  local moved <const> = reload(function(list) table.insert(list, 1, table.remove(list, 9)) end)
+  assert(moved < 40000, moved)
+  assert(reload(function(list) list[1].asks = true end) < 1000, "a rule of its own")
+end
+
+-- What cannot be written ends the journal, is told once, and the reader finds none.
+function CASES.failure()
+  local play <const> = new_play { spec "a" }
+  play.step { kind = "boot" }
+  play.step { kind = "cancel", token = print } -- is no plain data
+  play.step { kind = "cancel", token = 1 }
+  assert(#told == 1 and told[1]:find("ward goes on", 1, true), told[1])
+  local found <const>, err <const> = journal.read(path)
+  assert(not found and err.code == "ENOENT", err and err.message)
+  new():begin(play.state, { spec("a", { on_exit = print }) })
+  assert(#told == 1 and told[1]:find("a function cannot be packed", 1, true), told[1])
+  local other <const> = new_play { spec "a" }
+  other.it.logs = nil -- a mistake of ours
+  other.it:log("a", "x")
+  other.step { kind = "boot" }
+  assert(#told == 1 and told[1]:find("internal error in the journal", 1, true), told[1])
+  assert(not journal.read(path), "there is none")
+  local nowhere <const> = journal.new(path .. "/not/there", function(text) told[#told + 1] = text end)
+  nowhere:begin(other.state, { spec "a" })
+  nowhere:event(1, { kind = "boot" }, other.state)
+  nowhere:remove()
+  assert(#told == 2 and told[2]:find("cannot write the journal", 1, true), told[2])
+end
+
+-- A file of other records than ours is refused, not believed.
+function CASES.nonsense()
+  local file <const> = core.journal(path)
+  for _, records in ipairs { { { "e", 1, { kind = "boot" } } }, { { "x" } }, { {} }, { { "s", 1 } },
+    { { "s", {} } }, { { 5, {} } } } do
+    file:snapshot(table.unpack(records[1]))
+    local found <const>, err <const> = journal.read(path)
+    assert(not found and err.message, "nonsense")
+  end
+  file:remove()
+end
+
+for _, name in ipairs { "doubt", "reload", "failure", "nonsense", "histories" } do
+  CASES[name]()
+  print("ok " .. name)
+end
+os.remove(path)

@@ -350,21 +350,16 @@ end
 ---@field boot string? the id of the boot in which it ran: pids of another one mean nothing
 ---@field torn string? where the file was cut; what was before it counts
 
---- Reads what a supervisor has left.
----@param path string
----@return ward.service.Succession?
----@return table? err
-function M.read(path)
+local function read(path)
   local replay <const> = {}
-  local fine, ok, torn = pcall(core.journal_read, path, function(kind, ...)
+  local ok, torn <const> = core.journal_read(path, function(kind, ...)
     assert(kind == "s" or replay.state, "it does not begin with a snapshot")
     RECORDS[kind](replay, ...)
   end)
-  if fine and not ok then
+  if not ok then
     return nil, torn
-  elseif not fine or not replay.state then
-    return nil, { code = "invalid", message = ("%s: %s"):format(path, fine and "it holds no snapshot" or ok) }
   end
+  assert(replay.state, "it holds no snapshot")
   local result <const> = {
     effects = in_doubt(replay), launch = {}, lost = {}, run = {}, timers = {}, torn = torn,
     logs = open_logs(replay.logs, replay.state),
@@ -374,6 +369,18 @@ function M.read(path)
   end
   add_missing(result, replay)
   return result
+end
+
+--- Reads what a supervisor has left.
+---@param path string
+---@return ward.service.Succession?
+---@return table? err
+function M.read(path)
+  local fine, result, err = pcall(read, path)
+  if not fine then -- whole records, but not ours
+    return nil, { code = "invalid", message = ("%s: %s"):format(path, result) }
+  end
+  return result, err
 end
 
 return M

@@ -108,7 +108,7 @@ local function launch(driver, name)
   end
   if proc then
     driver.procs[name] = proc
-    driver.journal:born(name, "proc", proc)
+    driver.journal:born(name, "proc", proc, driver.logs[name])
   else
     under_way = false
     driver.under_way = driver.under_way - 1

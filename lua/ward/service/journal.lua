@@ -174,10 +174,16 @@ end
 ---@param name string of the service
 ---@param kind "proc"|"helper"
 ---@param proc userdata
-function Journal:born(name, kind, proc)
+---@param log userdata? of the service: a terminal may have come to it
+function Journal:born(name, kind, proc, log)
   local facts <const> = facts_of(proc) or { pid = proc:pid() }
   self[kind .. "s"][name] = facts
   put(self, "append", "b", name, kind, facts)
+  local known <const>, now <const> = self.logs[name], facts_of(log)
+  if known and not value.same(known.facts, now) then
+    known.facts = now
+    put(self, "append", "l", name, known.path, now)
+  end
 end
 
 --- Its sandbox is not all that was declared.

@@ -140,6 +140,27 @@ function CASES.doubt()
   assert(words(journal.read(path).effects):find("quit", 1, true), "the end is not forgotten")
 end
 
+-- What a log has to hand over may change with a launch: a terminal that it reads.
+function CASES.terminals()
+  local play <const> = new_play { spec "a" }
+  local facts = { reader = 5, writer = 6, terminals = {} }
+  local log <const> = { handover = function() return facts end }
+  play.it:log("a", "/log/a.log", log)
+  play.it:log("@script", "/log/@script.log", log)
+  play.it:log("gone", "/log/gone.log", log)
+  play.step { kind = "boot" }
+  play.it:born("a", "proc", proc(1), log)
+  local before <const> = core.stat(path).size
+  play.it:born("a", "proc", proc(1), log)
+  local size <const> = core.stat(path).size - before
+  facts = { reader = 5, writer = 6, terminals = { { master = 9, other = 10 } } }
+  play.it:born("a", "proc", proc(1), log)
+  local found <const> = journal.read(path)
+  same({ path = "/log/a.log", facts = facts }, found.logs.a, "log")
+  assert(found.logs["@script"].path == "/log/@script.log" and not found.logs.gone, "the logs that are open")
+  assert(size < 60, size)
+end
+
 -- A reload writes what it changes.
 function CASES.reload()
   local specs, tree = {}, { name = "app", strategy = "one_for_one", children = {} }
@@ -243,7 +264,7 @@ function CASES.nonsense()
   file:remove()
 end
 
-for _, name in ipairs { "doubt", "reload", "failure", "nonsense", "histories" } do
+for _, name in ipairs { "doubt", "terminals", "reload", "failure", "nonsense", "histories" } do
   CASES[name]()
   print("ok " .. name)
 end

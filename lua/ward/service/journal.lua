@@ -21,9 +21,15 @@ local value <const> = require("ward.schema.value")
 
 local M <const> = {}
 
+-- Seconds from a failure to the next try.
+local RETRY <const> = 60
+
 ---@class ward.service.Journal
+---@field path string
 ---@field file userdata? nil when it could not be written, and is no more
----@field tell fun(text: string) says, once, that there is no journal
+---@field again number? when that is tried again
+---@field told boolean? that there is none
+---@field tell fun(text: string)
 ---@field specs table[]? as declared last; nil before it begins
 ---@field tree table?
 ---@field declared string? both, packed
@@ -56,13 +62,16 @@ local function open_logs(logs, state)
   return open
 end
 
--- One that fails says nothing true any more.
+-- One that fails says nothing true any more. A file system that is full may have room later.
 local function fail(self, message)
   local file <const> = self.file
-  self.file = nil
+  self.file, self.long, self.again = nil, false, core.now() + RETRY
   if file then
     file:remove()
     file:close()
+  end
+  if not self.told then
+    self.told = true
     self.tell(message .. "; ward goes on, but nothing could take over from it")
   end
 end
@@ -98,6 +107,18 @@ local function snapshot(self, state)
     state = save.save(state), declared = self.declared, procs = self.procs, helpers = self.helpers,
     logs = self.logs, now = core.now(), pid = core.pid, boot = self.boot,
   })
+end
+
+local function begin_again(self, state)
+  self.again = nil
+  self.file = core.journal(self.path)
+  if self.file then
+    snapshot(self, state)
+  end
+  if self.file then
+    self.told = nil
+    self.tell("the journal is written again")
+  end
 end
 
 --- Begins the file, in the place of the one that is there.
@@ -157,7 +178,9 @@ end
 ---@param event table
 ---@param state table of the engine
 function Journal:event(now, event, state)
-  if self.long then
+  if self.again and now >= self.again then
+    begin_again(self, state)
+  elseif self.long then
     snapshot(self, state)
   end
   if event.kind ~= "reload" then
@@ -217,8 +240,8 @@ function Journal:remove()
   if self.file then
     self.file:remove()
     self.file:close()
-    self.file = nil
   end
+  self.file, self.again = nil, nil
 end
 
 -- Supervision does not fail with its journal, whatever is wrong with that.
@@ -234,11 +257,11 @@ end
 
 --- A journal; nothing is written before it begins.
 ---@param path string
----@param tell fun(text: string) says that it cannot be written, once
+---@param tell fun(text: string) says that it cannot be written, once, and that it can again
 ---@return ward.service.Journal
 function M.new(path, tell)
   local boot <const> = core.read("/proc/sys/kernel/random/boot_id", 64)
-  local self <const> = setmetatable({ tell = tell, procs = {}, helpers = {}, logs = {},
+  local self <const> = setmetatable({ path = path, tell = tell, procs = {}, helpers = {}, logs = {},
     boot = boot and boot:match("%S+") }, Journal)
   self.file = core.journal(path) -- nil: no memory for it
   return self

@@ -212,8 +212,17 @@ function CASES.failure()
   play.step { kind = "cancel", token = print } -- is no plain data
   play.step { kind = "cancel", token = 1 }
   assert(#told == 1 and told[1]:find("ward goes on", 1, true), told[1])
-  local found <const>, err <const> = journal.read(path)
+  local found, err = journal.read(path)
   assert(not found and err.code == "ENOENT", err and err.message)
+  play.it:born("a", "proc", proc(9))
+  play.now = core.now() + 100
+  play.step { kind = "started", name = "a", pid = 9 }
+  assert(#told == 2 and told[2] == "the journal is written again", told[2])
+  found = assert(journal.read(path))
+  same(twin.all_of(play.state), twin.all_of(found.state), "state")
+  assert(found.procs.a.pid == 9, "what came meanwhile is known")
+  play.step { kind = "cancel", token = print }
+  assert(#told == 3, "a second failure is another one")
   new():begin(play.state, { spec("a", { on_exit = print }) })
   assert(#told == 1 and told[1]:find("a function cannot be packed", 1, true), told[1])
   local other <const> = new_play { spec "a" }

@@ -106,6 +106,15 @@ ward_signals_free(struct ward_signals *s)
 	free(s);
 }
 
+void
+ward_signals_unblock_rest(struct ward_signals *s)
+{
+	sigset_t blocked = s->handled;
+
+	(void)sigaddset(&blocked, SIGCHLD);
+	(void)sigprocmask(SIG_SETMASK, &blocked, NULL);
+}
+
 bool
 ward_signals_from_kernel(const struct ward_signals *s)
 {

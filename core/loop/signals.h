@@ -15,6 +15,10 @@ typedef void ward_signal_fn(void *arg, int sig);
  * (a background job of a shell), SIGUSR1 and other noise. */
 int ward_signals_new(struct ward_loop *loop, struct ward_signals **out);
 
+/* Unblocks every signal but those that are handled, and SIGCHLD, which others do: what a re-exec has blocked
+ * (loop/handover.h), once all that should be handled is. */
+void ward_signals_unblock_rest(struct ward_signals *s);
+
 /* Unblocks what was blocked. NULL is allowed. */
 void ward_signals_free(struct ward_signals *s);
 

@@ -1,17 +1,40 @@
 #include "linux/pidfd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "linux/sys.h"
 
 int
 ward_pidfd_open(pid_t pid)
 {
 	return (int)ward_sys_pidfd_open(pid, 0); /* always close-on-exec */
+}
+
+int
+ward_pidfd_pid(int fd)
+{
+	char path[48], text[512];
+	const char *line;
+	WARD_AUTO_FD int info = -1;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	line = strstr(text, "\nPid:");
+	return line ? atoi(line + 5) : -EBADF;
 }
 
 int

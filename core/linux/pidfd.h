@@ -19,6 +19,9 @@ struct ward_exit {
 /* Returns a CLOEXEC pidfd, owned, or -errno (pidfd_open(2): ESRCH). */
 int ward_pidfd_open(pid_t pid);
 
+/* The number of the process, also of a zombie; -1 when it was reaped; or -errno, EBADF when @fd is no pidfd. */
+int ward_pidfd_pid(int fd);
+
 /* Sends @sig to the process. Returns 0 or -errno (ESRCH once it was reaped). */
 int ward_pidfd_signal(int pidfd, int sig);
 

@@ -6,6 +6,7 @@
 
 #include "base/fd.h"
 #include "linux/seccomp_listen.h"
+#include "loop/handover.h"
 
 /* More of them wait for the next turn of the loop: a child that calls without end must not hold it up. */
 #define CALLS_A_TURN 64
@@ -71,7 +72,15 @@ ward_learn_new(struct ward_loop *loop, int fd, void (*heard)(void *arg, uint32_t
 	l->arg = arg;
 	l->self = self;
 	*self = l;
+	ward_handover_add(fd);
+	ward_handover_take(fd);
 	return 0;
+}
+
+int
+ward_learn_fd(const struct ward_learn *l)
+{
+	return l->fd;
 }
 
 void
@@ -112,6 +121,6 @@ ward_learn_free(struct ward_learn *l)
 	if (l->next)
 		l->next->before = l->before;
 	ward_watch_del(l->loop, &l->watch);
-	ward_fd_close(&l->fd);
+	ward_handover_close(&l->fd);
 	free(l);
 }

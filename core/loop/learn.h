@@ -15,6 +15,9 @@ struct ward_learn;
 int ward_learn_new(struct ward_loop *loop, int fd, void (*heard)(void *arg, uint32_t arch, int nr),
 		   void *arg, struct ward_learn **self);
 
+/* The listener, which is kept through a re-exec (loop/handover.h); borrowed. */
+int ward_learn_fd(const struct ward_learn *l);
+
 /* Answers what waits now; from then on it tells of nothing, but what the child left behind is answered until the last
  * of it is gone. Moves it from its owner to the list @rest. NULL is allowed. */
 void ward_learn_leave(struct ward_learn *l, struct ward_learn **rest);

@@ -7,9 +7,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "loop/handover.h"
 
 #define CHUNK	 ((size_t)65536) /* a pipe's default capacity */
 #define LINE_MAX ((size_t)8192)
@@ -39,6 +41,7 @@ struct ward_log {
 	struct ward_timer *retry;
 	char *held; /* what a full file did not take: then the pipe is left alone */
 	size_t nheld;
+	int copy; /* of that, in a file in memory that a re-exec keeps; -1: of nothing, or it could not be made */
 	bool complained;
 	ward_log_line_fn *line_fn;
 	void *line_arg;
@@ -125,12 +128,36 @@ set_reading(struct ward_log *log, uint32_t events)
 	}
 }
 
+/* By which the successor finds it. */
+static void
+copy_name(const struct ward_log *log, char name[32])
+{
+	(void)snprintf(name, 32, "ward-log-%d", log->pipe.fd);
+}
+
+/* What is held is to outlive this program. */
+static void
+copy_held(struct ward_log *log)
+{
+	char name[32];
+
+	ward_handover_close(&log->copy);
+	if (log->nheld == 0)
+		return;
+	copy_name(log, name);
+	log->copy = memfd_create(name, MFD_CLOEXEC);
+	ward_handover_add(log->copy);
+	if (log->copy >= 0 && ward_fd_write_all(log->copy, log->held, log->nheld) < 0)
+		ward_handover_close(&log->copy);
+}
+
 /* Keeps what the file did not take, and stops reading until it does. */
 static void
 hold(struct ward_log *log, const char *bytes, size_t n)
 {
 	memmove(log->held, bytes, n);
 	log->nheld = n;
+	copy_held(log);
 	set_reading(log, 0);
 	ward_timer_arm(log->retry, ward_now_ns() + RETRY_NS);
 }
@@ -146,6 +173,7 @@ on_retry(void *arg)
 		return;
 	}
 	log->nheld = 0;
+	copy_held(log);
 	set_reading(log, EPOLLIN);
 }
 
@@ -170,8 +198,8 @@ static void
 close_terminal(struct ward_log_terminal *t)
 {
 	ward_watch_del(t->source.log->loop, &t->source.watch);
-	ward_fd_close(&t->source.fd);
-	ward_fd_close(&t->held);
+	ward_handover_close(&t->source.fd);
+	ward_handover_close(&t->held);
 }
 
 static void
@@ -240,6 +268,14 @@ ward_log_drain(struct ward_log *log)
 	return log->nheld == 0;
 }
 
+/* Whether it is new or came through a re-exec. */
+static void
+keep(int fd)
+{
+	ward_handover_add(fd);
+	ward_handover_take(fd);
+}
+
 int
 ward_log_add_terminal(struct ward_log *log, int master, int other, struct ward_log_terminal **out)
 {
@@ -259,6 +295,8 @@ ward_log_add_terminal(struct ward_log *log, int master, int other, struct ward_l
 	t->held = other;
 	t->next = log->terminals;
 	log->terminals = t;
+	keep(master);
+	keep(other);
 	*out = t;
 	return 0;
 }
@@ -266,7 +304,7 @@ ward_log_add_terminal(struct ward_log *log, int master, int other, struct ward_l
 void
 ward_log_end_terminal(struct ward_log_terminal *t)
 {
-	ward_fd_close(&t->held);
+	ward_handover_close(&t->held);
 	if (t->source.fd < 0)
 		free_terminal(t);
 }
@@ -283,18 +321,60 @@ open_writer(int pipe_fd)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Makes both ends. Returns 0 or -errno. */
+static int
+make_pipe(struct ward_log_kept *ends)
+{
+	int made[2];
+
+	if (pipe2(made, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	ends->reader = made[0];
+	ends->writer = open_writer(made[1]);
+	ward_fd_close(&made[1]);
+	return ends->writer < 0 ? ends->writer : 0;
+}
+
+/* Takes over what the predecessor held, and tries to write it in the next turn. */
+static void
+take_held(struct ward_log *log)
+{
+	char name[32];
+	ssize_t n;
+	int fd;
+
+	copy_name(log, name);
+	fd = ward_handover_find(name);
+	n = fd < 0 ? 0 : pread(fd, log->held, CHUNK, 0);
+	if (n <= 0)
+		return;
+	log->nheld = (size_t)n;
+	log->copy = fd;
+	keep(fd);
+	set_reading(log, 0);
+	ward_timer_arm(log->retry, ward_now_ns());
+}
+
 int
 ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *line, void *arg,
 	     struct ward_log **out, struct ward_err *err)
 {
+	return ward_log_adopt(loop, path, NULL, line, arg, out, err);
+}
+
+int
+ward_log_adopt(struct ward_loop *loop, const char *path, const struct ward_log_kept *kept,
+	       ward_log_line_fn *line, void *arg, struct ward_log **out, struct ward_err *err)
+{
 	struct ward_log *log = calloc(1, sizeof(*log));
-	int ends[2], r = -ENOMEM;
+	struct ward_log_kept ends = { -1, -1 };
+	int r = -ENOMEM;
 
 	if (!log)
 		return ward_err_set(err, 0, ENOMEM, "not enough memory for a log");
 	log->loop = loop;
 	log->pipe = (struct source){ .log = log, .fd = -1 };
-	log->writer = log->file = -1;
+	log->writer = log->file = log->copy = -1;
 	log->line_fn = line;
 	log->line_arg = arg;
 	log->path = strdup(path);
@@ -304,27 +384,60 @@ ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *line, v
 		goto fail;
 	log->file =
 		open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-	if (log->file < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
-		r = -errno;
-		goto fail;
-	}
-	log->pipe.fd = ends[0];
-	log->writer = open_writer(ends[1]);
-	ward_fd_close(&ends[1]);
-	if (log->writer < 0) {
-		r = log->writer;
-		goto fail;
-	}
-	r = ward_watch_add(loop, &log->pipe.watch, log->pipe.fd, EPOLLIN, on_source);
+	r = log->file < 0 ? -errno : 0;
+	if (r == 0 && kept)
+		ends = *kept;
+	else if (r == 0)
+		r = make_pipe(&ends);
+	if (r == 0)
+		r = ward_watch_add(loop, &log->pipe.watch, ends.reader, EPOLLIN, on_source);
 	if (r < 0)
 		goto fail;
+	log->pipe.fd = ends.reader;
+	log->writer = ends.writer;
+	keep(log->pipe.fd);
+	keep(log->writer);
+	if (kept)
+		take_held(log);
 	*out = log;
 	return 0;
 
 fail:
+	if (!kept) {
+		ward_fd_close(&ends.reader);
+		ward_fd_close(&ends.writer);
+	}
 	ward_err_set(err, 0, -r, "cannot open the log %s: %s", path, strerror(-r));
 	ward_log_free(log);
 	return r;
+}
+
+struct ward_log_kept
+ward_log_kept(const struct ward_log *log)
+{
+	return (struct ward_log_kept){ log->pipe.fd, log->writer };
+}
+
+struct ward_log_terminal *
+ward_log_terminal_at(const struct ward_log *log, int i, int *master, int *other)
+{
+	struct ward_log_terminal *t = log->terminals;
+
+	for (; t; t = t->next) {
+		if (t->source.fd >= 0 && i-- == 0)
+			break;
+	}
+	if (t) {
+		*master = t->source.fd;
+		*other = t->held;
+	}
+	return t;
+}
+
+int
+ward_log_terminal_master(const struct ward_log_terminal *t)
+{
+	return t->source.fd;
 }
 
 int
@@ -350,8 +463,9 @@ ward_log_free(struct ward_log *log)
 		free_terminal(log->terminals);
 	ward_watch_del(log->loop, &log->pipe.watch);
 	ward_timer_free(log->retry);
-	ward_fd_close(&log->pipe.fd);
-	ward_fd_close(&log->writer);
+	ward_handover_close(&log->pipe.fd);
+	ward_handover_close(&log->writer);
+	ward_handover_close(&log->copy);
 	ward_fd_close(&log->file);
 	free(log->held);
 	free(log->path);

@@ -25,11 +25,31 @@ typedef void ward_log_line_fn(void *arg, const char *line, size_t n);
 int ward_log_new(struct ward_loop *loop, const char *path, ward_log_line_fn *line, void *arg,
 		 struct ward_log **out, struct ward_err *err);
 
+/* The ends of the pipe of a log, which are kept through a re-exec (loop/handover.h). */
+struct ward_log_kept {
+	int reader, writer;
+};
+
+/* The same for a log that is there already: moved on success. What a full file did not take comes along. */
+int ward_log_adopt(struct ward_loop *loop, const char *path, const struct ward_log_kept *kept,
+		   ward_log_line_fn *line, void *arg, struct ward_log **out, struct ward_err *err);
+
+/* Borrowed. */
+struct ward_log_kept ward_log_kept(const struct ward_log *log);
+
+/* The @i-th terminal of the log that is open, from 0: its ends, the second -1 when its child has ended; NULL behind the
+ * last. */
+struct ward_log_terminal *ward_log_terminal_at(const struct ward_log *log, int i, int *master,
+					       int *other);
+
+/* Its end that is not the child's, or -1 when nobody has it open any more. */
+int ward_log_terminal_master(const struct ward_log_terminal *t);
+
 /* The end that children write to; borrowed. */
 int ward_log_writer(const struct ward_log *log);
 
 /* Also takes what comes out of a child's terminal; each child has one of its own. Both its ends are moved to the log on
- * success: @other is kept until ward_log_end_terminal, because a child that has the terminal, but no descriptor of it,
+ * success: @other (-1: its child has ended) is kept until ward_log_end_terminal, because a child that has the terminal, but no descriptor of it,
  * would else be hung up. *out is borrowed until ward_log_end_terminal or ward_log_free. Returns 0 or -errno. */
 int ward_log_add_terminal(struct ward_log *log, int master, int other,
 			  struct ward_log_terminal **out);

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "linux/procfs.h"
 #include "linux/tree.h"
+#include "loop/handover.h"
 
 /* SIGCHLD says little: each child of ward's own sends one as well, and those have pidfds. So the first one is left
  * pending, where it swallows all that follow, and is taken a moment later: one look for many exits. */
@@ -55,7 +56,7 @@ each(struct ward_orphans *o, void (*visit)(struct ward_orphans *, pid_t))
 	int n = ward_procfs_children(getpid(), NULL, 0), found = 0;
 	pid_t *pids;
 
-	if (n <= 0)
+	if (n <= 0 || ward_handover_pending()) /* it is not known yet whose they are */
 		return 0;
 	pids = calloc((size_t)n, sizeof(*pids));
 	if (!pids)
@@ -132,6 +133,10 @@ on_look(void *arg)
 	struct signalfd_siginfo unused;
 	int own = 0;
 
+	if (ward_handover_pending()) { /* its owner may not be there yet */
+		ward_timer_arm(o->look, ward_now_ns() + LOOK_DELAY_NS);
+		return;
+	}
 	/* First the signal: what ends after this sends another. */
 	(void)!read(o->fd, &unused, sizeof(unused));
 	for (int i = 0; i < REAPED_A_LOOK && own < OWN_A_LOOK; i++) {
@@ -147,21 +152,27 @@ on_look(void *arg)
 				return;
 			continue;
 		}
-		(void)ward_map_del(&o->foreign, (uint64_t)info.si_pid);
+		if (ward_map_del(&o->foreign, (uint64_t)info.si_pid))
+			ward_handover_remove_foreign(info.si_pid);
 		(void)lives(info.si_pid);
 	}
 	ward_timer_arm(o->look, ward_now_ns());
 }
 
-/* Whoever exec'd ward may have left it children (a pager, a log reader): they are not ours to kill. */
+/* Whoever exec'd ward may have left it children (a pager, a log reader): they are not ours to kill. When that was ward
+ * itself, it has told which they are. */
 static int
 note_foreign(struct ward_orphans *o)
 {
 	pid_t pids[WARD_TREE_MAX];
 	int n = ward_procfs_children(getpid(), pids, WARD_TREE_MAX), r = 0;
 
-	for (int i = 0; i < n && i < WARD_TREE_MAX && r == 0; i++)
+	for (int i = 0; i < n && i < WARD_TREE_MAX && r == 0; i++) {
+		if (ward_handover_reason() && !ward_handover_is_foreign(pids[i]))
+			continue;
 		r = ward_map_set(&o->foreign, (uint64_t)pids[i], o);
+		ward_handover_add_foreign(pids[i]);
+	}
 	return n < 0 ? n : r;
 }
 
@@ -210,6 +221,9 @@ ward_orphans_new(struct ward_loop *loop, const struct ward_map *table, ward_orph
 		r = -errno;
 		goto fail;
 	}
+	/* Those that ended before the signal was taken. */
+	if (ward_handover_reason())
+		ward_timer_arm(o->look, ward_now_ns());
 	*out = o;
 	return 0;
 

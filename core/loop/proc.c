@@ -9,74 +9,42 @@
 #include <sys/epoll.h>
 
 #include "base/fd.h"
-#include "base/list.h"
-#include "base/map.h"
 #include "linux/cgroup.h"
 #include "linux/procfs.h"
 #include "linux/tree.h"
 #include "linux/uapi.h"
 #include "loop/learn.h"
+#include "loop/handover.h"
 #include "loop/orphans.h"
+#include "loop/proc_table.h"
 #include "spawn/stage.h"
 
 /* How long after its start the end of a program by a signal may still turn out to have come before
  * exec: a dying process closes its descriptors a moment before its pidfd says so. */
 #define DOUBT_NS UINT64_C(100000000)
 
-struct ward_procs {
-	struct ward_loop *loop;
-	struct ward_launcher *launcher;
-	struct ward_orphans *orphans;
-	struct ward_map by_pid;
-	struct ward_link launching; /* who has a launch, in the order of their starts */
-	struct ward_link untold;    /* whose programs run, which nobody was told yet */
-	struct ward_timer *timeout; /* of the launches */
-	uint64_t timeout_at;	    /* when it fires; UINT64_MAX: not armed */
-	struct ward_timer *tell;
-	struct ward_learn
-		*left; /* listeners whose child has ended, but not all that it left behind */
-};
-
-struct ward_proc {
-	struct ward_procs *table;
-	const struct ward_proc_fns *fns;
-	void *arg;
-	struct ward_link link;	    /* in launching or untold */
-	struct ward_launch *launch; /* until the program runs */
-	uint64_t deadline;	    /* of the launch */
-	bool timed_out;
-	bool untold; /* the launch is over, and `started` has not been called */
-	int oom_err; /* of writing oom_score_adj: then the program must not run */
-	pid_t pid;
-	int pidfd, status;   /* the second: pipe from the init of its pid namespace, or -1 */
-	int cgroup;	     /* borrowed, or -1: what is left in it dies with the child */
-	uint64_t started_ns; /* cloned */
-	uint64_t ran_ns;     /* told that the program runs */
-	const struct ward_plan *plan;
-	struct ward_learn *learn;    /* of a plan that learns, while it runs */
-	struct ward_tree_hold *held; /* descendants when it was asked to stop; NULL: not asked */
-	struct ward_watch exit_watch, report_watch;
-};
-
 static void
 end_launch(struct ward_proc *p)
 {
 	ward_watch_del(p->table->loop, &p->report_watch);
 	ward_list_leave(&p->link);
-	if (p->launch)
+	if (p->launch) {
+		ward_handover_remove(ward_launch_report_fd(p->launch));
 		ward_launch_free(p->table->launcher, p->launch);
+	}
 	p->launch = NULL;
+	ward_handover_close(&p->report);
 }
 
-static void
-proc_free(struct ward_proc *p)
+void
+ward_proc_free(struct ward_proc *p)
 {
 	end_launch(p);
 	ward_tree_hold_end(&p->held, false);
 	ward_learn_free(p->learn);
 	ward_watch_del(p->table->loop, &p->exit_watch);
-	ward_fd_close(&p->pidfd);
-	ward_fd_close(&p->status);
+	ward_handover_close(&p->pidfd);
+	ward_handover_close(&p->status);
 	free(p);
 }
 
@@ -90,9 +58,9 @@ ended_before_exec(const struct ward_proc *p)
 
 	if (p->launch && ward_launch_stage(p->launch) != WARD_STAGE_EXEC)
 		return true;
-	if (!p->launch && !p->untold && ward_now_ns() - p->ran_ns > DOUBT_NS)
+	if (!p->launch && !p->untold && !p->unborn && ward_now_ns() - p->ran_ns > DOUBT_NS)
 		return false;
-	if (ward_pidfd_ended(p->pidfd, &by_signal) != 1 || !by_signal)
+	if (ward_pidfd_ended(p->pidfd, &by_signal) != 1 || !(by_signal || p->unborn))
 		return false;
 	return ward_procfs_stat(p->pid, &st) == 0 && (st.flags & WARD_PF_FORKNOEXEC);
 }
@@ -101,7 +69,7 @@ static void
 report_started(struct ward_proc *p)
 {
 	p->ran_ns = ward_now_ns();
-	p->untold = false;
+	p->untold = p->unborn = false;
 	/* What is launched in the callback must not settle it, and so tell it again. */
 	ward_list_leave(&p->link);
 	p->fns->started(p->arg, p); /* may ask for soft errors, which the launch holds */
@@ -123,6 +91,22 @@ blame_signal(const struct ward_proc *p, int sig, struct ward_err *err)
 				   ward_stage_name(WARD_STAGE_EXEC));
 }
 
+/* The same for one that was launched before a re-exec: its record is lost, and with it the stage. */
+static void
+blame_unborn(const struct ward_proc *p, const struct ward_exit *e, struct ward_err *err)
+{
+	if (p->timed_out)
+		(void)ward_err_set(err, 0, ETIMEDOUT, "cannot run the program: timed out");
+	else if (e->signal)
+		(void)ward_err_set(err, 0, 0,
+				   "cannot run the program: ended by signal %d before it ran",
+				   e->signal);
+	else
+		(void)ward_err_set(err, 0, 0,
+				   "cannot run the program: a step before it failed, while ward "
+				   "executed itself again");
+}
+
 /* Did the program of a child that has ended never run? Then fills *err. */
 static bool
 launch_failed(struct ward_proc *p, const struct ward_exit *e, bool before_exec,
@@ -133,6 +117,10 @@ launch_failed(struct ward_proc *p, const struct ward_exit *e, bool before_exec,
 				   "cannot %s to %d: %s (stage %s)",
 				   ward_stage_sentence(WARD_STAGE_OOM), p->plan->oom_score_adj,
 				   strerror(p->oom_err), ward_stage_name(WARD_STAGE_OOM));
+		return true;
+	}
+	if (p->unborn && before_exec) {
+		blame_unborn(p, e, err);
 		return true;
 	}
 	if (p->launch && p->timed_out) {
@@ -170,19 +158,19 @@ proc_ended(struct ward_proc *p)
 	(void)ward_map_del(&t->by_pid, (uint64_t)p->pid);
 	ward_exit_ask_init(p->status, &how.exit);
 	how.spawn_failed = launch_failed(p, &how.exit, before_exec, &how.err);
-	if ((p->launch || p->untold) && !how.spawn_failed)
+	if ((p->launch || p->untold || p->unborn) && !how.spawn_failed)
 		report_started(p);
 	ward_orphans_note_session(t->orphans, p->pid);
 	ward_tree_hold_end(&p->held, true);
 	ward_learn_leave(p->learn, &t->left);
 	end_launch(p); /* its owner may free the plan in the callback, and launch another */
 	p->fns->ended(p->arg, p, &how);
-	proc_free(p);
+	ward_proc_free(p);
 	return true;
 }
 
-static void
-on_exit_ready(struct ward_watch *w, uint32_t events)
+void
+ward_proc_on_exit(struct ward_watch *w, uint32_t events)
 {
 	(void)events;
 	(void)proc_ended(ward_container_of(w, struct ward_proc, exit_watch));
@@ -194,7 +182,9 @@ static bool
 set_oom_score_adj(struct ward_proc *p)
 {
 	const struct ward_plan *plan = p->plan;
-	int r = plan->set_oom ? ward_tree_set_oom(p->pid, plan->init >= 0, plan->oom_score_adj) : 0;
+	int r = plan && plan->set_oom
+			? ward_tree_set_oom(p->pid, plan->init >= 0, plan->oom_score_adj)
+			: 0;
 
 	if (r == 0 || r == -ESRCH || r == -ENOENT)
 		return true;
@@ -208,7 +198,7 @@ set_oom_score_adj(struct ward_proc *p)
 static void
 start_listening(struct ward_proc *p)
 {
-	int fd = ward_launch_take_listener(p->launch), r = fd;
+	int fd = ward_launch_take_listener(p->report_watch.fd), r = fd;
 
 	if (fd >= 0) {
 		r = ward_learn_new(p->table->loop, fd, p->fns->called, p->arg, &p->learn);
@@ -221,21 +211,32 @@ start_listening(struct ward_proc *p)
 
 /* End-of-file: the program runs, or the child is gone or going, which its pidfd tells in a moment. One
  * that a signal ends right here is taken for running until then: a look into /proc would cost each start. */
-static void
-on_report(struct ward_watch *w, uint32_t events)
+/* Is the child in no step before execve? Its record tells; where that is lost, a flag that execve clears. */
+static bool
+at_exec(const struct ward_proc *p)
+{
+	struct ward_procstat st;
+	struct ward_err unused;
+
+	if (p->launch)
+		return ward_launch_stage(p->launch) == WARD_STAGE_EXEC &&
+		       !ward_launch_failed(p->launch, &unused);
+	return ward_procfs_stat(p->pid, &st) == 0 && !(st.flags & WARD_PF_FORKNOEXEC);
+}
+
+void
+ward_proc_on_report(struct ward_watch *w, uint32_t events)
 {
 	struct ward_proc *p = ward_container_of(w, struct ward_proc, report_watch);
-	struct ward_err unused;
 	int by_signal;
 
-	if (p->plan->learn && !p->learn && (events & EPOLLIN) && !(events & EPOLLHUP)) {
+	if (!p->learn && (events & EPOLLIN) && !(events & EPOLLHUP)) {
 		start_listening(p);
 		return;
 	}
 	/* A kernel that does not say whether the child has ended says so by the pidfd when it has.
 	 * What was ended for its time closes the pipe as it dies, in whatever stage. */
-	if (p->timed_out || ward_launch_stage(p->launch) != WARD_STAGE_EXEC ||
-	    ward_launch_failed(p->launch, &unused) || ward_pidfd_ended(p->pidfd, &by_signal) == 1)
+	if (p->timed_out || !at_exec(p) || ward_pidfd_ended(p->pidfd, &by_signal) == 1)
 		ward_watch_del(p->table->loop, &p->report_watch);
 	else if (set_oom_score_adj(p))
 		report_started(p);
@@ -281,8 +282,8 @@ settle_launches(struct ward_procs *t)
 		struct ward_proc *p = ward_container_of(t->launching.next, struct ward_proc, link);
 
 		/* What else is to be done when the program runs is left to the loop. */
-		if (p->timed_out || p->plan->set_oom || p->plan->on_failure != WARD_FAIL_ERROR ||
-		    !ward_launch_execed(p->launch))
+		if (!p->launch || p->timed_out || p->plan->set_oom ||
+		    p->plan->on_failure != WARD_FAIL_ERROR || !ward_launch_execed(p->launch))
 			break;
 		end_launch(p);
 		p->untold = true;
@@ -375,8 +376,8 @@ ward_procs_free(struct ward_procs *t)
 }
 
 /* Everything that can fail for want of memory or watches, before a process exists. */
-static struct ward_proc *
-proc_new(struct ward_procs *t, const struct ward_proc_fns *fns, void *arg)
+struct ward_proc *
+ward_proc_new(struct ward_procs *t, const struct ward_proc_fns *fns, void *arg)
 {
 	struct ward_proc *p = calloc(1, sizeof(*p));
 
@@ -387,8 +388,20 @@ proc_new(struct ward_procs *t, const struct ward_proc_fns *fns, void *arg)
 	p->table = t;
 	p->fns = fns;
 	p->arg = arg;
-	p->pidfd = p->status = -1;
+	p->pidfd = p->status = p->report = p->cgroup = -1;
 	return p;
+}
+
+void
+ward_proc_enter(struct ward_proc *p, bool launching)
+{
+	struct ward_procs *t = p->table;
+
+	(void)ward_map_set(&t->by_pid, (uint64_t)p->pid, p); /* reserved by ward_proc_new */
+	if (!launching)
+		return;
+	ward_list_append(&t->launching, &p->link);
+	arm_timeout(t, p->deadline);
 }
 
 int
@@ -396,7 +409,7 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 		uint64_t timeout_ns, const struct ward_proc_fns *fns, void *arg,
 		struct ward_proc **out, struct ward_err *err)
 {
-	struct ward_proc *p = proc_new(t, fns, arg);
+	struct ward_proc *p = ward_proc_new(t, fns, arg);
 	int r;
 
 	settle_launches(t);
@@ -407,16 +420,16 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 	p->started_ns = ward_now_ns();
 	r = ward_launch_start(t->launcher, plan, slots, &p->launch, err);
 	if (r < 0) {
-		proc_free(p);
+		ward_proc_free(p);
 		return r;
 	}
 	p->pid = ward_launch_pid(p->launch);
 	p->pidfd = ward_launch_take_pidfd(p->launch);
 	p->status = ward_launch_take_status(p->launch);
-	r = ward_watch_add(t->loop, &p->exit_watch, p->pidfd, EPOLLIN, on_exit_ready);
+	r = ward_watch_add(t->loop, &p->exit_watch, p->pidfd, EPOLLIN, ward_proc_on_exit);
 	if (r == 0)
 		r = ward_watch_add(t->loop, &p->report_watch, ward_launch_report_fd(p->launch),
-				   EPOLLIN, on_report);
+				   EPOLLIN, ward_proc_on_report);
 	if (r < 0) {
 		struct ward_exit unused;
 
@@ -424,14 +437,15 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 		(void)ward_pidfd_signal(p->pidfd, SIGKILL);
 		while (ward_pidfd_reap(p->pidfd, &unused) == -EAGAIN)
 			(void)sched_yield();
-		proc_free(p);
+		ward_proc_free(p);
 		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot watch the process: %s",
 				    strerror(-r));
 	}
-	(void)ward_map_set(&t->by_pid, (uint64_t)p->pid, p); /* reserved above */
 	p->deadline = p->started_ns + timeout_ns;
-	ward_list_append(&t->launching, &p->link);
-	arm_timeout(t, p->deadline);
+	ward_handover_add(p->pidfd);
+	ward_handover_add(p->status);
+	ward_handover_add(ward_launch_report_fd(p->launch));
+	ward_proc_enter(p, true);
 	*out = p;
 	return 0;
 }
@@ -455,7 +469,7 @@ ward_proc_stop(struct ward_proc *p, int sig)
 
 	/* Before exec every signal waits, and there is nothing yet that could end in good order. The launch itself is
 	 * still open while it is told that the program runs. */
-	if (p->launch && !p->ran_ns)
+	if ((p->launch || p->unborn) && !p->ran_ns)
 		return ward_pidfd_signal(p->pidfd, SIGKILL);
 	ward_tree_hold(&p->held, p->pid);
 	r = ward_pidfd_signal(p->pidfd, sig);

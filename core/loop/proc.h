@@ -59,6 +59,27 @@ int ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const in
 		    uint64_t timeout_ns, const struct ward_proc_fns *fns, void *arg,
 		    struct ward_proc **out, struct ward_err *err);
 
+/* What a successor needs to take over a child after a re-exec (loop/handover.h). -1: there is none, or no more. */
+struct ward_proc_kept {
+	pid_t pid;
+	int pidfd;
+	int report;	     /* until its program runs */
+	int status;	     /* from the init of its pid namespace */
+	int listener;	     /* of what it calls */
+	uint64_t started_ns; /* when it was cloned, by ward_now_ns */
+};
+
+struct ward_proc_kept ward_proc_kept(const struct ward_proc *p);
+
+/* Takes over a child with the descriptors that wait for it (moved on success), and @cgroup, as with ward_proc_start. Its
+ * plan may be NULL: then its oom_score_adj is left alone. *running: does its program run? Only if not, `started` is to
+ * come; and the stage at which it then fails is unknown (0). A report that is not there any more is no mistake. Returns 0 or -errno:
+ * ESRCH when the descriptor is not that child's. */
+int ward_proc_adopt(struct ward_procs *t, const struct ward_proc_kept *kept,
+		    const struct ward_plan *plan, int cgroup, uint64_t timeout_ns,
+		    const struct ward_proc_fns *fns, void *arg, struct ward_proc **out,
+		    bool *running);
+
 pid_t ward_proc_pid(const struct ward_proc *p);
 
 /* Sends @sig to the child itself. Returns 0 or -errno. */

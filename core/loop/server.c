@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "linux/unixaddr.h"
 #include "loop/conn.h"
+#include "loop/handover.h"
 
 #define BACKLOG	 128
 #define ACCEPTS	 32 /* a turn */
@@ -121,19 +122,32 @@ remove_stale(const struct ward_unixaddr *a, const char *path, struct ward_err *e
 	return 0;
 }
 
+/* What is removed at the end must be the file that is there now. */
+static int
+server_note(struct ward_server *s, const struct ward_unixaddr *a, const char *path,
+	    struct ward_err *err)
+{
+	struct stat st;
+
+	if (fstatat(a->dir, a->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return ward_err_set(err, 0, errno, "cannot look at %s: %s", path, strerror(errno));
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	return 0;
+}
+
 /* Binds s->fd with mode 0600 from the first moment: the umask applies to the inode that bind(2)
  * makes (unix(7)), a later chmod would leave a gap. */
 static int
 server_bind(struct ward_server *s, const struct ward_unixaddr *a, const char *path,
 	    struct ward_err *err)
 {
-	struct stat st;
+	int r;
 
 	for (int attempt = 0;; attempt++) {
 		mode_t mask = umask(0177);
-		int r = bind(s->fd, (const struct sockaddr *)&a->sa, sizeof(a->sa)) < 0 ? -errno
-											: 0;
 
+		r = bind(s->fd, (const struct sockaddr *)&a->sa, sizeof(a->sa)) < 0 ? -errno : 0;
 		(void)umask(mask);
 		if (r == 0)
 			break;
@@ -144,16 +158,16 @@ server_bind(struct ward_server *s, const struct ward_unixaddr *a, const char *pa
 		if (r < 0)
 			return r;
 	}
-	/* What is removed at the end must be the file made here. */
-	if (fstatat(a->dir, a->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return ward_err_set(err, 0, errno, "cannot look at %s: %s", path, strerror(errno));
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	return 0;
+	r = server_note(s, a, path, err);
+	if (r == 0 && listen(s->fd, BACKLOG) < 0)
+		return ward_err_set(err, 0, errno, "cannot listen on %s: %s", path,
+				    strerror(errno));
+	return r;
 }
 
+/* @kept: the socket, or -1 to make one. */
 static int
-server_listen(struct ward_server *s, const char *path, struct ward_err *err)
+server_listen(struct ward_server *s, const char *path, int kept, struct ward_err *err)
 {
 	struct ward_unixaddr a;
 	int r = ward_unixaddr_init(&a, path);
@@ -169,22 +183,44 @@ server_listen(struct ward_server *s, const char *path, struct ward_err *err)
 	if (!s->conns || !s->name || !s->resume)
 		return ward_err_set(err, 0, ENOMEM, "out of memory");
 	s->spare = open_spare();
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->spare < 0 || s->fd < 0)
+	if (kept < 0)
+		s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->spare < 0 || (kept < 0 && s->fd < 0))
 		return ward_err_set(err, 0, errno, "cannot make a socket: %s", strerror(errno));
-	r = server_bind(s, &a, path, err);
+	r = kept < 0 ? server_bind(s, &a, path, err) : 0;
 	if (r < 0)
 		return r;
-	if (listen(s->fd, BACKLOG) < 0)
-		return ward_err_set(err, 0, errno, "cannot listen on %s: %s", path,
-				    strerror(errno));
-	r = ward_watch_add(s->loop, &s->watch, s->fd, EPOLLIN, server_ready);
-	return r < 0 ? ward_err_set(err, 0, -r, "cannot watch %s: %s", path, strerror(-r)) : 0;
+	r = ward_watch_add(s->loop, &s->watch, kept < 0 ? s->fd : kept, EPOLLIN, server_ready);
+	if (r < 0)
+		return ward_err_set(err, 0, -r, "cannot watch %s: %s", path, strerror(-r));
+	if (kept >= 0) {
+		r = server_note(s, &a, path, err);
+		if (r < 0)
+			return r;
+		s->fd = kept;
+	}
+	ward_handover_add(s->fd);
+	ward_handover_take(s->fd);
+	return 0;
 }
 
 int
 ward_server_new(struct ward_loop *loop, const char *path, const struct ward_server_config *config,
 		void *arg, struct ward_server **out, struct ward_err *err)
+{
+	return ward_server_adopt(loop, path, -1, config, arg, out, err);
+}
+
+int
+ward_server_fd(const struct ward_server *server)
+{
+	return server->fd;
+}
+
+int
+ward_server_adopt(struct ward_loop *loop, const char *path, int fd,
+		  const struct ward_server_config *config, void *arg, struct ward_server **out,
+		  struct ward_err *err)
 {
 	struct ward_server *s = calloc(1, sizeof(*s));
 	int r;
@@ -194,7 +230,7 @@ ward_server_new(struct ward_loop *loop, const char *path, const struct ward_serv
 	s->loop = loop;
 	s->conns = ward_conns_new(loop, config, arg);
 	s->fd = s->dir = s->spare = -1;
-	r = server_listen(s, path, err);
+	r = server_listen(s, path, fd, err);
 	if (r < 0) {
 		ward_server_free(s);
 		return r;
@@ -216,7 +252,7 @@ ward_server_free(struct ward_server *s)
 	if (s->ino != 0 && fstatat(s->dir, s->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    st.st_dev == s->dev && st.st_ino == s->ino)
 		(void)unlinkat(s->dir, s->name, 0);
-	ward_fd_close(&s->fd);
+	ward_handover_close(&s->fd);
 	ward_fd_close(&s->spare);
 	ward_fd_close(&s->dir);
 	ward_conns_end(s->conns);

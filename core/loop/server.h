@@ -50,6 +50,23 @@ int ward_server_new(struct ward_loop *loop, const char *path,
 		    const struct ward_server_config *config, void *arg, struct ward_server **out,
 		    struct ward_err *err);
 
+/* The same for the socket @fd that listens at @path already, kept through a re-exec (loop/handover.h): moved on success. */
+int ward_server_adopt(struct ward_loop *loop, const char *path, int fd,
+		      const struct ward_server_config *config, void *arg, struct ward_server **out,
+		      struct ward_err *err);
+
+/* Its socket, which is kept through a re-exec; borrowed. */
+int ward_server_fd(const struct ward_server *server);
+
+/* The same for the socket @fd that listens at @path already, kept through a re-exec (loop/handover.h): moved on success;
+ * -1: none is there. */
+int ward_server_adopt(struct ward_loop *loop, const char *path, int fd,
+		      const struct ward_server_config *config, void *arg, struct ward_server **out,
+		      struct ward_err *err);
+
+/* Its socket, which is kept through a re-exec; borrowed. */
+int ward_server_fd(const struct ward_server *server);
+
 /* Closes every connection (replies that wait are lost, closed callbacks come) and removes the
  * socket if it is still ours. NULL is allowed. */
 void ward_server_free(struct ward_server *server);

@@ -406,7 +406,7 @@ ward_launch_execed(const struct ward_launch *launch)
 }
 
 int
-ward_launch_take_listener(struct ward_launch *launch)
+ward_launch_take_listener(int report)
 {
 	union {
 		char room[CMSG_SPACE(sizeof(int))];
@@ -418,7 +418,7 @@ ward_launch_take_listener(struct ward_launch *launch)
 			      .msg_iovlen = 1,
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
-	ssize_t n = recvmsg(launch->report, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	ssize_t n = recvmsg(report, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 	const struct cmsghdr *head = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	int fd;
 

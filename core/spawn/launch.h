@@ -48,9 +48,9 @@ int ward_launch_report_fd(const struct ward_launch *launch);
  * this is not known. From true on the launch may be freed; end-of-file comes a moment later. */
 bool ward_launch_execed(const struct ward_launch *launch);
 
-/* Takes the listener of a plan that learns off the report pipe, when that is readable. Returns an owned CLOEXEC
+/* Takes the listener of a plan that learns off its @report pipe, when that is readable. Returns an owned CLOEXEC
  * descriptor, or -errno: ENODATA (the pipe is at its end), EAGAIN, EPROTO (a message without one). */
-int ward_launch_take_listener(struct ward_launch *launch);
+int ward_launch_take_listener(int report);
 
 /* The stage that the child is in or ended in. */
 int ward_launch_stage(const struct ward_launch *launch);

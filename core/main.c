@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "bind/bind.h"
+#include "loop/handover.h"
 
 /* Where the Lua library may lie, seen from the directory of the executable: the build tree (also of a build
  * variant, one level deeper) and an installation. */
@@ -53,7 +54,7 @@ main(int argc, char **argv)
 
 	if (ward_fd_fill_std() < 0)
 		return 1;
-	ward_fdset_open_now(&core.inherited);
+	ward_handover_begin(argv, &core.inherited);
 	if (!find_share(share)) {
 		(void)fprintf(stderr,
 			      "ward: cannot find its Lua library (WARD_LUA names its directory)\n");

@@ -28,6 +28,8 @@ struct ward_core {
 	lua_State *lua;			 /* the trusted state */
 	const char *share;		 /* directory that holds ward/init.lua */
 	struct ward_fdset inherited;	 /* descriptors that ward was started with */
+	uint64_t
+		deadline; /* ns of CPU time that an entry into a script can hang in a C function; 0: for ever */
 	/* NULL but in tests: asked, maybe on another thread, whether an allocation of a script's state is to fail. */
 	bool (*refuses)(void *arg);
 	void *refuses_arg;
@@ -37,7 +39,7 @@ struct ward_core {
  * fails: for functions that need them. */
 struct ward_core *ward_core_need(lua_State *L);
 
-/* core.start() -> true | nil, err: the same where a failure is no mistake but a shortage */
+/* core.start([options]) -> true | nil, err: the same where a failure is no mistake but a shortage: core.c */
 int ward_core_start(lua_State *L);
 
 /* Runs require("ward.cli") with the arguments in the trusted state and returns its exit status. */
@@ -76,6 +78,16 @@ void ward_bind_class(lua_State *L, const char *name, const struct luaL_Reg *meth
 int ward_bind_ref(lua_State *L, int index);
 void ward_bind_unref(lua_State *L, int *ref);
 
+/* handover.c: the descriptor in field @key of @table that came through a re-exec and that nobody has taken yet; -1 when
+ * there is no such field; raises when it is anything else. */
+int ward_bind_kept(lua_State *L, int table, const char *key);
+
+/* The same, but -1 also when nothing waits under that number. */
+int ward_bind_kept_if_there(lua_State *L, int table, const char *key);
+
+/* handover.c: sets field @key of the table on top to the number @fd, unless that is negative. */
+void ward_bind_set_fd(lua_State *L, const char *key, int fd);
+
 /* The last line of defence of a state, for lua_atpanic: one line on stderr, then abort. */
 int ward_bind_panic(lua_State *L);
 
@@ -87,18 +99,19 @@ void ward_bind_text_only(lua_State *L);
 void ward_bind_bounded(lua_State *L);
 
 /* Each adds its functions to the table on top of the stack (the module ward.core). */
-void ward_bind_sys(lua_State *L);     /* files, clock, terminal, and users: sys.c */
-void ward_bind_script(lua_State *L);  /* script states: scriptfn.c */
-void ward_bind_spec(lua_State *L);    /* plans: spec.c */
-void ward_bind_proc(lua_State *L);    /* launches and processes: proc.c */
-void ward_bind_log(lua_State *L);     /* service logs and console writers: log.c */
-void ward_bind_stream(lua_State *L);  /* pipes to and from children: stream.c */
-void ward_bind_loop(lua_State *L);    /* run, stop, timers, signals: loopfn.c */
-void ward_bind_cgroup(lua_State *L);  /* control groups: cgroup.c */
-void ward_bind_watch(lua_State *L);   /* changes in directories: watch.c */
-void ward_bind_http(lua_State *L);    /* HTTP requests: http.c */
-void ward_bind_control(lua_State *L); /* the control socket's server: control.c */
-void ward_bind_client(lua_State *L);  /* and its blocking client: client.c */
+void ward_bind_sys(lua_State *L);      /* files, clock, terminal, and users: sys.c */
+void ward_bind_script(lua_State *L);   /* script states: scriptfn.c */
+void ward_bind_spec(lua_State *L);     /* plans: spec.c */
+void ward_bind_proc(lua_State *L);     /* launches and processes: proc.c */
+void ward_bind_log(lua_State *L);      /* service logs and console writers: log.c */
+void ward_bind_stream(lua_State *L);   /* pipes to and from children: stream.c */
+void ward_bind_loop(lua_State *L);     /* run, stop, timers, signals: loopfn.c */
+void ward_bind_cgroup(lua_State *L);   /* control groups: cgroup.c */
+void ward_bind_watch(lua_State *L);    /* changes in directories: watch.c */
+void ward_bind_http(lua_State *L);     /* HTTP requests: http.c */
+void ward_bind_control(lua_State *L);  /* the control socket's server: control.c */
+void ward_bind_client(lua_State *L);   /* and its blocking client: client.c */
+void ward_bind_handover(lua_State *L); /* re-exec, and what came through one: handover.c */
 
 /* Adds pack and unpack to the table on top; needs no core: pack.c. */
 void ward_bind_pack(lua_State *L);

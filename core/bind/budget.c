@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "loop/handover.h"
+
 /* bits/types/sigevent_t.h of glibc before 2.38 has no public name for it. */
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
@@ -18,6 +20,9 @@
 /* Of CPU time, from signal to signal. They go on after the time is up: Lua writes the flag that a hook
  * relies on without knowing of signal handlers, so that one setting of it may be overwritten. */
 #define TICK_NS 10000000L
+
+/* Of an entry that is past its deadline, between attempts to execute the process again: a second. */
+#define RETRY_TICKS 100
 
 #define MAX_LEVELS 64 /* of the stack, searched for the culprit */
 
@@ -55,6 +60,18 @@ arm(lua_State *L)
 	lua_sethook(L, on_instruction, LUA_MASKCOUNT | LUA_MASKCALL, 1);
 }
 
+/* The time is up since a while, and the hook has not ended the entry: it is deep in a C function. In what runs on its
+ * behalf meanwhile, a launch for instance, nothing is interrupted. */
+static void
+enforce_deadline(struct ward_budget *b, int n)
+{
+	if (b->away || b->deadline == 0)
+		return;
+	b->own += n;
+	if (b->spent && b->own >= b->deadline && ward_handover_exec("deadline") < 0)
+		b->own = b->deadline - RETRY_TICKS;
+}
+
 static void
 on_signal(int sig, siginfo_t *info, void *context)
 {
@@ -73,6 +90,7 @@ on_signal(int sig, siginfo_t *info, void *context)
 		return;
 	}
 	b->ticks += 1 + info->si_overrun;
+	enforce_deadline(b, 1 + info->si_overrun);
 	if (b->ticks < b->most && !atomic_load(&b->expired))
 		return;
 	b->spent = 1;
@@ -122,7 +140,7 @@ ward_budget_expire(struct ward_budget *b)
 }
 
 void
-ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
+ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns, uint64_t deadline)
 {
 	const struct itimerspec ticks = { .it_value = { 0, TICK_NS },
 					  .it_interval = { 0, TICK_NS } };
@@ -130,6 +148,8 @@ ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns)
 	b->where[0] = '\0';
 	b->spent = 0;
 	b->ticks = 0;
+	b->own = 0;
+	b->deadline = (int)((deadline + TICK_NS - 1) / TICK_NS);
 	/* The first may come at once: it counts for nothing. */
 	b->most = (int)((ns + TICK_NS - 1) / TICK_NS) + 1;
 	b->running = L;

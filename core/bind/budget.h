@@ -10,7 +10,8 @@
  * raised an error: a message handler, or a __close in a coroutine that died of it. Therefore a
  * state under a budget has its own coroutine.resume, wrap and close (they also say which coroutine
  * runs), xpcall and setmetatable. What a single C function does for long, such as a pathological
- * pattern, is not reached. */
+ * pattern, is not reached: an entry that goes on so past its hard deadline is ended by a re-exec of the process
+ * (loop/handover.h). */
 #ifndef WARD_BIND_BUDGET_H
 #define WARD_BIND_BUDGET_H
 
@@ -28,8 +29,11 @@ struct ward_budget {
 	volatile sig_atomic_t ticking; /* the timer runs */
 	volatile sig_atomic_t ticks;   /* signals in this entry */
 	int most;		       /* as many use the time up */
-	atomic_bool expired;	       /* from another thread: no time is left */
-	char where[192];	       /* "file:line" where the time ran out, or "" */
+	volatile sig_atomic_t away;    /* what the script waits for runs: the time is not its own */
+	volatile sig_atomic_t own;     /* signals in this entry that came while it was not */
+	int deadline;	     /* as many of these, and the process executes itself again; 0: never */
+	atomic_bool expired; /* from another thread: no time is left */
+	char where[192];     /* "file:line" where the time ran out, or "" */
 	timer_t timer;
 	bool open;
 };
@@ -54,8 +58,10 @@ void ward_budget_close(struct ward_budget *b);
 void ward_budget_expire(struct ward_budget *b);
 
 /* Starts an entry of @ns nanoseconds (not 0) of this thread's CPU time, which is stopped at the latest
- * one period of the timer, and the kernel's tick, after that; @L is the main thread of the state. */
-void ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns);
+ * one period of the timer, and the kernel's tick, after that; @L is the main thread of the state. When nothing has
+ * stopped it for @deadline ns of its own time (0: never), the process executes itself again: only for the thread that runs
+ * main, and only when that is armed. */
+void ward_budget_begin(struct ward_budget *b, lua_State *L, uint64_t ns, uint64_t deadline);
 
 /* Ends the entry. spent and where stay to be read until the next one begins. */
 void ward_budget_end(struct ward_budget *b, lua_State *L);

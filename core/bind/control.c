@@ -250,7 +250,20 @@ take_function(lua_State *L, const char *field)
 	return ref;
 }
 
-/* listen(path, { max_line =, line =, oversize =, drained =, closed = }) -> server | nil, err */
+/* server:handover() -> the number of its socket, for listen's { adopt = number } after a re-exec; nil once closed */
+static int
+server_handover(lua_State *L)
+{
+	const struct lua_server *s = luaL_checkudata(L, 1, SERVER_TYPE);
+
+	if (s->server)
+		lua_pushinteger(L, ward_server_fd(s->server));
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
+/* listen(path, { max_line =, line =, oversize =, drained =, closed = } [, { adopt = }]) -> server | nil, err */
 static int
 control_listen(lua_State *L)
 {
@@ -262,8 +275,10 @@ control_listen(lua_State *L)
 	struct lua_server *s;
 	struct ward_err err;
 	lua_Integer max;
+	int kept;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
+	kept = lua_istable(L, 3) ? ward_bind_kept(L, 3, "adopt") : -1;
 	lua_getfield(L, 2, "max_line");
 	max = luaL_optinteger(L, -1, MAX_LINE);
 	luaL_argcheck(L, max > 0 && max <= (1 << 30), 2, "max_line is out of range");
@@ -284,7 +299,7 @@ control_listen(lua_State *L)
 	luaL_argcheck(L, s->line != LUA_NOREF, 2, "line is missing");
 	lua_pushvalue(L, -1);
 	s->self = luaL_ref(L, LUA_REGISTRYINDEX);
-	if (ward_server_new(core->loop, path, &config, s, &s->server, &err) < 0) {
+	if (ward_server_adopt(core->loop, path, kept, &config, s, &s->server, &err) < 0) {
 		ward_bind_unref(L, &s->self);
 		return ward_bind_fail(L, &err);
 	}
@@ -296,6 +311,7 @@ ward_bind_control(lua_State *L)
 {
 	static const luaL_Reg server[] = {
 		{ "close", server_close },
+		{ "handover", server_handover },
 		{ "__gc", server_gc },
 		{ NULL, NULL },
 	};

@@ -6,10 +6,14 @@
 
 #include "bind/bind.h"
 #include "loop/dirwatch.h"
+#include "loop/handover.h"
 #include "loop/http.h"
 #include "loop/proc.h"
 #include "loop/signals.h"
 #include "loop/work.h"
+
+#define DEFAULT_DEADLINE 5.0 /* seconds */
+#define MOST_DEADLINE	 86400.0
 
 /* Makes what is not there yet. Returns 0 or -errno; *why begins the sentence. */
 static int
@@ -40,14 +44,33 @@ ward_core_need(lua_State *L)
 	return core;
 }
 
+/* options: journal, a path or a descriptor that a successor goes by: from then on an entry into a script that hangs in a C
+ * function makes the process execute itself again, after `deadline` seconds of CPU time (5). */
 int
 ward_core_start(lua_State *L)
 {
+	struct ward_core *core = ward_bind_core(L);
+	lua_Number deadline = 0;
 	const char *why;
-	int r = make(ward_bind_core(L), &why);
+	int r;
 
+	lua_settop(L, 1);
+	if (!lua_isnil(L, 1) && lua_getfield(L, 1, "journal") != LUA_TNIL) {
+		const char *journal = luaL_checkstring(L, -1);
+
+		(void)lua_getfield(L, 1, "deadline");
+		deadline = luaL_optnumber(L, -1, DEFAULT_DEADLINE);
+		luaL_argcheck(L, deadline > 0 && deadline <= MOST_DEADLINE, 1,
+			      "the deadline is out of range");
+		r = ward_handover_arm(journal);
+		if (r < 0)
+			return ward_bind_fail_errno(L, -r, "cannot prepare a re-exec");
+	}
+	r = make(core, &why);
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "%s", why);
+	if (deadline > 0)
+		core->deadline = (uint64_t)(deadline * 1e9);
 	lua_pushboolean(L, 1);
 	return 1;
 }

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "bind/bind.h"
+#include "loop/handover.h"
 
 #define FILE_TYPE "ward.file"
 #define LOCK_TYPE "ward.lock"
@@ -65,7 +66,7 @@ file_close(lua_State *L)
 static int
 lock_close(lua_State *L)
 {
-	ward_fd_close(luaL_checkudata(L, 1, LOCK_TYPE));
+	ward_handover_close(luaL_checkudata(L, 1, LOCK_TYPE));
 	return 0;
 }
 
@@ -359,7 +360,7 @@ fail_locked(lua_State *L, int *fd, const char *path)
 	char pid[24];
 	ssize_t n = pread(*fd, pid, sizeof(pid) - 1, 0);
 
-	ward_fd_close(fd);
+	ward_handover_close(fd);
 	pid[n > 0 ? n : 0] = '\0';
 	pid[strspn(pid, "0123456789")] = '\0';
 	(void)ward_err_set(&err, 0, EAGAIN, "%s%s holds %s", *pid ? "process " : "another process",
@@ -367,16 +368,21 @@ fail_locked(lua_State *L, int *fd, const char *path)
 	return ward_bind_fail(L, &err);
 }
 
-/* lock(path): flock(2), so it ends with the process however that dies. */
+/* lock(path [, { adopt = number }]): flock(2), so it ends with the process however that dies, but not in a re-exec. */
 static int
 sys_lock(lua_State *L)
 {
 	const char *path = check_path(L, 1);
+	int kept = lua_istable(L, 2) ? ward_bind_kept(L, 2, "adopt") : -1;
 	int *fd = new_fd(L, LOCK_TYPE);
 	char pid[24];
 	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 
-	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
+	*fd = kept >= 0 ? kept
+			: open(path,
+			       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+			       0600);
+	ward_handover_take(kept);
 	if (*fd < 0)
 		return ward_bind_fail_errno(L, errno, "cannot open %s", path);
 	if (flock(*fd, LOCK_EX | LOCK_NB) < 0) {
@@ -384,12 +390,21 @@ sys_lock(lua_State *L)
 
 		if (err == EWOULDBLOCK)
 			return fail_locked(L, fd, path);
-		ward_fd_close(fd);
+		ward_handover_close(fd);
 		return ward_bind_fail_errno(L, err, "cannot lock %s", path);
 	}
 	/* The lock counts, the number is for people: a full disk does not stop us. */
 	if (ftruncate(*fd, 0) == 0)
 		(void)!pwrite(*fd, pid, (size_t)n, 0);
+	ward_handover_add(*fd);
+	return 1;
+}
+
+/* lock:handover() -> the number of its descriptor, for lock's { adopt = number } after a re-exec */
+static int
+lock_handover(lua_State *L)
+{
+	lua_pushinteger(L, check_fd(L, LOCK_TYPE));
 	return 1;
 }
 
@@ -402,9 +417,8 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg lock[] = {
-		{ "close", lock_close },
-		{ "__gc", lock_close },
-		{ "__close", lock_close },
+		{ "close", lock_close }, { "handover", lock_handover },
+		{ "__gc", lock_close },	 { "__close", lock_close },
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bind/bind.h"
 #include "bind/plan.h"
@@ -129,11 +130,45 @@ on_line(void *arg, const char *line, size_t n)
 	ward_out_write(log->echo->out, text, at);
 }
 
-/* core.log{ path =, echo = writer|nil, label = "web     | ", escape = bool } -> log | nil, err */
+/* The terminal in field @key of the table on top, if it has come through a re-exec, else -1. */
+static int
+kept_terminal(lua_State *L, const char *key)
+{
+	int fd = ward_bind_kept_if_there(L, lua_gettop(L), key);
+
+	return fd >= 0 && isatty(fd) ? fd : -1;
+}
+
+/* Takes the terminals of a log that came through a re-exec: a list of { master =, other = } on top. One that was gone by
+ * then is passed over. */
+static void
+adopt_terminals(lua_State *L, struct ward_log *log)
+{
+	lua_Integer n = lua_istable(L, -1) ? luaL_len(L, -1) : 0;
+
+	for (lua_Integer i = 1; i <= n; i++) {
+		struct ward_log_terminal *unused;
+		int r, master, other;
+
+		lua_rawgeti(L, -1, i);
+		luaL_checktype(L, -1, LUA_TTABLE);
+		master = kept_terminal(L, "master");
+		other = kept_terminal(L, "other");
+		lua_pop(L, 1);
+		r = master < 0 ? 0 : ward_log_add_terminal(log, master, other, &unused);
+		if (r < 0)
+			luaL_error(L, "cannot take over a terminal: %s", strerror(-r));
+	}
+}
+
+/* core.log{ path =, echo = writer|nil, label = "web     | ", escape = bool, adopt = } -> log | nil, err; adopt: what
+ * log:handover() returned before a re-exec */
 static int
 log_new(lua_State *L)
 {
 	struct ward_core *core = ward_core_need(L);
+	struct ward_log_kept kept = { -1, -1 };
+	bool adopts;
 	struct ward_err err;
 	const char *path;
 	struct log *log;
@@ -152,8 +187,19 @@ log_new(lua_State *L)
 	(void)snprintf(log->label, sizeof(log->label), "%s", luaL_optstring(L, -1, ""));
 	(void)lua_getfield(L, 1, "path");
 	path = luaL_checkstring(L, -1);
-	if (ward_log_new(core->loop, path, log->echo ? on_line : NULL, log, &log->log, &err) < 0)
+	adopts = lua_getfield(L, 1, "adopt") != LUA_TNIL;
+	if (adopts) {
+		int adopt = lua_gettop(L);
+
+		luaL_checktype(L, adopt, LUA_TTABLE);
+		kept.reader = ward_bind_kept(L, adopt, "reader");
+		kept.writer = ward_bind_kept(L, adopt, "writer");
+	}
+	if (ward_log_adopt(core->loop, path, adopts ? &kept : NULL, log->echo ? on_line : NULL, log,
+			   &log->log, &err) < 0)
 		return ward_bind_fail(L, &err);
+	if (adopts && lua_getfield(L, -1, "terminals") != LUA_TNIL)
+		adopt_terminals(L, log->log);
 	lua_settop(L, 2);
 	return 1;
 }
@@ -172,6 +218,31 @@ log_drain(lua_State *L)
 
 	luaL_argcheck(L, log, 1, "the log is closed");
 	lua_pushboolean(L, ward_log_drain(log));
+	return 1;
+}
+
+/* log:handover() -> { reader =, writer =, terminals = { { master =, other = }, ... } }: numbers of descriptors, for
+ * core.log's `adopt` after a re-exec. The terminals are those of children that live, and others that are still open. */
+static int
+log_handover(lua_State *L)
+{
+	struct ward_log *log = ward_bind_log_at(L, 1);
+	struct ward_log_kept kept;
+	int master, other;
+
+	luaL_argcheck(L, log, 1, "the log is closed");
+	kept = ward_log_kept(log);
+	lua_createtable(L, 0, 3);
+	ward_bind_set_fd(L, "reader", kept.reader);
+	ward_bind_set_fd(L, "writer", kept.writer);
+	lua_newtable(L);
+	for (int i = 0; ward_log_terminal_at(log, i, &master, &other); i++) {
+		lua_createtable(L, 0, 2);
+		ward_bind_set_fd(L, "master", master);
+		ward_bind_set_fd(L, "other", other);
+		lua_rawseti(L, -2, i + 1);
+	}
+	lua_setfield(L, -2, "terminals");
 	return 1;
 }
 
@@ -195,9 +266,8 @@ ward_bind_log(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg log_methods[] = {
-		{ "drain", log_drain },
-		{ "close", log_close },
-		{ "__gc", log_close },
+		{ "drain", log_drain }, { "handover", log_handover },
+		{ "close", log_close }, { "__gc", log_close },
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {

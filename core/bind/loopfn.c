@@ -1,8 +1,9 @@
-/* core.run, core.stop, core.timer(fn) and core.signal(name, fn). */
+/* core.run, core.stop, core.timer(fn), core.signal(name, fn) and core.orphans. */
 #include <lauxlib.h>
 
 #include "bind/bind.h"
 #include "linux/names.h"
+#include "loop/proc.h"
 #include "loop/signals.h"
 
 #define TIMER  "ward.timer"
@@ -151,6 +152,21 @@ stop(lua_State *L)
 	return 0;
 }
 
+/* core.orphans() -> how many adopted children live; core.kill_orphans() -> the same, after SIGKILL */
+static int
+orphans(lua_State *L)
+{
+	lua_pushinteger(L, ward_procs_orphans(ward_core_need(L)->procs, false));
+	return 1;
+}
+
+static int
+kill_orphans(lua_State *L)
+{
+	lua_pushinteger(L, ward_procs_orphans(ward_core_need(L)->procs, true));
+	return 1;
+}
+
 void
 ward_bind_loop(lua_State *L)
 {
@@ -170,6 +186,8 @@ ward_bind_loop(lua_State *L)
 		{ "signal", signal_new },
 		{ "run", run },
 		{ "stop", stop },
+		{ "orphans", orphans },
+		{ "kill_orphans", kill_orphans },
 		{ NULL, NULL },
 	};
 

@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
+#include "bind/exit.h"
 #include "bind/plan.h"
 #include "linux/names.h"
 #include "linux/pty.h"
@@ -31,13 +30,6 @@ struct child {
 	struct ward_learned *learned;	    /* the plan's, or NULL */
 };
 
-/* The end of a child, for Lua. */
-struct news {
-	const struct ward_ended *how;
-	const char *list; /* of what it called; NULL: it was not learned */
-	int learned;	  /* how many names, or -errno of writing them */
-};
-
 static void
 push_child_value(struct child *c, int keep)
 {
@@ -46,27 +38,6 @@ push_child_value(struct child *c, int keep)
 	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, c->self);
 	(void)lua_getiuservalue(L, -1, keep);
 	lua_remove(L, -2);
-}
-
-static void
-set_integer(lua_State *L, const char *key, lua_Integer n)
-{
-	lua_pushinteger(L, n);
-	lua_setfield(L, -2, key);
-}
-
-static void
-set_number(lua_State *L, const char *key, double n)
-{
-	lua_pushnumber(L, n);
-	lua_setfield(L, -2, key);
-}
-
-static void
-set_string(lua_State *L, const char *key, const char *s)
-{
-	(void)lua_pushstring(L, s);
-	lua_setfield(L, -2, key);
 }
 
 /* The sandbox steps that failed and were allowed to: a list of { stage, errno, message }, or nil. */
@@ -81,9 +52,12 @@ push_degraded(lua_State *L)
 		if (i == 0)
 			lua_newtable(L);
 		lua_createtable(L, 0, 3);
-		set_string(L, "stage", ward_stage_name(err.stage));
-		set_integer(L, "errno", err.err);
-		set_string(L, "message", err.detail);
+		(void)lua_pushstring(L, ward_stage_name(err.stage));
+		lua_setfield(L, -2, "stage");
+		lua_pushinteger(L, err.err);
+		lua_setfield(L, -2, "errno");
+		(void)lua_pushstring(L, err.detail);
+		lua_setfield(L, -2, "message");
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;
@@ -108,85 +82,13 @@ on_started(void *arg, struct ward_proc *p)
 	(void)ward_bind_call(L, 2, 0, "a start");
 }
 
-/* exit.learned: { path =, count = } or { path =, message = } */
-static void
-set_learned(lua_State *L, const struct news *news)
-{
-	lua_createtable(L, 0, 2);
-	set_string(L, "path", news->list);
-	if (news->learned < 0)
-		set_string(L, "message", strerror(-news->learned));
-	else
-		set_integer(L, "count", news->learned);
-	lua_setfield(L, -2, "learned");
-}
-
-/* The exit of API.md, less `ok`, which is policy. */
-static int
-push_exit(lua_State *L)
-{
-	const struct news *news = lua_touserdata(L, 1);
-	const struct ward_ended *how = news->how;
-	const struct ward_exit *e = &how->exit;
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	lua_createtable(L, 0, 10);
-	set_string(L, "kind",
-		   how->spawn_failed ? "spawn_failed"
-		   : how->unknown    ? "unknown"
-		   : e->signal	     ? "signaled"
-				     : "exited");
-	if (how->spawn_failed) {
-		set_string(L, "stage", ward_stage_name(how->err.stage));
-		set_string(L, "message", how->err.detail);
-		if (how->err.err)
-			set_integer(L, "errno", how->err.err);
-	} else if (!e->signal && !how->unknown) {
-		set_integer(L, "code", e->code);
-	}
-	if (e->signal) {
-		const char *name = ward_signal_name(e->signal);
-		char number[16];
-
-		(void)snprintf(number, sizeof(number), "%d", e->signal);
-		set_string(L, "signal", name ? name : number);
-		lua_pushboolean(L, e->core);
-		lua_setfield(L, -2, "core");
-	}
-	set_integer(L, "pid", e->pid);
-	set_number(L, "uptime", (double)how->uptime_ns / 1e9);
-	set_number(L, "at", (double)now.tv_sec + (double)now.tv_nsec / 1e9);
-	lua_createtable(L, 0, 3);
-	set_number(L, "user", (double)e->user_us / 1e6);
-	set_number(L, "system", (double)e->system_us / 1e6);
-	set_integer(L, "maxrss", (lua_Integer)e->maxrss);
-	lua_setfield(L, -2, "rusage");
-	if (news->list)
-		set_learned(L, news);
-	return 1;
-}
-
-/* exit(news, fn): builds the exit inside the protected call, because building allocates. */
-static int
-call_exit(lua_State *L)
-{
-	lua_pushcfunction(L, push_exit);
-	lua_pushvalue(L, 1);
-	lua_call(L, 1, 1);
-	lua_pushvalue(L, 2);
-	lua_insert(L, -2);
-	lua_call(L, 1, 0);
-	return 0;
-}
-
 static void
 on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 {
 	struct child *c = arg;
 	lua_State *L = c->core->lua;
 	int self = c->self;
-	struct news news = { .how = how };
+	struct ward_bind_news news = { .how = how };
 
 	(void)p;
 	c->proc = NULL;
@@ -206,7 +108,7 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	}
 	lua_pop(L, 1);
 	push_child_value(c, KEEP_EXIT);
-	lua_pushcfunction(L, call_exit);
+	lua_pushcfunction(L, ward_bind_call_exit);
 	lua_insert(L, -2);
 	lua_pushlightuserdata(L, &news);
 	lua_insert(L, -2);
@@ -334,7 +236,7 @@ keep(lua_State *L)
 	(void)lua_getfield(L, 2, "started");
 	(void)lua_setiuservalue(L, 3, KEEP_STARTED);
 	if (lua_getfield(L, 2, "exit") != LUA_TFUNCTION)
-		luaL_error(L, "core.launch: exit must be a function");
+		luaL_error(L, "exit must be a function");
 	(void)lua_setiuservalue(L, 3, KEEP_EXIT);
 	return log;
 }
@@ -394,6 +296,83 @@ launch(lua_State *L)
 	return 4;
 }
 
+/* The terminal of the log at index @log whose one end is the number @master; NULL when it was not taken over. */
+static struct ward_log_terminal *
+terminal_of(struct ward_log *log, lua_Integer master)
+{
+	struct ward_log_terminal *t = NULL;
+	int one, other, i = 0;
+
+	if (!log || master == 0)
+		return NULL;
+	do
+		t = ward_log_terminal_at(log, i++, &one, &other);
+	while (t && one != master);
+	return t;
+}
+
+static lua_Number
+number_field(lua_State *L, const char *key)
+{
+	lua_Number n;
+
+	(void)lua_getfield(L, 2, key);
+	n = lua_tonumber(L, -1);
+	lua_pop(L, 1);
+	return n;
+}
+
+/* core.adopt{ pid =, pidfd =, report =, status =, listener =, terminal =, started_at =, plan =, log =, cgroup =, started =,
+ * exit = } -> proc, running | nil, err: takes over a child after a re-exec. The fields up to started_at are what
+ * proc:handover() returned before; the others are as for core.launch, but no plan need be given. The child's
+ * terminal is looked for in the log. Only for a child that is not `running`, whose program has not begun, `started` is to come;
+ * when it does not begin, the exit is a failed spawn without a stage. */
+static int
+adopt(lua_State *L)
+{
+	struct ward_core *core = ward_core_need(L);
+	struct ward_proc_kept kept;
+	const struct ward_plan *plan = NULL;
+	struct ward_log *log;
+	struct child *c;
+	bool running = true;
+	int cgroup = -1, r;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	if (lua_getfield(L, 1, "plan") != LUA_TNIL)
+		plan = ward_bind_plan(L, 2);
+	lua_insert(L, 1);
+	kept = (struct ward_proc_kept){
+		.pid = (pid_t)number_field(L, "pid"),
+		.pidfd = ward_bind_kept(L, 2, "pidfd"),
+		.report = ward_bind_kept_if_there(L, 2, "report"),
+		.status = ward_bind_kept_if_there(L, 2, "status"),
+		.listener = ward_bind_kept_if_there(L, 2, "listener"),
+		.started_ns = (uint64_t)(number_field(L, "started_at") * 1e9),
+	};
+	c = lua_newuserdatauv(L, sizeof(*c), KEEPS);
+	*c = (struct child){ .core = core,
+			     .self = LUA_NOREF,
+			     .learned = plan ? ward_bind_plan_learned(L, 1) : NULL };
+	luaL_setmetatable(L, PROC);
+	log = keep(L);
+	c->terminal = terminal_of(log, (lua_Integer)number_field(L, "terminal"));
+	if (lua_getfield(L, 2, "cgroup") != LUA_TNIL)
+		cgroup = ward_bind_cgroup_at(L, -1);
+	(void)lua_setiuservalue(L, 3, KEEP_CGROUP);
+	lua_pushvalue(L, 3);
+	c->self = luaL_ref(L, LUA_REGISTRYINDEX);
+	r = ward_proc_adopt(core->procs, &kept, plan, cgroup, LAUNCH_TIMEOUT_NS, &child_fns, c,
+			    &c->proc, &running);
+	if (r < 0) {
+		ward_bind_unref(L, &c->self);
+		return ward_bind_fail_errno(L, -r, "cannot take over process %d", (int)kept.pid);
+	}
+	lua_pushboolean(L, running);
+	return 2;
+}
+
 static struct child *
 check_child(lua_State *L)
 {
@@ -410,6 +389,36 @@ child_pid(lua_State *L)
 		lua_pushinteger(L, ward_proc_pid(c->proc));
 	else
 		lua_pushnil(L);
+	return 1;
+}
+
+/* proc:handover() -> { pid =, started_at =, pidfd =, report =, status =, listener =, terminal = }: plain data for core.adopt after a
+ * re-exec; nil once it has ended. The report goes when the program runs. */
+static int
+child_handover(lua_State *L)
+{
+	const struct child *c = check_child(L);
+	struct ward_proc_kept kept;
+	struct ward_log *log;
+
+	if (!c->proc) {
+		lua_pushnil(L);
+		return 1;
+	}
+	kept = ward_proc_kept(c->proc);
+	(void)lua_getiuservalue(L, 1, KEEP_LOG);
+	log = lua_isnil(L, -1) ? NULL : ward_bind_log_at(L, -1);
+	lua_createtable(L, 0, 7);
+	lua_pushinteger(L, kept.pid);
+	lua_setfield(L, -2, "pid");
+	lua_pushnumber(L, (lua_Number)kept.started_ns / 1e9);
+	lua_setfield(L, -2, "started_at");
+	ward_bind_set_fd(L, "pidfd", kept.pidfd);
+	ward_bind_set_fd(L, "report", kept.report);
+	ward_bind_set_fd(L, "status", kept.status);
+	ward_bind_set_fd(L, "listener", kept.listener);
+	if (log && c->terminal)
+		ward_bind_set_fd(L, "terminal", ward_log_terminal_master(c->terminal));
 	return 1;
 }
 
@@ -455,33 +464,20 @@ child_kill_tree(lua_State *L)
 	return 0;
 }
 
-/* core.orphans() -> how many adopted children live; core.kill_orphans() -> the same, after SIGKILL */
-static int
-orphans(lua_State *L)
-{
-	lua_pushinteger(L, ward_procs_orphans(ward_core_need(L)->procs, false));
-	return 1;
-}
-
-static int
-kill_orphans(lua_State *L)
-{
-	lua_pushinteger(L, ward_procs_orphans(ward_core_need(L)->procs, true));
-	return 1;
-}
-
 void
 ward_bind_proc(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{ "pid", child_pid },	{ "signal", child_signal },
-		{ "stop", child_stop }, { "kill_tree", child_kill_tree },
+		{ "pid", child_pid },
+		{ "handover", child_handover },
+		{ "signal", child_signal },
+		{ "stop", child_stop },
+		{ "kill_tree", child_kill_tree },
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
 		{ "launch", launch },
-		{ "orphans", orphans },
-		{ "kill_orphans", kill_orphans },
+		{ "adopt", adopt },
 		{ NULL, NULL },
 	};
 

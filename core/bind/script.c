@@ -144,7 +144,10 @@ host_request(lua_State *L)
 		lua_settop(T, top);
 		return luaL_error(L, "%s", err.detail);
 	}
-	if (ward_bind_call(T, nargs, LUA_MULTRET, "a request of the script") < 0)
+	s->budget.away = 1;
+	r = ward_bind_call(T, nargs, LUA_MULTRET, "a request of the script");
+	s->budget.away = 0;
+	if (r < 0)
 		return luaL_error(L, "internal error");
 	n = lua_gettop(T) - top;
 	r = ward_transfer(T, top + 1, n, L, &err);
@@ -242,7 +245,8 @@ ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 	int status;
 
 	s->refused = false;
-	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9));
+	/* A load has its own ends: a thread that is abandoned, or a command that says so. */
+	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9), s->trusted ? s->core->deadline : 0);
 	status = lua_pcall(L, nargs, LUA_MULTRET, 0);
 	ward_budget_end(&s->budget, L);
 	/* What holds the memory may still have to be ended. */

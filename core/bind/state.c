@@ -24,6 +24,7 @@ open_core(lua_State *L)
 	ward_bind_client(L);
 	ward_bind_pack(L);
 	ward_bind_journal(L);
+	ward_bind_handover(L);
 	return 1;
 }
 

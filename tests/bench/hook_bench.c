@@ -276,7 +276,7 @@ budget_us(void)
 	*(struct ward_budget **)lua_getextraspace(L) = &budget;
 	from = own_cpu_us();
 	for (int i = 0; i < ENTRIES; i++) {
-		ward_budget_begin(&budget, L, 100000000);
+		ward_budget_begin(&budget, L, 100000000, 5000000000);
 		ward_budget_end(&budget, L);
 	}
 	from = own_cpu_us() - from;

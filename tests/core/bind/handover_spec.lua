@@ -1,0 +1,323 @@
+-- Re-exec in place, without ward's own service: a small program in the place of ward.cli launches children through
+-- ward.core, hangs in a C function or executes itself, and its successor takes everything over.
+
+local cjson <const> = require "cjson"
+local harness <const> = require "helpers.harness"
+local lfs <const> = require "lfs"
+local sys <const> = require "wardtest"
+
+-- What the program runs in a script state: one call that no hook ends.
+local BOOT <const> = [[
+return function(host, path)
+  return function(what)
+    if what == "request" then return host.request() end
+    return string.find(("a"):rep(200), ("a*"):rep(40) .. "b")
+  end, {}
+end
+]]
+
+local PROGRAM <const> = [==[
+local core <const> = require "ward.core"
+local json <const> = require "cjson"
+local schema <const> = require "ward.schema"
+
+local DIR <const> = core.getenv "DIR"
+local JOURNAL <const> = DIR .. "/journal"
+local procs <const>, exits <const>, begun <const>, plans <const> = {}, {}, {}, {}
+local log, lock, server
+local answered = function() end
+
+local function say(file, text)
+  assert(core.write_file(DIR .. "/" .. file .. ".new", text))
+  assert(os.rename(DIR .. "/" .. file .. ".new", DIR .. "/" .. file))
+end
+
+local function plan_of(name, given)
+  given.name = name
+  local host <const> = { user = core.user, group = core.group, groups = core.groups, read = core.read, dir = DIR }
+  local spec <const> = assert(schema.normalise(given, host))
+  plans[name] = assert(core.plan(spec))
+  return plans[name]
+end
+
+local function sh(text, more)
+  local given <const> = more or {}
+  given.cmd = { "sh", "-c", text }
+  given.stdout = given.stdout or "null"
+  given.stderr = "null"
+  return given
+end
+
+-- Every child, and whether its program begins before the re-exec.
+local CHILDREN <const> = {
+  counter = { sh([[i=0; while [ ! -e "$DIR/enough" ]; do echo "line $i"; i=$((i+1)); done; echo "end $i"; exit 7]],
+    { stdout = "log" }), true },
+  terminal = { sh([[echo "on a terminal" >/dev/tty; while [ ! -e "$DIR/enough" ]; do sleep 0.05; done
+    echo "still on a terminal" >/dev/tty; exit 3]], { tty = true, stdout = "log" }), true },
+  asked = { sh "exec sleep 1000", true },
+  tree = { sh "sleep 1001 & setsid sleep 1002 & wait", true },
+  dying = { sh [[while [ ! -e "$DIR/hangs" ]; do sleep 0.01; done; exit 5]], true },
+  late = { sh("exit 9", { stdin = DIR .. "/late" }), false },
+  never = { sh("exit 9", { stdin = DIR .. "/never" }), false },
+  stray = { sh "exec sleep 1004", true },
+}
+
+local function callbacks(name, all)
+  all.log = log
+  all.started = function(pid)
+    begun[name] = pid
+    answered()
+  end
+  all.exit = function(exit)
+    exits[name], procs[name] = exit, nil
+    answered()
+  end
+  return all
+end
+
+local function listen(options)
+  return assert(core.listen(DIR .. "/socket", {
+    line = function(conn, line) conn:send(("%s from %d\n"):format(line, core.pid)) end,
+  }, options))
+end
+
+local script
+local function hang()
+  local ok, err = script:enter(0.1, "hang")
+  say("ended", json.encode { ok = ok, message = tostring(err) })
+  core.stop()
+end
+
+local LEAVE <const> = {
+  hang = hang,
+  request = function() -- what runs on the script's behalf is not interrupted, however long it takes
+    script:serve(function()
+      local until_ <const> = core.now() + 1
+      while core.now() < until_ do end
+      return true
+    end)
+    script:enter(0.1, "request")
+    say("served", "")
+    hang()
+  end,
+  reexec = function() error(tostring(select(2, core.reexec "wish"))) end,
+}
+
+local function first(mode)
+  assert(core.start { journal = JOURNAL, deadline = 0.3 })
+  lock = assert(core.lock(DIR .. "/lock"))
+  server = listen()
+  log = assert(core.log { path = DIR .. "/log" })
+  script = select(2, assert(core.script(DIR .. "/none.lua")))
+  local left = 0
+  for name, child in pairs(CHILDREN) do
+    procs[name] = assert(core.launch(plan_of(name, child[1]), callbacks(name, {})))
+    left = left + (child[2] and 1 or 0)
+  end
+  answered = function()
+    left = left - 1
+    if left > 0 then return end
+    local kept <const> = {}
+    for name, proc in pairs(procs) do kept[name] = proc:handover() end
+    say("journal", json.encode {
+      procs = kept, lock = lock:handover(), server = server:handover(), log = log:handover(),
+    })
+    say("hangs", "")
+    LEAVE[mode]()
+  end
+end
+
+local function finish()
+  answered = function() end
+  local timer
+  timer = core.timer(function()
+    if core.kill_orphans() > 0 then return timer:arm(core.now() + 0.01) end
+    say("result", json.encode { exits = exits, begun = begun })
+    server:close()
+    log:close()
+    core.stop()
+  end)
+  timer:arm(core.now())
+  answered = function() return timer end -- it must be kept
+end
+
+local function second(from)
+  local kept <const> = json.decode(assert(core.read(from.journal)))
+  assert(core.start { journal = JOURNAL, deadline = 0.3 })
+  assert(not pcall(core.lock, DIR .. "/lock", { adopt = 1 }))
+  lock = assert(core.lock(DIR .. "/lock", { adopt = kept.lock }))
+  server = listen { adopt = kept.server }
+  log = assert(core.log { path = DIR .. "/log", adopt = kept.log })
+  local running <const>, left = {}, 0
+  for name, child in pairs(kept.procs) do
+    if name ~= "stray" then
+      procs[name], running[name] = assert(core.adopt(callbacks(name, child)))
+      left = left + 1
+    end
+  end
+  local twice <const> = pcall(core.adopt, callbacks("asked", kept.procs.asked))
+  core.adopted()
+  assert(core.handover() == nil)
+  local plan <const> = plan_of("new", sh("env", { stdout = "log" }))
+  procs.new = assert(core.launch(plan, callbacks("new", {})))
+  left = left + 1
+  assert(procs.asked:stop "TERM")
+  procs.tree:kill_tree()
+  say("adopted", json.encode {
+    from = from, running = running, twice = twice, pid = core.pid, orphans = core.orphans(),
+  })
+  answered = function()
+    for name in pairs(CHILDREN) do
+      if name ~= "stray" and not exits[name] then return end
+    end
+    if exits.new then finish() end
+  end
+end
+
+return function(argv)
+  local from <const> = core.handover()
+  if from then second(from) else first(argv[1]) end
+  core.run()
+  return 0
+end
+]==]
+
+local CLOEXEC <const> = tonumber("2000000", 8) -- O_CLOEXEC in /proc/PID/fdinfo
+
+local marks <const> = {} -- in the environment of every process of a test
+
+-- A library of ward's with the program in the place of its command line.
+local function library(dir)
+  assert(lfs.mkdir(dir .. "/lua"))
+  assert(lfs.mkdir(dir .. "/lua/ward"))
+  assert(lfs.mkdir(dir .. "/lua/ward/script"))
+  local real <const> = lfs.currentdir() .. "/lua/ward/"
+  for name in lfs.dir(real) do
+    if name:sub(1, 1) ~= "." and name ~= "cli" and name ~= "script" then
+      assert(lfs.link(real .. name, dir .. "/lua/ward/" .. name, true))
+    end
+  end
+  harness.write(dir .. "/lua/ward/cli.lua", PROGRAM)
+  harness.write(dir .. "/lua/ward/script/boot.lua", BOOT)
+  return dir .. "/lua"
+end
+
+-- Runs the program, with a child of before that is none of its business, and answers its socket meanwhile.
+local function begin(mode)
+  local dir <const> = harness.directory()
+  marks[#marks + 1] = "DIR=" .. dir
+  assert(sys.mkfifo(dir .. "/late"))
+  assert(sys.mkfifo(dir .. "/never"))
+  local pid <const> = assert(sys.spawn({
+    "sh", "-c", 'sleep 1003 & echo $! >"$DIR/new"; mv "$DIR/new" "$DIR/before"; exec "$@"', "sh", harness.ward, mode,
+  }, { env = { DIR = dir, WARD_LUA = library(dir) }, stdout = dir .. "/out", stderr = dir .. "/out" }))
+  return dir, pid
+end
+
+local function until_file(dir, pid, name)
+  local function said() return ("; the program has said: %s"):format(harness.read(dir .. "/out")) end
+  return harness.until_(function()
+    local text <const> = harness.read(dir .. "/" .. name)
+    local status <const> = not text and sys.wait(pid, 0)
+    if status then error(("it has ended with %s before %s%s"):format(cjson.encode(status), name, said())) end
+    return text
+  end, nil, function() return name .. said() end)
+end
+
+-- Every line of the counter, in order.
+local function check_lines(log)
+  local next_line = 0
+  for number in log:gmatch "line (%d+)\n" do
+    if tonumber(number) ~= next_line then return ("line %s came after %d"):format(number, next_line - 1) end
+    next_line = next_line + 1
+  end
+  local last <const> = log:match "end (%d+)\n"
+  return last and tonumber(last) == next_line and next_line > 0 or ("%d lines, end %s"):format(next_line, last)
+end
+
+-- Descriptors of a process that exec would pass on, but for those that another has, too.
+local function passed_on(pid, other)
+  local list <const> = {}
+  for name in lfs.dir(("/proc/%d/fd"):format(pid)) do
+    local info <const> = tonumber(name) and harness.read(("/proc/%d/fdinfo/%s"):format(pid, name))
+    local flags <const> = info and tonumber(info:match "flags:%s*(%d+)", 8)
+    local shared <const> = lfs.symlinkattributes(("/proc/%d/fd/%s"):format(other, name))
+    if flags and not shared and flags & CLOEXEC == 0 then list[#list + 1] = name end
+  end
+  return list
+end
+
+local function take_over(mode, reason)
+  local dir <const>, pid <const> = begin(mode)
+  local before <const> = tonumber(until_file(dir, pid, "before"))
+  until_file(dir, pid, "hangs")
+  local kept <const> = cjson.decode(harness.read(dir .. "/journal"))
+  local connection <close> = assert(sys.connect(dir .. "/socket"))
+  assert(connection:send "hello\n")
+  assert.equal(("hello from %d"):format(pid), (harness.read_line(connection)))
+  local adopted <const> = cjson.decode(until_file(dir, pid, "adopted"))
+  assert.equal(pid, adopted.pid)
+  assert.same({ reason = reason, journal = dir .. "/journal" }, adopted.from)
+  assert.is_false(adopted.twice)
+  assert.is_true(adopted.orphans >= 1) -- and what the killed tree has left
+  assert.same({ counter = true, terminal = true, asked = true, tree = true, dying = true, late = false, never = false },
+    adopted.running)
+  assert.same({}, passed_on(pid, before))
+  assert.equal(1, (harness.run { "flock", "-n", dir .. "/lock", "true" }))
+
+  local size <const> = #harness.read(dir .. "/log")
+  harness.until_(function() return #harness.read(dir .. "/log") > size end, nil, "more lines")
+  assert(sys.kill(kept.procs.never.pid, "KILL"))
+  assert(io.open(dir .. "/late", "w")):close()
+  harness.write(dir .. "/enough", "")
+
+  local result <const> = cjson.decode(until_file(dir, pid, "result"))
+  local exits <const> = result.exits
+  assert.equal("TERM", exits.asked.signal)
+  assert.equal("KILL", exits.tree.signal)
+  assert.equal(5, exits.dying.code)
+  assert.equal(7, exits.counter.code)
+  assert.equal(3, exits.terminal.code)
+  assert.equal(9, exits.late.code)
+  assert.equal(kept.procs.late.pid, result.begun.late)
+  assert.equal("spawn_failed", exits.never.kind)
+  assert.is_nil(exits.never.stage)
+  assert.equal("KILL", exits.never.signal)
+  assert.is_nil(result.begun.never)
+  assert.is_nil(result.begun.asked)
+  assert.is_true(exits.counter.uptime > exits.new.uptime)
+  assert.is_true(exits.counter.uptime < 60)
+  local log <const> = harness.read(dir .. "/log")
+  assert.is_true(check_lines(log))
+  assert.is_truthy(log:find("on a terminal\r\n", 1, true))
+  assert.is_truthy(log:find("still on a terminal\r\n", 1, true))
+  assert.is_nil(log:find("WARD_HANDOVER", 1, true))
+  assert.is_true(sys.alive(before))
+  sys.kill(before, "KILL")
+  assert.same({ code = 0 }, sys.wait(pid, 60))
+  assert.is_nil(lfs.attributes(dir .. "/socket"))
+  assert.equal("", harness.read(dir .. "/out"))
+  return dir
+end
+
+describe("a re-exec in place", function()
+  after_each(function()
+    while #marks > 0 do
+      for _, pid in ipairs(sys.marked(table.remove(marks))) do sys.kill(pid, "KILL") end
+    end
+    harness.cleanup()
+  end)
+
+  it("keeps everything when a script hangs in a C function past its deadline", function()
+    take_over("hang", "deadline")
+  end)
+
+  it("keeps everything when it is wished for", function()
+    take_over("reexec", "wish")
+  end)
+
+  it("does not interrupt what runs on behalf of a script", function()
+    local dir <const> = take_over("request", "deadline")
+    assert.is_truthy(harness.read(dir .. "/served"))
+  end)
+end)

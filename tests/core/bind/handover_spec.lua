@@ -22,7 +22,7 @@ local json <const> = require "cjson"
 local schema <const> = require "ward.schema"
 
 local DIR <const> = core.getenv "DIR"
-local JOURNAL <const> = DIR .. "/journal"
+local JOURNAL <const>, LOG <const> = DIR .. "/journal", DIR .. "/disk/log"
 local procs <const>, exits <const>, begun <const>, plans <const> = {}, {}, {}, {}
 local log, lock, server
 local answered = function() end
@@ -56,10 +56,16 @@ local CHILDREN <const> = {
     echo "still on a terminal" >/dev/tty; exit 3]], { tty = true, stdout = "log" }), true },
   asked = { sh "exec sleep 1000", true },
   tree = { sh "sleep 1001 & setsid sleep 1002 & wait", true },
-  dying = { sh [[while [ ! -e "$DIR/hangs" ]; do sleep 0.01; done; exit 5]], true },
+  dying = { sh [[while [ ! -e "$DIR/noted" ]; do sleep 0.01; done; exit 5]], true },
   late = { sh("exit 9", { stdin = DIR .. "/late" }), false },
   never = { sh("exit 9", { stdin = DIR .. "/never" }), false },
   stray = { sh "exec sleep 1004", true },
+  -- The end of a program behind an init is told on a pipe: the init itself exits.
+  boxed = { sh([[while [ ! -e "$DIR/enough" ]; do sleep 0.05; done; kill -TERM $$]],
+    { sandbox = { namespaces = { "pid" } } }), true },
+  -- Each of its calls waits until somebody has noted it.
+  learned = { sh([[while [ ! -e "$DIR/enough" ]; do sleep 0.05; done; exit 4]],
+    { sandbox = { seccomp = { learn = DIR .. "/calls" } } }), true },
 }
 
 local function callbacks(name, all)
@@ -81,15 +87,41 @@ local function listen(options)
   }, options))
 end
 
+local function note()
+  local kept <const> = {}
+  for name, proc in pairs(procs) do kept[name] = proc:handover() end
+  say("journal", json.encode {
+    procs = kept, lock = lock:handover(), server = server:handover(), log = log:handover(),
+  })
+  say("noted", "")
+end
+
 local script
 local function hang()
+  note()
   local ok, err = script:enter(0.1, "hang")
   say("ended", json.encode { ok = ok, message = tostring(err) })
   core.stop()
 end
 
 local LEAVE <const> = {
-  hang = hang,
+  hang = function() -- its file is gone
+    assert(os.remove(DIR .. "/ward"))
+    hang()
+  end,
+  full = function() -- what the log could not write is in this process
+    local timer
+    timer = core.timer(function()
+      if core.stat(LOG).size == 16384 and core.read(DIR .. "/out"):find "cannot write" then hang() end
+      timer:arm(core.now() + 0.01)
+    end)
+    timer:arm(core.now())
+    answered = function() return timer end
+  end,
+  unable = function() -- there is no room for its arguments
+    assert(os.execute(("prlimit --pid %d --stack=65536:"):format(core.pid)))
+    hang()
+  end,
   request = function() -- what runs on the script's behalf is not interrupted, however long it takes
     script:serve(function()
       local until_ <const> = core.now() + 1
@@ -100,14 +132,19 @@ local LEAVE <const> = {
     say("served", "")
     hang()
   end,
-  reexec = function() error(tostring(select(2, core.reexec "wish"))) end,
+  upgrade = function() -- another file is in the place of its own
+    assert(os.execute 'cp "$DIR/ward" "$DIR/newer"')
+    assert(os.rename(DIR .. "/newer", DIR .. "/ward"))
+    note()
+    error(tostring(select(2, core.reexec "upgrade")))
+  end,
 }
 
 local function first(mode)
   assert(core.start { journal = JOURNAL, deadline = 0.3 })
   lock = assert(core.lock(DIR .. "/lock"))
   server = listen()
-  log = assert(core.log { path = DIR .. "/log" })
+  log = assert(core.log { path = LOG })
   script = select(2, assert(core.script(DIR .. "/none.lua")))
   local left = 0
   for name, child in pairs(CHILDREN) do
@@ -117,12 +154,6 @@ local function first(mode)
   answered = function()
     left = left - 1
     if left > 0 then return end
-    local kept <const> = {}
-    for name, proc in pairs(procs) do kept[name] = proc:handover() end
-    say("journal", json.encode {
-      procs = kept, lock = lock:handover(), server = server:handover(), log = log:handover(),
-    })
-    say("hangs", "")
     LEAVE[mode]()
   end
 end
@@ -147,10 +178,11 @@ local function second(from)
   assert(not pcall(core.lock, DIR .. "/lock", { adopt = 1 }))
   lock = assert(core.lock(DIR .. "/lock", { adopt = kept.lock }))
   server = listen { adopt = kept.server }
-  log = assert(core.log { path = DIR .. "/log", adopt = kept.log })
+  log = assert(core.log { path = LOG, adopt = kept.log })
   local running <const>, left = {}, 0
   for name, child in pairs(kept.procs) do
     if name ~= "stray" then
+      child.plan = name == "learned" and plan_of(name, CHILDREN[name][1]) or nil
       procs[name], running[name] = assert(core.adopt(callbacks(name, child)))
       left = left + 1
     end
@@ -202,15 +234,25 @@ local function library(dir)
   return dir .. "/lua"
 end
 
--- Runs the program, with a child of before that is none of its business, and answers its socket meanwhile.
+-- In front of the program: with a child from before that is none of its business; and what a mode needs.
+local PREPARE <const> = {
+  full = 'mount -t tmpfs -o size=16k none "$DIR/disk"; ',
+  unable = 'BIG=$(head -c 100000 /dev/zero | tr "\\0" x); export BIG BIGGER=$BIG; ',
+}
+local RUN <const> = 'sleep 1003 & echo $! >"$DIR/new"; mv "$DIR/new" "$DIR/before"; exec "$DIR/ward" "$1"'
+
 local function begin(mode)
   local dir <const> = harness.directory()
   marks[#marks + 1] = "DIR=" .. dir
   assert(sys.mkfifo(dir .. "/late"))
   assert(sys.mkfifo(dir .. "/never"))
-  local pid <const> = assert(sys.spawn({
-    "sh", "-c", 'sleep 1003 & echo $! >"$DIR/new"; mv "$DIR/new" "$DIR/before"; exec "$@"', "sh", harness.ward, mode,
-  }, { env = { DIR = dir, WARD_LUA = library(dir) }, stdout = dir .. "/out", stderr = dir .. "/out" }))
+  assert(lfs.mkdir(dir .. "/disk"))
+  harness.write(dir .. "/ward", harness.read(harness.ward))
+  assert(sys.chmod(dir .. "/ward", 493)) -- 0755
+  local argv <const> = { "unshare", "-m", "sh", "-c", (PREPARE[mode] or "") .. RUN, "sh", mode }
+  local pid <const> = assert(sys.spawn(argv, {
+    env = { DIR = dir, WARD_LUA = library(dir) }, stdout = dir .. "/out", stderr = dir .. "/out",
+  }))
   return dir, pid
 end
 
@@ -247,26 +289,34 @@ local function passed_on(pid, other)
   return list
 end
 
-local function take_over(mode, reason)
+-- @unblock: what lets a mode go on that cannot yet.
+local function take_over(mode, reason, unblock)
   local dir <const>, pid <const> = begin(mode)
   local before <const> = tonumber(until_file(dir, pid, "before"))
-  until_file(dir, pid, "hangs")
+  until_file(dir, pid, "noted")
+  local function log_now()
+    return harness.read(("/proc/%d/root%s/disk/log"):format(before, dir))
+  end
+  if unblock then unblock(dir, pid, log_now) end
   local kept <const> = cjson.decode(harness.read(dir .. "/journal"))
   local connection <close> = assert(sys.connect(dir .. "/socket"))
   assert(connection:send "hello\n")
   assert.equal(("hello from %d"):format(pid), (harness.read_line(connection)))
   local adopted <const> = cjson.decode(until_file(dir, pid, "adopted"))
   assert.equal(pid, adopted.pid)
+  local exe <const> = lfs.symlinkattributes(("/proc/%d/exe"):format(pid)).target:sub(#dir + 1)
   assert.same({ reason = reason, journal = dir .. "/journal" }, adopted.from)
   assert.is_false(adopted.twice)
   assert.is_true(adopted.orphans >= 1) -- and what the killed tree has left
-  assert.same({ counter = true, terminal = true, asked = true, tree = true, dying = true, late = false, never = false },
-    adopted.running)
+  assert.same({
+    counter = true, terminal = true, asked = true, tree = true, dying = true, late = false, never = false,
+    boxed = true, learned = true,
+  }, adopted.running)
   assert.same({}, passed_on(pid, before))
   assert.equal(1, (harness.run { "flock", "-n", dir .. "/lock", "true" }))
 
-  local size <const> = #harness.read(dir .. "/log")
-  harness.until_(function() return #harness.read(dir .. "/log") > size end, nil, "more lines")
+  local size <const> = #log_now()
+  harness.until_(function() return #log_now() > size end, nil, "more lines")
   assert(sys.kill(kept.procs.never.pid, "KILL"))
   assert(io.open(dir .. "/late", "w")):close()
   harness.write(dir .. "/enough", "")
@@ -287,7 +337,10 @@ local function take_over(mode, reason)
   assert.is_nil(result.begun.asked)
   assert.is_true(exits.counter.uptime > exits.new.uptime)
   assert.is_true(exits.counter.uptime < 60)
-  local log <const> = harness.read(dir .. "/log")
+  assert.equal("TERM", exits.boxed.signal)
+  assert.equal(4, exits.learned.code)
+  assert.is_true(exits.learned.learned.count > 0)
+  local log <const> = log_now()
   assert.is_true(check_lines(log))
   assert.is_truthy(log:find("on a terminal\r\n", 1, true))
   assert.is_truthy(log:find("still on a terminal\r\n", 1, true))
@@ -296,8 +349,7 @@ local function take_over(mode, reason)
   sys.kill(before, "KILL")
   assert.same({ code = 0 }, sys.wait(pid, 60))
   assert.is_nil(lfs.attributes(dir .. "/socket"))
-  assert.equal("", harness.read(dir .. "/out"))
-  return dir
+  return dir, pid, harness.read(dir .. "/out"), exe
 end
 
 describe("a re-exec in place", function()
@@ -309,11 +361,33 @@ describe("a re-exec in place", function()
   end)
 
   it("keeps everything when a script hangs in a C function past its deadline", function()
-    take_over("hang", "deadline")
+    local _ <const>, _ <const>, out <const>, exe <const> = take_over("hang", "deadline")
+    assert.equal("", out)
+    assert.equal("/ward (deleted)", exe)
   end)
 
-  it("keeps everything when it is wished for", function()
-    take_over("reexec", "wish")
+  it("keeps everything when it is wished for, and runs the new file in an upgrade", function()
+    local _ <const>, _ <const>, out <const>, exe <const> = take_over("upgrade", "upgrade")
+    assert.equal("", out)
+    assert.equal("/ward", exe)
+  end)
+
+  it("keeps what a full log file has not taken", function()
+    take_over("full", "deadline", function(dir, pid, log_now)
+      until_file(dir, pid, "adopted")
+      assert.equal(16384, #log_now())
+      local options <const> = "remount,size=64m"
+      assert.equal(0, (harness.run { "nsenter", "-t", tostring(pid), "-m", "mount", "-o", options, dir .. "/disk" }))
+    end)
+  end)
+
+  it("is tried again, without hurry, when it fails", function()
+    local line <const> = "ward: cannot execute itself again: Argument list too long\n"
+    local _ <const>, _ <const>, out <const> = take_over("unable", "deadline", function(dir, pid)
+      harness.until_(function() return harness.read(dir .. "/out") == line:rep(2) end, nil, "two attempts")
+      assert.equal(0, (harness.run { "prlimit", "--pid", tostring(pid), "--stack=8388608:" }))
+    end)
+    assert.equal(line:rep(2), out)
   end)
 
   it("does not interrupt what runs on behalf of a script", function()

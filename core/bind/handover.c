@@ -1,8 +1,9 @@
 /* core.reexec, and core.handover and core.adopted of the successor: loop/handover.h for Lua.
  *
  * In between, the successor takes what came through with core.adopt, and with the option `adopt` of core.log, core.listen and
- * core.lock: with the numbers that the method handover of each told its predecessor. Until core.adopted, nothing is reaped
- * and no signal is delivered. */
+ * core.lock: with the numbers that the method handover of each told its predecessor. Until core.adopted no orphan is reaped
+ * or counted, and no signal is delivered: one that came meanwhile meets the handlers that are there by then (core.signal),
+ * and else what it does by default. */
 #include "bind/bind.h"
 
 #include <lauxlib.h>
@@ -21,7 +22,6 @@ reexec(lua_State *L)
 
 	if (r == 0)
 		r = ward_handover_exec(reason);
-
 	return ward_bind_fail_errno(L, -r, "cannot execute ward again");
 }
 

@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #define VARIABLE   "WARD_HANDOVER"
 #define SELF	   "/proc/self/exe" /* the program that runs, wherever its file is by now */
-#define DELETED	   " (deleted)"	    /* proc(5), proc_pid_exe */
 #define REASON_MAX 32
 
 #define MOST_FDS  (1u << 20)
@@ -35,15 +35,16 @@ static pid_t told_foreign[WARD_HANDOVER_FOREIGN]; /* in a successor */
 
 static struct {
 	char **argv;
-	char **envp; /* NULL: not armed; the first is `variable` */
-	char file[PATH_MAX];
+	char **envp;	     /* NULL: not armed; the first is `variable` */
+	char file[PATH_MAX]; /* as it was first executed; it may be a link */
 	char journal[PATH_MAX];
 	struct ward_fdset inherited;
 } self;
 
-/* VARIABLE=PID:INHERITED:REASON:FOREIGN:JOURNAL. The pid says that it was this process that wrote it. */
+/* VARIABLE=PID:INHERITED:REASON:FOREIGN:N:FILE JOURNAL, with no space but N bytes of FILE. The pid says that it was this
+ * process that wrote it. */
 static char variable[sizeof(VARIABLE) + 64 + 2 * sizeof(struct ward_fdset) + REASON_MAX +
-		     WARD_HANDOVER_FOREIGN * 12u + PATH_MAX];
+		     WARD_HANDOVER_FOREIGN * 12u + 2 * PATH_MAX];
 
 static struct {
 	bool is_successor, pending;
@@ -164,6 +165,9 @@ write_variable(const char *reason)
 		*at++ = ',';
 	}
 	*at++ = ':';
+	at = append_number(at, (unsigned int)strlen(self.file), 10);
+	*at++ = ':';
+	at = append(at, self.file, strlen(self.file));
 	at = append(at, self.journal, strlen(self.journal));
 	*at = '\0';
 }
@@ -247,7 +251,6 @@ ward_handover_arm(const char *journal)
 {
 	size_t length = strlen(journal);
 	char **before = self.envp, **envp;
-	ssize_t n;
 
 	if (length >= sizeof(self.journal))
 		return -ENAMETOOLONG;
@@ -257,11 +260,6 @@ ward_handover_arm(const char *journal)
 	self.envp = NULL; /* no exec from here to the end */
 	atomic_signal_fence(memory_order_seq_cst);
 	memcpy(self.journal, journal, length + 1);
-	n = readlink(SELF, self.file, sizeof(self.file) - 1);
-	self.file[n > 0 ? n : 0] = '\0';
-	n -= (ssize_t)sizeof(DELETED) - 1;
-	if (n > 0 && strcmp(self.file + n, DELETED) == 0)
-		self.file[n] = '\0';
 	atomic_signal_fence(memory_order_seq_cst);
 	self.envp = envp;
 	free(before);
@@ -321,7 +319,22 @@ next_part(char **text)
 	return *text ? strsep(text, ":") : "";
 }
 
-/* Reads what the predecessor wrote into `from`, told_foreign and @inherited. */
+/* The name of the file and the journal. */
+static bool
+read_paths(char *text)
+{
+	char *end;
+	unsigned long n = text ? strtoul(text, &end, 10) : 0;
+
+	if (!text || *end != ':' || strlen(++end) < n || n >= sizeof(self.file))
+		return false;
+	memcpy(self.file, end, n);
+	self.file[n] = '\0';
+	(void)snprintf(from.journal, sizeof(from.journal), "%s", end + n);
+	return true;
+}
+
+/* Reads what the predecessor wrote into `from`, told_foreign, self.file and @inherited. */
 static bool
 read_variable(struct ward_fdset *inherited)
 {
@@ -337,7 +350,7 @@ read_variable(struct ward_fdset *inherited)
 	if (good) {
 		(void)snprintf(from.reason, sizeof(from.reason), "%s", next_part(&rest));
 		read_foreign(next_part(&rest));
-		(void)snprintf(from.journal, sizeof(from.journal), "%s", rest ? rest : "");
+		good = read_paths(rest);
 	}
 	free(copy);
 	return good;
@@ -391,6 +404,10 @@ ward_handover_begin(char **argv, struct ward_fdset *inherited)
 		for (size_t i = 0; i < SET_WORDS; i++)
 			inherited->bits[i] &= first.bits[i];
 		find_kept(inherited);
+	} else {
+		const char *file = (const char *)getauxval(AT_EXECFN);
+
+		(void)snprintf(self.file, sizeof(self.file), "%s", file ? file : argv[0]);
 	}
 	self.inherited = *inherited;
 }
@@ -440,7 +457,7 @@ int
 ward_handover_find(const char *name)
 {
 	char want[64], path[32], link[64];
-	int length = snprintf(want, sizeof(want), "/memfd:%s" DELETED, name);
+	int length = snprintf(want, sizeof(want), "/memfd:%s (deleted)", name);
 
 	for (unsigned int i = 0; i < WORDS; i++) {
 		for (uint64_t word = in_memory[i] & waiting[i]; word; word &= word - 1) {

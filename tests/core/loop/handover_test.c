@@ -24,7 +24,7 @@ enum { INHERITED = 50, FACTS, KEPT = 60, NOT_KEPT, REMOVED, LEFT, FIRST_CHURNED 
 
 struct facts {
 	pid_t pid, foreign;
-	char reason[32], journal[64], name[32];
+	char reason[32], journal[64], name[32], exe[256];
 	bool blocked, terminated, stale, variable, subreaper;
 	bool inherited, kept, cloexec, has_kept, not_kept, removed, left, left_closed;
 	bool in_set, kept_in_set, pending, pending_after;
@@ -84,6 +84,7 @@ succeed(const struct ward_fdset *inherited)
 	(void)snprintf(facts.reason, sizeof(facts.reason), "%s", ward_handover_reason());
 	(void)snprintf(facts.journal, sizeof(facts.journal), "%s", ward_handover_journal());
 	(void)prctl(PR_GET_NAME, facts.name);
+	(void)!readlink("/proc/self/exe", facts.exe, sizeof(facts.exe) - 1);
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
 	facts.subreaper = subreaper == 1;
 	facts.variable = getenv("WARD_HANDOVER") != NULL;
@@ -206,6 +207,22 @@ run_deleted(const char *path)
 	_exit(3);
 }
 
+/* Executed by a link, which then leads elsewhere. */
+static void
+run_linked(const char *path)
+{
+	char copy[300];
+
+	prepare();
+	if (!ward_handover_reason())
+		(void)ward_handover_exec("deadline");
+	(void)snprintf(copy, sizeof(copy), "%s_copy", path);
+	(void)unlink(path);
+	if (symlink(copy, path) == 0)
+		(void)ward_handover_exec("upgrade");
+	_exit(3);
+}
+
 static void
 run_forged(void)
 {
@@ -311,10 +328,27 @@ test_deleted(const char *self)
 }
 
 static void
+test_linked(const char *self)
+{
+	const char *dir = getenv("TMPDIR");
+	char path[256], copy[300];
+
+	(void)snprintf(path, sizeof(path), "%s/handover_link", dir ? dir : "/tmp");
+	(void)snprintf(copy, sizeof(copy), "%s_copy", path);
+	copy_self(self, copy);
+	if (!ok(symlink(self, path) == 0 && run(path, "linked", NULL),
+		"a link can lead to a new program"))
+		return;
+	is_str(facts.exe, copy, "which an upgrade then runs, also after a re-exec of the old one");
+	is_str(facts.journal, "/run/a:b/journal", "and tells of the journal");
+}
+
+static void
 test_forged(const char *self)
 {
 	ok(run(self, "forged", "1:00:deadline::/tmp/x") && !facts.has_kept && !facts.variable,
 	   "the variable of another process is ignored, and removed");
+	ok(run(self, "forged", "::::") && !facts.has_kept && !facts.variable, "so is an empty one");
 	ok(run(self, "forged", "nonsense") && !facts.has_kept && !facts.variable, "so is nonsense");
 }
 
@@ -334,6 +368,9 @@ main(int argc, char **argv)
 	ssize_t n;
 
 	ward_handover_begin(argv, &inherited);
+	if (role && strcmp(role, "linked") == 0 &&
+	    (!ward_handover_reason() || strcmp(ward_handover_reason(), "upgrade") != 0))
+		run_linked(argv[0]);
 	if (ward_handover_reason())
 		succeed(&inherited);
 	if (role && strcmp(role, "handler") == 0)
@@ -350,6 +387,7 @@ main(int argc, char **argv)
 	test_from_handler(self);
 	test_churn(self);
 	test_deleted(self);
+	test_linked(self);
 	test_forged(self);
 	return done_testing();
 }

@@ -41,6 +41,7 @@ struct ward_core *ward_core_need(lua_State *L);
 
 /* core.start([options]) -> true | nil, err: the same where a failure is no mistake but a shortage: core.c */
 int ward_core_start(lua_State *L);
+int ward_core_deadline(lua_State *L);
 
 /* Runs require("ward.cli") with the arguments in the trusted state and returns its exit status. */
 int ward_core_main(struct ward_core *core, int argc, char **argv);

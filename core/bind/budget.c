@@ -68,7 +68,11 @@ enforce_deadline(struct ward_budget *b, int n)
 	if (b->away || b->deadline == 0)
 		return;
 	b->own += n;
-	if (b->spent && b->own >= b->deadline && ward_handover_exec("deadline") < 0)
+	if (!b->spent || b->own < b->deadline)
+		return;
+	if (!b->where[0])
+		note_where(b, b->running); /* only reads, and no frame changes in a C call */
+	if (ward_handover_exec("deadline", b->where) < 0)
 		b->own = b->deadline - RETRY_TICKS;
 }
 

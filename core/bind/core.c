@@ -75,6 +75,19 @@ ward_core_start(lua_State *L)
 	return 1;
 }
 
+/* core.deadline([seconds]) -> the deadline as it was; 0: an entry may hang for ever. It means nothing without a journal. */
+int
+ward_core_deadline(lua_State *L)
+{
+	struct ward_core *core = ward_bind_core(L);
+	lua_Number before = (lua_Number)core->deadline / 1e9, now = luaL_optnumber(L, 1, before);
+
+	luaL_argcheck(L, now >= 0 && now <= MOST_DEADLINE, 1, "the deadline is out of range");
+	core->deadline = (uint64_t)(now * 1e9);
+	lua_pushnumber(L, before);
+	return 1;
+}
+
 void
 ward_core_end(struct ward_core *core)
 {

@@ -21,26 +21,28 @@ reexec(lua_State *L)
 	int r = ward_handover_armed() ? 0 : ward_handover_arm("");
 
 	if (r == 0)
-		r = ward_handover_exec(reason);
+		r = ward_handover_exec(reason, "");
 	return ward_bind_fail_errno(L, -r, "cannot execute ward again");
 }
 
-/* core.handover() -> { reason =, journal = }, once, or nil: was this program executed by its predecessor? */
+/* core.handover() -> { reason =, detail =, journal = }, once, or nil: was this program executed by its predecessor? */
 static int
 handover(lua_State *L)
 {
-	const char *reason = ward_handover_pending() ? ward_handover_reason() : NULL;
+	const struct ward_predecessor *from = ward_handover_predecessor();
 
-	if (!reason || lua_toboolean(L, lua_upvalueindex(1))) {
+	if (!from || !ward_handover_pending() || lua_toboolean(L, lua_upvalueindex(1))) {
 		lua_pushnil(L);
 		return 1;
 	}
 	lua_pushboolean(L, 1);
 	lua_replace(L, lua_upvalueindex(1));
-	lua_createtable(L, 0, 2);
-	(void)lua_pushstring(L, reason);
+	lua_createtable(L, 0, 3);
+	(void)lua_pushstring(L, from->reason);
 	lua_setfield(L, -2, "reason");
-	(void)lua_pushstring(L, ward_handover_journal());
+	(void)lua_pushstring(L, from->detail);
+	lua_setfield(L, -2, "detail");
+	(void)lua_pushstring(L, from->journal);
 	lua_setfield(L, -2, "journal");
 	return 1;
 }

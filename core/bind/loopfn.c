@@ -182,6 +182,7 @@ ward_bind_loop(lua_State *L)
 	};
 	static const luaL_Reg functions[] = {
 		{ "start", ward_core_start },
+		{ "deadline", ward_core_deadline },
 		{ "timer", timer_new },
 		{ "signal", signal_new },
 		{ "run", run },

@@ -16,7 +16,8 @@
 
 #define VARIABLE   "WARD_HANDOVER"
 #define SELF	   "/proc/self/exe" /* the program that runs, wherever its file is by now */
-#define REASON_MAX 32
+#define REASON_MAX sizeof(((struct ward_predecessor *)0)->reason)
+#define DETAIL_MAX sizeof(((struct ward_predecessor *)0)->detail)
 
 #define MOST_FDS  (1u << 20)
 #define WORD_BITS 64u
@@ -41,16 +42,13 @@ static struct {
 	struct ward_fdset inherited;
 } self;
 
-/* VARIABLE=PID:INHERITED:REASON:FOREIGN:N:FILE JOURNAL, with no space but N bytes of FILE. The pid says that it was this
- * process that wrote it. */
+/* VARIABLE=PID:INHERITED:REASON:FOREIGN:FILE DETAIL JOURNAL, without spaces: each of the last is its length, a colon and
+ * that many bytes. The pid says that it was this process that wrote it. */
 static char variable[sizeof(VARIABLE) + 64 + 2 * sizeof(struct ward_fdset) + REASON_MAX +
-		     WARD_HANDOVER_FOREIGN * 12u + 2 * PATH_MAX];
+		     WARD_HANDOVER_FOREIGN * 12u + DETAIL_MAX + 2 * PATH_MAX];
 
-static struct {
-	bool is_successor, pending;
-	char reason[REASON_MAX];
-	char journal[PATH_MAX];
-} from;
+static bool is_successor, pending;
+static struct ward_predecessor from;
 
 static bool
 is_number(int fd)
@@ -144,8 +142,20 @@ append_set(char *at, const struct ward_fdset *set)
 	return at;
 }
 
+/* With its length. */
+static char *
+append_text(char *at, const char *text, size_t most)
+{
+	size_t n = strlen(text);
+
+	n = n < most ? n : most - 1;
+	at = append_number(at, (unsigned int)n, 10);
+	*at++ = ':';
+	return append(at, text, n);
+}
+
 static void
-write_variable(const char *reason)
+write_variable(const char *reason, const char *detail)
 {
 	size_t length = strlen(reason);
 	char *at = append(variable, VARIABLE "=", sizeof(VARIABLE));
@@ -165,10 +175,9 @@ write_variable(const char *reason)
 		*at++ = ',';
 	}
 	*at++ = ':';
-	at = append_number(at, (unsigned int)strlen(self.file), 10);
-	*at++ = ':';
-	at = append(at, self.file, strlen(self.file));
-	at = append(at, self.journal, strlen(self.journal));
+	at = append_text(at, self.file, sizeof(self.file));
+	at = append_text(at, detail, DETAIL_MAX);
+	at = append_text(at, self.journal, sizeof(self.journal));
 	*at = '\0';
 }
 
@@ -208,7 +217,7 @@ say_failed(int err)
 }
 
 int
-ward_handover_exec(const char *reason)
+ward_handover_exec(const char *reason, const char *detail)
 {
 	int saved = errno, err;
 	sigset_t old;
@@ -216,7 +225,7 @@ ward_handover_exec(const char *reason)
 	if (!self.argv || !self.envp)
 		return -EINVAL;
 	block_signals(&old);
-	write_variable(reason);
+	write_variable(reason, detail);
 	set_cloexec(0);
 	(void)execve(strcmp(reason, "upgrade") == 0 ? self.file : SELF, self.argv, self.envp);
 	err = errno;
@@ -319,18 +328,18 @@ next_part(char **text)
 	return *text ? strsep(text, ":") : "";
 }
 
-/* The name of the file and the journal. */
+/* Copies what append_text has written to @into, and moves *text behind it. */
 static bool
-read_paths(char *text)
+next_text(char **text, char *into, size_t size)
 {
 	char *end;
-	unsigned long n = text ? strtoul(text, &end, 10) : 0;
+	unsigned long n = *text ? strtoul(*text, &end, 10) : 0;
 
-	if (!text || *end != ':' || strlen(++end) < n || n >= sizeof(self.file))
+	if (!*text || *end != ':' || strlen(++end) < n || n >= size)
 		return false;
-	memcpy(self.file, end, n);
-	self.file[n] = '\0';
-	(void)snprintf(from.journal, sizeof(from.journal), "%s", end + n);
+	memcpy(into, end, n);
+	into[n] = '\0';
+	*text = end + n;
 	return true;
 }
 
@@ -350,7 +359,9 @@ read_variable(struct ward_fdset *inherited)
 	if (good) {
 		(void)snprintf(from.reason, sizeof(from.reason), "%s", next_part(&rest));
 		read_foreign(next_part(&rest));
-		good = read_paths(rest);
+		good = next_text(&rest, self.file, sizeof(self.file)) &&
+		       next_text(&rest, from.detail, sizeof(from.detail)) &&
+		       next_text(&rest, from.journal, sizeof(from.journal));
 	}
 	free(copy);
 	return good;
@@ -396,8 +407,8 @@ ward_handover_begin(char **argv, struct ward_fdset *inherited)
 
 	self.argv = argv;
 	ward_fdset_open_now(inherited);
-	from.is_successor = from.pending = read_variable(&first);
-	if (from.is_successor) {
+	is_successor = pending = read_variable(&first);
+	if (is_successor) {
 		drop_timer_signals();
 		/* The name would be that of SELF. */
 		(void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);
@@ -412,22 +423,16 @@ ward_handover_begin(char **argv, struct ward_fdset *inherited)
 	self.inherited = *inherited;
 }
 
-const char *
-ward_handover_reason(void)
+const struct ward_predecessor *
+ward_handover_predecessor(void)
 {
-	return from.is_successor ? from.reason : NULL;
-}
-
-const char *
-ward_handover_journal(void)
-{
-	return from.is_successor ? from.journal : NULL;
+	return is_successor ? &from : NULL;
 }
 
 bool
 ward_handover_pending(void)
 {
-	return from.pending;
+	return pending;
 }
 
 bool
@@ -475,7 +480,7 @@ ward_handover_find(const char *name)
 void
 ward_handover_end(void)
 {
-	from.pending = false;
+	pending = false;
 	for (unsigned int i = 0; i < WORDS; i++) {
 		while (waiting[i]) {
 			int fd = (int)(i * WORD_BITS) + __builtin_ctzll(waiting[i]);

@@ -10,6 +10,7 @@
 #ifndef WARD_LOOP_HANDOVER_H
 #define WARD_LOOP_HANDOVER_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -39,20 +40,26 @@ int ward_handover_arm(const char *journal);
 
 bool ward_handover_armed(void);
 
-/* Executes the program again, with the arguments that it had; @reason is a short word. For "upgrade" it is the file that now
+/* Executes the program again, with the arguments that it had; @reason is a short word, @detail what there is to say (255 bytes of it). For "upgrade" it is the file that now
  * has the name under which the program was started, else the very same program, also when its file is gone. Async-signal-safe,
  * for the thread that runs main alone. Returns only when that fails: -errno, one line on stderr, and everything as
  * before. EINVAL: not armed, or begin was not called. */
-int ward_handover_exec(const char *reason);
+int ward_handover_exec(const char *reason, const char *detail);
 
 /* First of all in main: finds out whether the process executed itself. If so, what it kept is made close-on-exec and
  * waits to be taken, and the variable that told of it is gone from the environment. @argv is borrowed for good. Fills
  * *inherited with the descriptors that the process was first started with and that are open. */
 void ward_handover_begin(char **argv, struct ward_fdset *inherited);
 
-/* Why it did, and the journal; NULL when it did not. */
-const char *ward_handover_reason(void);
-const char *ward_handover_journal(void);
+/* What the program that this process was before says of itself: what exec and arm were called with. */
+struct ward_predecessor {
+	char reason[32];
+	char detail[256];
+	char journal[PATH_MAX];
+};
+
+/* NULL when the process has not executed itself. Valid for good. */
+const struct ward_predecessor *ward_handover_predecessor(void);
 
 /* Is it a successor that has not adopted everything yet? */
 bool ward_handover_pending(void);

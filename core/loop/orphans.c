@@ -168,7 +168,7 @@ note_foreign(struct ward_orphans *o)
 	int n = ward_procfs_children(getpid(), pids, WARD_TREE_MAX), r = 0;
 
 	for (int i = 0; i < n && i < WARD_TREE_MAX && r == 0; i++) {
-		if (ward_handover_reason() && !ward_handover_is_foreign(pids[i]))
+		if (ward_handover_predecessor() && !ward_handover_is_foreign(pids[i]))
 			continue;
 		r = ward_map_set(&o->foreign, (uint64_t)pids[i], o);
 		ward_handover_add_foreign(pids[i]);
@@ -222,7 +222,7 @@ ward_orphans_new(struct ward_loop *loop, const struct ward_map *table, ward_orph
 		goto fail;
 	}
 	/* Those that ended before the signal was taken. */
-	if (ward_handover_reason())
+	if (ward_handover_predecessor())
 		ward_timer_arm(o->look, ward_now_ns());
 	*out = o;
 	return 0;

@@ -86,6 +86,7 @@ local function add_files(core)
     core.files[path] = { locked = true, text = core.pid .. "\n" }
     local lock = {}
     function lock.close() core.files[path].locked = nil end
+    function lock.handover() return 8 end
     return lock
   end
 end
@@ -94,7 +95,6 @@ local function add_processes(core)
   core.launched = {} -- in order; each has name, handlers, signals
   core.refuse = {} -- plan name -> error of launch
   core.next_pid = 1000
-  function core.start() return true end
   function core.plan(spec) return { name = spec.name, spec = spec } end
   function core.launch(plan, handlers)
     if core.refuse[plan.name] then return nil, core.refuse[plan.name] end
@@ -183,6 +183,7 @@ function M.new(env)
   function core.listen(path, handlers)
     core.server = { path = path, handlers = handlers }
     function core.server:close() self.closed = true end
+    function core.server.handover() return 9 end
     return core.server
   end
   function core.pack(...) return { ... } end
@@ -208,6 +209,8 @@ function M.new(env)
     return nil, failure(2, "No such file or directory")
   end
   function core.start() return true end
+  function core.handover() end -- nobody was here before
+  function core.deadline() return 5 end
   function core.run() core.play() end
   function core.stop() core.stopped = true end
   return core

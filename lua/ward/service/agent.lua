@@ -122,6 +122,7 @@ function OPS.spawn(self, id, given)
       self:post("told", id, "started", pid)
     end,
     exit = function(exit)
+      self.parts.journal:gone(group_name)
       release(self, plan, group_name)
       ended(self, id, exit)
     end,
@@ -132,6 +133,7 @@ function OPS.spawn(self, id, given)
   end
   child.proc = proc
   self.children[id], self.live = child, self.live + 1
+  self.parts.journal:born(group_name, "task", proc)
   return true
 end
 
@@ -369,6 +371,9 @@ end
 
 --- Starts the script: what it declared to run runs from here on. What was posted before comes after that.
 function Agent:start()
+  if not self.script then
+    return
+  end
   for name, value in pairs(self.carried) do
     self.parts.keep:set(name, {}, value)
   end
@@ -445,11 +450,13 @@ end
 ---@field failed fun(err: table, over: boolean) an entry failed as a whole; over: the script runs no more
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"
 ---@field keep ward.service.Keep
+---@field journal ward.service.Journal
 ---@field history ward.service.History
 ---@field internal_error fun(what: string, trace: string)
 
---- The agent of a script that was loaded; nothing in it runs before it is started.
----@param script userdata of core.script; moved
+--- The agent of a script that was loaded; nothing in it runs before it is started. Without a script, nobody hears what
+--- is told, and no rule is asked.
+---@param script userdata? of core.script; moved
 ---@param parts ward.service.AgentParts
 ---@return ward.service.Agent
 function M.new(script, parts)
@@ -459,12 +466,14 @@ function M.new(script, parts)
     started = false, carried = {},
     commands = {}, requests = {}, runs = {}, next_run = 1,
   }, Agent)
-  script:serve(function(op, ...)
-    return OPS[op](self, ...)
-  end)
-  self.timer = core.timer(function()
-    drain(self)
-  end)
+  if script then
+    script:serve(function(op, ...)
+      return OPS[op](self, ...)
+    end)
+    self.timer = core.timer(function()
+      drain(self)
+    end)
+  end
   return self
 end
 

@@ -4,15 +4,13 @@
 local core <const> = require("ward.core")
 local engine <const> = require("ward.engine")
 local exits <const> = require("ward.engine.exit")
+local journal <const> = require("ward.service.journal")
+local launches <const> = require("ward.service.launches")
 
 local M <const> = {}
 
 -- Seconds between the failure of a launch in this process and its report.
 local SHORTAGE_PAUSE <const> = 0.1
-
--- Launches under way at once: each holds descriptors and a stack until its program runs, and thousands of them
--- would compete for two processors rather than start sooner.
-local MAX_UNDER_WAY <const> = 64
 
 ---@class ward.service.Driver
 ---@field plans table<string, userdata> made once a spec; they survive restarts
@@ -44,114 +42,15 @@ end
 -- Effect kind -> what to do about it.
 local EFFECTS <const> = {}
 
-local function failed_launch(err)
-  return {
-    kind = "spawn_failed", stage = err.stage, errno = err.errno, message = err.message,
-    uptime = 0, at = core.time(),
-  }
-end
-
-local launch_waiting
-
--- Two lists as one; nil when both are.
-local function together(a, b)
-  if not a or not b then
-    return a or b
-  end
-  return table.move(b, 1, #b, #a + 1, table.move(a, 1, #a, 1, {}))
-end
-
--- One launch. Until its program runs or it has failed, it is under way and counts.
-local function launch(driver, name)
-  local ok, proc, err
-  local under_way = true
-  local group, no_group, lacking
-  if driver.cgroups then
-    group, no_group, lacking = driver.cgroups:group(name, driver.specs[name])
-  end
-  local function settle()
-    if under_way then
-      under_way = false
-      driver.under_way = driver.under_way - 1
-      launch_waiting(driver)
-    end
-  end
-  driver.under_way = driver.under_way + 1
-  if no_group then
-    driver.under_way = driver.under_way - 1
-    return driver:fail_later(name, failed_launch(no_group))
-  end
-  ok, proc, err = pcall(core.launch, driver.plans[name], {
-    log = driver.logs[name], cgroup = group,
-    started = function(pid, degraded)
-      driver.started[name], driver.degraded[name] = core.now(), together(lacking, degraded)
-      local lacks <const> = driver.plans[name].lacks and driver.plans[name]:lacks() or {}
-      if #lacks > 0 then driver.degraded[name] = together(lacks, driver.degraded[name]) end
-      driver:tell_degraded(name)
-      if driver.degraded[name] then driver.journal:lacks(name, driver.degraded[name]) end
-      driver:post({ kind = "started", name = name, pid = pid })
-      settle()
-    end,
-    exit = function(exit)
-      if driver.procs[name] == proc then
-        driver.procs[name], driver.started[name] = nil, nil
-      end
-      exit.at = exit.at or core.time()
-      driver:tell_learned(name, exit)
-      driver:post({ kind = "exit", name = name, exit = exit })
-      settle()
-    end,
-  })
-  if not ok then -- ours; but the engine waits for an answer to every spawn
-    driver.hooks.internal_error("launch", tostring(proc))
-    proc, err = nil, { message = "internal error: " .. tostring(proc) }
-  end
-  if proc then
-    driver.procs[name] = proc
-    driver.journal:born(name, "proc", proc, driver.logs[name])
-  else
-    under_way = false
-    driver.under_way = driver.under_way - 1
-    driver:fail_later(name, failed_launch(err))
-  end
-end
-
--- Launches what had to wait, first come, first served. Entries that were called off are passed over.
-function launch_waiting(driver)
-  local line = driver.line
-  while driver.under_way < MAX_UNDER_WAY and line.first <= line.last do
-    local entry = line[line.first]
-    line[line.first] = nil
-    line.first = line.first + 1
-    if driver.in_line[entry.name] == entry then
-      driver.in_line[entry.name] = nil
-      launch(driver, entry.name)
-    end
-  end
-end
-
 function EFFECTS.spawn(driver, effect)
-  if driver.under_way < MAX_UNDER_WAY then
-    return launch(driver, effect.name)
-  end
-  local line, entry = driver.line, { name = effect.name }
-  line.last = line.last + 1
-  line[line.last], driver.in_line[effect.name] = entry, entry
-end
-
--- A service that is to stop while its launch waits in line has ended before it began.
-local function call_off(driver, name)
-  if driver.in_line[name] then
-    driver.in_line[name] = nil
-    driver:post({ kind = "exit", name = name, exit = failed_launch({ message = "stopped before it was launched" }) })
-  end
+  launches.spawn(driver, effect.name)
 end
 
 -- A process that is gone already (ESRCH) is on its way to us as an exit; anything else is worth a line.
 local ESRCH <const> = 3
 
 function EFFECTS.signal(driver, effect)
-  call_off(driver, effect.name)
+  launches.call_off(driver, effect.name)
   local proc = driver.procs[effect.name]
   if proc then
     local ok, err = proc:stop(effect.signal)
@@ -162,16 +61,15 @@ function EFFECTS.signal(driver, effect)
 end
 
 function EFFECTS.kill(driver, effect)
-  call_off(driver, effect.name)
+  launches.call_off(driver, effect.name)
   for _, proc in pairs({ driver.procs[effect.name], driver.helpers[effect.name] }) do
     proc:kill_tree()
   end
 end
 
--- The command of a stop ladder: a child of its own, with all that the service has but its control group.
-function EFFECTS.run(driver, effect)
-  local name = effect.name
-  local function ran(exit)
+-- What is to happen when the stop command of a service has ended.
+local function command_ran(driver, name)
+  return function(exit)
     driver.helpers[name] = nil
     exit.ok = exit.kind == "exited" and exit.code == 0
     if not exit.ok then
@@ -179,6 +77,12 @@ function EFFECTS.run(driver, effect)
     end
     driver:post({ kind = "ran", name = name, exit = exit })
   end
+end
+
+-- The command of a stop ladder: a child of its own, with all that the service has but its control group.
+function EFFECTS.run(driver, effect)
+  local name = effect.name
+  local ran <const> = command_ran(driver, name)
   local plan = driver.stops[name] -- nil: the ladder is that of a script that was replaced meanwhile
   local proc, err = nil, { message = "it is declared no longer" }
   if plan then
@@ -186,9 +90,9 @@ function EFFECTS.run(driver, effect)
   end
   if proc then
     driver.helpers[name] = proc
-    driver.journal:born(name, "helper", proc)
+    driver.journal:born(name, "helper", proc, driver.logs[name])
   else
-    ran(failed_launch(err))
+    ran(launches.failed(err))
   end
 end
 
@@ -234,25 +138,23 @@ function EFFECTS.quit(driver, effect)
   driver.hooks.quit(effect.code)
 end
 
--- What acts comes before what tells: a service that died is back before its obituary is written, and the script, which
--- may hang, is entered when all is done.
-local TELLS <const> = { ask = 2, reply = 2, quit = 2, event = 3 }
-
+-- The turns of the effects of a step: what acts comes before what tells, so that a service that died is back before its
+-- obituary is written, and the script, which may hang, is entered when all else is done.
 local function step(driver, event)
   local now <const> = core.now()
   local effects
   driver.journal:event(now, event, driver.state)
   driver.state, effects = engine.step(driver.state, event, now)
-  for turn = 1, 3 do
-    local signals = false
+  for turn = 1, journal.TURNS do
+    local doubtful = false
     for _, effect in ipairs(effects) do
-      if (TELLS[effect.kind] or 1) == turn then
-        signals = signals or effect.kind == "signal" or effect.kind == "kill"
+      if journal.turn(effect) == turn then
+        doubtful = doubtful or journal.is_doubtful(effect)
         guarded(driver, effect.kind, EFFECTS[effect.kind], driver, effect)
       end
     end
-    if signals then
-      driver.journal:done()
+    if doubtful then
+      driver.journal:done(turn)
     end
   end
 end
@@ -260,7 +162,7 @@ end
 --- A launch that failed before there was a process is news of a later turn: the machine is short of something
 --- (descriptors, processes, memory), and trying again at once, with a backoff of 0, would leave the loop no turn.
 ---@param name string
----@param exit table
+---@param exit table of the failure
 function Driver:fail_later(name, exit)
   local timer
   timer = core.timer(function()
@@ -434,6 +336,62 @@ function Driver:forget(name)
   end
 end
 
+local function nothing_told()
+end
+
+--- Takes over the processes that a supervisor before this one has left, and arms the timers.
+---@param found ward.service.Succession
+function Driver:adopt(found)
+  for name, facts in pairs(found.procs) do
+    launches.adopt(self, name, facts)
+  end
+  for name, facts in pairs(found.helpers) do
+    local it <const> = { log = self.logs[name], plan = self.stops[name], started = nothing_told,
+      exit = command_ran(self, name) }
+    self.helpers[name] = launches.take_over(self, name, facts, it)
+  end
+  -- The script's tasks are over, and their children with them.
+  for name, facts in pairs(found.tasks) do
+    local proc <const> = launches.take_over(self, name, facts, { started = nothing_told, exit = function()
+      self.journal:gone(name)
+    end })
+    if proc then
+      proc:kill_tree()
+    end
+  end
+  for name, at in pairs(found.timers) do
+    EFFECTS.arm(self, { name = name, at = at })
+  end
+end
+
+--- Goes on where that supervisor stopped: does what it may not have done. Call it when everything is adopted.
+---@param found ward.service.Succession
+function Driver:go_on(found)
+  for token in pairs(found.state.commands) do
+    self:post({ kind = "cancel", token = token }) -- who waited for an answer has lost the connection
+  end
+  for _, token in ipairs(table.move(found.state.shutdown_tokens, 1, #found.state.shutdown_tokens, 1, {})) do
+    self:post({ kind = "cancel", token = token })
+  end
+  for _, effect in ipairs(found.effects) do
+    guarded(self, effect.kind, EFFECTS[effect.kind], self, effect)
+  end
+  for name, proc in pairs(self.procs) do
+    if engine.service(self.state, name).state == "stopping" then
+      proc:stop("CONT") -- what it has started must end with it, also from here on
+    end
+  end
+  for _, name in ipairs(found.launch) do
+    launches.spawn(self, name)
+  end
+  for _, name in ipairs(found.lost) do
+    self:fail_later(name, { kind = "unknown", uptime = 0, at = core.time() })
+  end
+  for _, name in ipairs(found.run) do
+    guarded(self, "run", EFFECTS.run, self, { name = name })
+  end
+end
+
 --- How many services have a process.
 ---@return integer
 function Driver:alive()
@@ -466,7 +424,8 @@ end
 --- A driver over the specs; nothing runs until the boot event is posted.
 ---@param specs table[] canonical specs
 ---@param parts { plans: table<string, userdata>, stops: table<string, userdata>, logs: table<string, userdata>,
----  seed: integer, cgroups: table?, tree: table?, journal: ward.service.Journal? }
+---  seed: integer?, state: table?, cgroups: table?, tree: table?, journal: ward.service.Journal? } state:
+---  of an engine that goes on; it is made from the seed otherwise
 ---@param hooks ward.service.Hooks
 ---@return ward.service.Driver
 function M.new(specs, parts, hooks)
@@ -477,7 +436,7 @@ function M.new(specs, parts, hooks)
     warned[spec.name] = warns(spec)
   end
   return setmetatable({
-    state = engine.new(specs, { seed = parts.seed, tree = parts.tree }),
+    state = parts.state or engine.new(specs, { seed = parts.seed, tree = parts.tree }),
     journal = parts.journal or NO_JOURNAL,
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
     hooks = hooks, helpers = {},

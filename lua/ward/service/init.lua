@@ -11,9 +11,11 @@ local journal <const> = require("ward.service.journal")
 local keep <const> = require("ward.service.keep")
 local last_good <const> = require("ward.service.last_good")
 local load <const> = require("ward.service.load")
+local logs <const> = require("ward.service.logs")
 local paths <const> = require("ward.service.paths")
 local reload <const> = require("ward.service.reload")
 local sources_watch <const> = require("ward.service.sources")
+local succession <const> = require("ward.service.succession")
 
 local M <const> = {}
 
@@ -29,7 +31,8 @@ local function taken_by(lock_path)
 end
 
 -- The directory and the lock of an instance: what makes it ours.
-local function claim(instance)
+---@param kept integer? the lock's descriptor, when a supervisor before this one has left it
+local function claim(instance, kept)
   local place, message = paths.runtime(instance)
   if not place then
     return nil, message
@@ -39,7 +42,7 @@ local function claim(instance)
   if not ok then
     return nil, message
   end
-  local lock, err = core.lock(place.lock)
+  local lock, err = core.lock(place.lock, { adopt = kept })
   if lock then
     place.held = lock
     return place
@@ -49,55 +52,6 @@ local function claim(instance)
   local pid = taken_by(place.lock)
   pid = pid and core.stat("/proc/" .. pid) and pid -- not the holder before this one
   return nil, ("instance %q is already supervised by %s"):format(instance, pid and "pid " .. pid or "another ward")
-end
-
-local function wants_log(spec)
-  return spec.stdout.kind == "log" or spec.stderr.kind == "log" or spec.tty ~= false -- what a terminal shows is logged
-end
-
--- Opens the log of a name; the directory is made only when there is one.
-local function log_opener(instance, look, records)
-  local place
-  return function(name)
-    if not place then
-      local found, message = paths.logs(instance)
-      local ok = found ~= nil
-      if found then
-        ok, message = paths.claim(found, "log directory")
-      end
-      if not ok then
-        return nil, message
-      end
-      place = found
-    end
-    local file = paths.log_file(place.dir, name)
-    local log, err = core.log({
-      path = file, echo = look.echo, label = console.label(name, look.width), escape = look.tty_out,
-    })
-    if not log then
-      return nil, err.message
-    end
-    records:log(name, file, log)
-    return log, file
-  end
-end
-
--- One log per service that asks for it and has none yet.
-local function open_logs(specs, open, have)
-  local logs, files = {}, {}
-  for _, spec in ipairs(specs) do
-    if wants_log(spec) and not (have and have[spec.name]) then
-      local log, file = open(spec.name)
-      if not log then
-        for _, each in pairs(logs) do
-          each:close()
-        end
-        return nil, file
-      end
-      logs[spec.name], files[spec.name] = log, file
-    end
-  end
-  return logs, files
 end
 
 local function names_of(specs)
@@ -216,7 +170,7 @@ function Supervisor:watch_signals()
   }
 end
 
-function Supervisor:listen(place)
+function Supervisor:listen(place, kept)
   local on = self.control
   return core.listen(place.socket, {
     max_line = control.MAX_LINE,
@@ -232,7 +186,7 @@ function Supervisor:listen(place)
     closed = function(conn)
       on:closed(conn)
     end,
-  })
+  }, { adopt = kept })
 end
 
 local function hooks_of(self)
@@ -262,15 +216,13 @@ local function hooks_of(self)
   }
 end
 
--- Tasks of the script run from here on. What their children say goes to a log of their own; no service can have
--- its name.
-local SCRIPT <const> = "@script"
+-- Tasks of the script run from here on. What their children say goes to a log of their own.
 
 local function new_agent(self, script)
-  local log = self.logs[SCRIPT]
+  local log = self.logs[logs.SCRIPT]
   return agent.new(script, {
     cgroups = self.cgroups, driver = self.driver,
-    keep = self.keep, history = self.history,
+    keep = self.keep, history = self.history, journal = self.journal,
     say = function(text, mood)
       for line in (text .. "\n"):gmatch("(.-)\n") do
         self:say("script", (line:gsub("\t", "    ")), mood)
@@ -288,8 +240,8 @@ local function new_agent(self, script)
     log = function()
       local err
       if not log then
-        log, err = self.open_log(SCRIPT)
-        self.logs[SCRIPT] = log
+        log, err = self.open_log(logs.SCRIPT)
+        self.logs[logs.SCRIPT] = log
       end
       return log, not log and err or nil
     end,
@@ -305,11 +257,11 @@ local function new_reloader(self, bundle, place, internal_error)
     end,
     open_logs = function(specs)
       self.look.width = math.max(self.look.width, console.width(names_of(specs)))
-      local logs, files = open_logs(specs, self.open_log, self.logs)
-      for name, file in pairs(logs and files or {}) do
+      local opened, files = logs.open(specs, self.open_log, self.logs)
+      for name, file in pairs(opened and files or {}) do
         self.log_files[name] = file
       end
-      return logs, files
+      return opened, files
     end,
     new_agent = function(script)
       return new_agent(self, script)
@@ -322,21 +274,13 @@ local function new_reloader(self, bundle, place, internal_error)
     shutting_down = function()
       return self.driver:shutting_down()
     end,
-  }, bundle.sources)
+  }, bundle.sources, self.handed_on.generation)
 end
 
-local function supervise(self, bundle, place, options)
-  local seed = math.floor(core.time() * 1e6) ~ core.pid
-  local hooks = hooks_of(self)
-  self.cgroups = cgroups.new(options.instance)
-  self.driver = driver.new(bundle.services, {
-    plans = self.plans, stops = self.stops, logs = self.logs, seed = seed, cgroups = self.cgroups, tree = bundle.tree,
-    journal = self.journal,
-  }, hooks)
-  self.reloader = new_reloader(self, bundle, place, hooks.internal_error)
-  self.control = control.new({
+local function new_control(self, bundle, options, internal_error)
+  return control.new({
     driver = self.driver, reloader = self.reloader,
-    info = { instance = options.instance, script = bundle.path, since = core.now(), log_files = self.log_files },
+    info = { instance = options.instance, script = bundle.path, since = self.since, log_files = self.log_files },
     history = self.history,
     quarantined = function()
       return self.quarantined
@@ -347,23 +291,12 @@ local function supervise(self, bundle, place, options)
     shutting_down = function(by)
       self.stopped_by = by
     end,
-    internal_error = hooks.internal_error,
+    internal_error = internal_error,
   })
-  local server, err = self:listen(place)
-  if not server then
-    return nil, err.message
-  end
-  self:watch_signals()
-  self.agent = new_agent(self, bundle.script)
-  self.agent:start()
-  self.journal:begin(self.driver.state, bundle.services, bundle.tree)
-  self.driver:post({ kind = "boot" })
-  self.reloader:remember()
-  local sources = options.watch and sources_watch.new(self.reloader)
-  core.run()
-  if sources then
-    sources:close()
-  end
+end
+
+-- Everything ends, in the order in which it may.
+local function close(self, place, server)
   self.reloader:close()
   self.agent:close()
   for _, handle in ipairs(self.signals) do
@@ -375,6 +308,46 @@ local function supervise(self, bundle, place, options)
   -- The lock goes first: a client that sees its connection end may start the next supervisor at once.
   place.held:close()
   server:close()
+end
+
+-- Either everything starts, or what a supervisor before this one has left goes on.
+local function begin(self, bundle)
+  self.journal:begin(self.driver.state, bundle.services, bundle.tree)
+  if not bundle.found then
+    self.agent:start()
+    self.driver:post({ kind = "boot" })
+    return self.reloader:remember()
+  end
+  self.driver:adopt(bundle.found)
+  core.adopted()
+  self:quarantine(bundle.because)
+  self.driver:go_on(bundle.found)
+end
+
+local function supervise(self, bundle, place, options)
+  local found <const> = bundle.found
+  local hooks = hooks_of(self)
+  self.cgroups = cgroups.new(options.instance)
+  self.driver = driver.new(bundle.all or bundle.services, {
+    plans = bundle.plans, stops = bundle.stops, logs = self.logs, cgroups = self.cgroups, tree = bundle.tree,
+    seed = math.floor(core.time() * 1e6) ~ core.pid, state = found and found.state, journal = self.journal,
+  }, hooks)
+  self.reloader = new_reloader(self, bundle, place, hooks.internal_error)
+  self.control = new_control(self, bundle, options, hooks.internal_error)
+  local server, err = self:listen(place, found and found.own.server)
+  if not server then
+    return nil, err.message
+  end
+  self.handed_on.server, self.handed_on.lock = server:handover(), place.held:handover()
+  self:watch_signals()
+  self.agent = new_agent(self, bundle.script)
+  begin(self, bundle)
+  local sources = options.watch and sources_watch.new(self.reloader)
+  core.run()
+  if sources then
+    sources:close()
+  end
+  close(self, place, server)
   return self.code
 end
 
@@ -406,6 +379,25 @@ local function load_script(options)
   return load.bundle(options.script, kept.sources)
 end
 
+-- What is to be supervised: what the script declares, or what a supervisor before this one has left.
+local function load_all(options, place)
+  local handed <const> = core.handover()
+  if handed then
+    local bundle <const>, message = succession.read(handed, place.dir, options.complain)
+    if bundle then
+      bundle.because = succession.because(handed)
+    end
+    return bundle, { message }
+  end
+  local bundle, errors = load_script(options)
+  if not bundle then
+    return nil, errors
+  end
+  local plans <const>, stops <const> = load.plans(bundle.services)
+  bundle.plans, bundle.stops = plans, stops
+  return plans and bundle, stops
+end
+
 --- Supervises what a script declares until it is told to stop.
 ---@param options ward.service.Options
 ---@return integer code exit status
@@ -416,37 +408,40 @@ function M.run(options)
     end
     return 1
   end
-  local started <const>, shortage = core.start()
+  local planned <const> = paths.runtime(options.instance) -- whether it can be ours, claim says
+  local started <const>, shortage = core.start({ journal = planned and planned.journal })
   if not started then
     return refuse({ shortage.message })
   end
-  local bundle, errors = load_script(options)
+  local bundle, errors = load_all(options, planned)
   if not bundle then
     return refuse(errors)
   end
-  local plans, stops = load.plans(bundle.services)
-  if not plans then
-    return refuse(stops)
-  end
-  local place, message = claim(options.instance)
+  local found <const> = bundle.found
+  local place, message = claim(options.instance, found and found.own.lock)
   if not place then
     return refuse({ message })
   end
   local look = make_look(bundle.services, options.quiet)
-  local self
-  local records = journal.new(place.journal, function(text)
+  local self <const> = setmetatable({
+    look = look, code = 1, stopped_by = "shutdown", history = events.new(),
+    since = found and found.own.since or core.now(),
+  }, Supervisor)
+  self.handed_on = { script = bundle.path, since = self.since, generation = found and found.own.generation or 1 }
+  self.journal = journal.new(place.journal, self.handed_on, found, function(text)
     self:say("ward", text, "warn")
   end)
-  local open_log = log_opener(options.instance, look, records)
-  local logs, files = open_logs(bundle.services, open_log)
-  if not logs then
-    return refuse({ files })
+  self.keep = keep.new(found and found.own.keep, function(...)
+    self.journal:kept(...)
+  end)
+  self.handed_on.keep = self.keep.data
+  self.open_log = logs.opener(options.instance, look, self.journal, found and found.logs)
+  self.logs, self.log_files = logs.open(bundle.all or bundle.services, self.open_log)
+  if not self.logs then
+    return refuse({ self.log_files })
+  elseif found and found.logs[logs.SCRIPT] then
+    self.logs[logs.SCRIPT] = self.open_log(logs.SCRIPT)
   end
-  self = setmetatable({
-    plans = plans, stops = stops, logs = logs, log_files = files, open_log = open_log, look = look, code = 1,
-    journal = records,
-    stopped_by = "shutdown", keep = keep.new(), history = events.new(),
-  }, Supervisor)
   local code
   code, message = supervise(self, bundle, place, options)
   return code or refuse({ message })

@@ -6,10 +6,12 @@
 --   "s", snapshot             all of it: engine, specs, tree, processes, logs
 --   "e", now, event           before the engine takes the event
 --   "r", now, reload          the same, of a reload: with those specs only that are not as they were
---   "b", name, kind, facts    a process was launched, or more is known of it; kind: "proc", or "helper", the command of
---                             a stop ladder
---   "d"                       the signals that the last step asked for are sent
+--   "b", name, kind, facts    a process was launched, or more is known of it; kind: "proc", "helper", the command of a
+--                             stop ladder, or "task", a child of the script
+--   "g", name                 the child of a task has gone
+--   "d", turn                 what the last step asked for is done, up to that turn
 --   "l", name, path, facts    a log was opened
+--   "k", name, path, value    the script has kept something; without a name, nothing is kept any more
 -- A process is gone with the event that says so ("exit", "ran"), which is written as soon as it is reaped.
 --
 -- When an event is written, all that the step before it asked for has been done: only the last step is in doubt.
@@ -24,6 +26,36 @@ local M <const> = {}
 -- Seconds from a failure to the next try.
 local RETRY <const> = 60
 
+-- The effects of a step come in turns: first what acts, then answers, then what tells.
+local TURN <const> = { ask = 2, reply = 2, quit = 2, event = 3 }
+M.TURNS = 3
+
+--- The turn of an effect.
+---@param effect table
+---@return integer
+function M.turn(effect)
+  return TURN[effect.kind] or 1
+end
+
+-- Done by whoever takes over from what the state says, or not at all: timers and launches follow from the state, and
+-- the script that would be asked is not there (the default rule decides in its time).
+local FOLLOWS <const> = { spawn = true, run = true, arm = true, disarm = true, ask = true }
+
+--- Would nobody know later whether it was done?
+---@param effect table
+---@return boolean
+function M.is_doubtful(effect)
+  return not FOLLOWS[effect.kind]
+end
+
+---@class ward.service.Own plain data
+---@field script string
+---@field since number when supervision began, by core.now
+---@field generation integer of the script
+---@field keep table<string, table> what the script keeps
+---@field lock integer? descriptor of the instance's lock
+---@field server integer? of the control socket
+
 ---@class ward.service.Journal
 ---@field path string
 ---@field file userdata? nil when it could not be written, and is no more
@@ -35,7 +67,10 @@ local RETRY <const> = 60
 ---@field declared string? both, packed
 ---@field procs table<string, table> of each service's process: pid, started, degraded, and what its handle hands over
 ---@field helpers table<string, table> the same of stop commands
+---@field tasks table<string, table> the same of children of tasks
 ---@field logs table<string, table> path, and what the log hands over
+---@field deadline number seconds, as core.deadline has it while there is a journal
+---@field own ward.service.Own of the supervisor itself
 local Journal <const> = {}
 Journal.__index = Journal
 
@@ -66,6 +101,7 @@ end
 local function fail(self, message)
   local file <const> = self.file
   self.file, self.long, self.again = nil, false, core.now() + RETRY
+  core.deadline(0) -- rather a script that hangs than a successor that knows nothing
   if file then
     file:remove()
     file:close()
@@ -105,7 +141,7 @@ local function snapshot(self, state)
   end
   put(self, "snapshot", "s", {
     state = save.save(state), declared = self.declared, procs = self.procs, helpers = self.helpers,
-    logs = self.logs, now = core.now(), pid = core.pid, boot = self.boot,
+    tasks = self.tasks, logs = self.logs, own = self.own, now = core.now(), pid = core.pid, boot = self.boot,
   })
 end
 
@@ -117,6 +153,7 @@ local function begin_again(self, state)
   end
   if self.file then
     self.told = nil
+    core.deadline(self.deadline)
     self.tell("the journal is written again")
   end
 end
@@ -188,6 +225,7 @@ function Journal:event(now, event, state)
     return put(self, "append", "e", now, event)
   end
   put(self, "append", "r", now, shorten(self, event))
+  self.own.generation = self.own.generation + 1
   if state.level == 0 then -- a shutdown takes nothing over
     self.specs, self.tree, self.declared = event.specs, event.tree, nil
   end
@@ -195,11 +233,13 @@ end
 
 --- A process was launched.
 ---@param name string of the service
----@param kind "proc"|"helper"
+---@param kind "proc"|"helper"|"task"
 ---@param proc userdata
 ---@param log userdata? of the service: a terminal may have come to it
-function Journal:born(name, kind, proc, log)
+---@param cgroup string? path of its control group
+function Journal:born(name, kind, proc, log, cgroup)
   local facts <const> = facts_of(proc) or { pid = proc:pid() }
+  facts.cgroup = cgroup
   self[kind .. "s"][name] = facts
   put(self, "append", "b", name, kind, facts)
   local known <const>, now <const> = self.logs[name], facts_of(log)
@@ -218,9 +258,19 @@ function Journal:lacks(name, degraded)
   put(self, "append", "b", name, "proc", facts)
 end
 
---- The signals of a step are sent.
-function Journal:done()
-  put(self, "append", "d")
+--- A child of a task has gone.
+---@param name string as it was born with
+function Journal:gone(name)
+  if self.tasks[name] then
+    self.tasks[name] = nil
+    put(self, "append", "g", name)
+  end
+end
+
+--- What a step asked for is done, up to a turn.
+---@param turn integer
+function Journal:done(turn)
+  put(self, "append", "d", turn)
 end
 
 --- A log was opened.
@@ -235,6 +285,16 @@ function Journal:log(name, path, log)
   end
 end
 
+--- The script has kept something.
+---@param name string? nil: nothing is kept any more
+---@param path (string|number)[]?
+---@param given any
+function Journal:kept(name, path, given)
+  if self.specs then
+    put(self, "append", "k", name, path, given)
+  end
+end
+
 --- An orderly end: nothing is left to take over.
 function Journal:remove()
   if self.file then
@@ -245,7 +305,7 @@ function Journal:remove()
 end
 
 -- Supervision does not fail with its journal, whatever is wrong with that.
-for _, name in ipairs({ "begin", "event", "born", "lacks", "done", "log" }) do
+for _, name in ipairs({ "begin", "event", "born", "lacks", "gone", "done", "log", "kept" }) do
   local act <const> = Journal[name]
   Journal[name] = function(self, ...)
     local ok, err = xpcall(act, debug.traceback, self, ...)
@@ -257,12 +317,15 @@ end
 
 --- A journal; nothing is written before it begins.
 ---@param path string
+---@param own ward.service.Own read for each snapshot
+---@param found ward.service.Succession? what it goes on from; moved
 ---@param tell fun(text: string) says that it cannot be written, once, and that it can again
 ---@return ward.service.Journal
-function M.new(path, tell)
+function M.new(path, own, found, tell)
   local boot <const> = core.read("/proc/sys/kernel/random/boot_id", 64)
-  local self <const> = setmetatable({ path = path, tell = tell, procs = {}, helpers = {}, logs = {},
-    boot = boot and boot:match("%S+") }, Journal)
+  local self <const> = setmetatable({ path = path, tell = tell, own = own, procs = found and found.procs or {},
+    helpers = found and found.helpers or {}, tasks = {}, logs = {}, boot = boot and boot:match("%S+"),
+    deadline = core.deadline() }, Journal)
   self.file = core.journal(path) -- nil: no memory for it
   return self
 end
@@ -275,7 +338,7 @@ local RECORDS <const> = {}
 local function step(replay, now, event)
   local ok, state, effects = pcall(engine.step, replay.state, event, now)
   replay.state, replay.effects = ok and state or replay.state, ok and effects or {}
-  replay.now, replay.sent = now, false
+  replay.now, replay.done = now, 0
   for _, effect in ipairs(replay.effects) do
     if effect.type == "removed" then
       replay.logs[effect.name] = nil
@@ -285,8 +348,8 @@ end
 
 function RECORDS.s(replay, it)
   replay.specs, replay.tree = core.unpack(it.declared)
-  replay.state, replay.effects, replay.sent = save.restore(it.state, replay.specs, replay.tree), {}, true
-  for _, key in ipairs({ "procs", "helpers", "logs", "now", "pid", "boot" }) do
+  replay.state, replay.effects = save.restore(it.state, replay.specs, replay.tree), {}
+  for _, key in ipairs({ "procs", "helpers", "tasks", "logs", "own", "now", "pid", "boot" }) do
     replay[key] = it[key]
   end
 end
@@ -306,6 +369,7 @@ function RECORDS.r(replay, now, it)
   for at, each in ipairs(it.order or replay.specs) do
     specs[at] = known[it.order and each or each.name]
   end
+  replay.own.generation = replay.own.generation + 1
   local tree <const>, accepted <const> = it.tree or replay.tree, replay.state.level == 0
   step(replay, now, { kind = "reload", specs = specs, tree = tree, former = it.former, stale = it.stale,
     restart = it.restart, prune = it.prune, rolls = it.rolls })
@@ -318,24 +382,36 @@ function RECORDS.b(replay, name, kind, facts)
   replay[kind .. "s"][name] = facts
 end
 
-function RECORDS.d(replay)
-  replay.sent = true
+function RECORDS.g(replay, name)
+  replay.tasks[name] = nil
+end
+
+function RECORDS.d(replay, turn)
+  replay.done = turn
 end
 
 function RECORDS.l(replay, name, path, facts)
   replay.logs[name] = { path = path, facts = facts }
 end
 
--- Done by whoever takes over from what the state says, or not at all: timers and launches follow from the state, and
--- the script that would be asked is not there (the default rule decides in its time).
-local FOLLOWS <const> = { spawn = true, run = true, arm = true, disarm = true, ask = true }
+function RECORDS.k(replay, name, path, given)
+  local own <const> = replay.own
+  if not name then
+    own.keep = {}
+    return
+  end
+  local at, key = own.keep, name
+  for _, next_key in ipairs(path) do
+    at, key = at[key], next_key
+  end
+  at[key] = given
+end
 
 -- What the last step asked for and may not have been done.
 local function in_doubt(replay)
   local effects = {}
   for _, effect in ipairs(replay.effects) do
-    local is_signal <const> = effect.kind == "signal" or effect.kind == "kill"
-    if not FOLLOWS[effect.kind] and not (is_signal and replay.sent) then
+    if M.is_doubtful(effect) and M.turn(effect) > replay.done then
       effects[#effects + 1] = effect
     end
   end
@@ -367,7 +443,9 @@ end
 ---@field tree table?
 ---@field procs table<string, table> pid, started, degraded, and what the process's handle handed over
 ---@field helpers table<string, table> the same of stop commands
+---@field tasks table<string, table> the same of children of the script's tasks
 ---@field logs table<string, { path: string, facts: table? }>
+---@field own ward.service.Own
 ---@field now number when the last event came, on the clock of core.now
 ---@field effects table[] of the last step, what may not have been done: signals (sent twice rather than not at all),
 ---  replies, quit, and events
@@ -393,7 +471,7 @@ local function read(path)
     effects = in_doubt(replay), launch = {}, lost = {}, run = {}, timers = {}, torn = torn,
     logs = open_logs(replay.logs, replay.state),
   }
-  for _, key in ipairs({ "state", "specs", "tree", "procs", "helpers", "now", "pid", "boot" }) do
+  for _, key in ipairs({ "state", "specs", "tree", "procs", "helpers", "tasks", "own", "now", "pid", "boot" }) do
     result[key] = replay[key]
   end
   add_missing(result, replay)

@@ -9,6 +9,7 @@ local EACH <const> = 16
 
 ---@class ward.service.Keep
 ---@field data table<string, table>
+---@field told fun(name: string?, path: table?, value: any) of each change; without a name, of the end of all
 local Keep <const> = {}
 Keep.__index = Keep
 
@@ -56,18 +57,29 @@ function Keep:set(name, path, value)
     self.data[name] = value
   end
   self.sizes[name] = bytes
+  self.told(name, path, value)
   return true
 end
 
 --- Forgets everything.
 function Keep:clear()
-  self.data, self.sizes, self.count = {}, {}, 0
+  for name in pairs(self.data) do
+    self.data[name] = nil
+  end
+  self.sizes, self.count = {}, 0
+  self.told()
 end
 
---- An empty store.
+--- A store.
+---@param data table<string, table>? of one before; moved
+---@param told fun(name: string?, path: table?, value: any)?
 ---@return ward.service.Keep
-function M.new()
-  return setmetatable({ data = {}, sizes = {}, count = 0 }, Keep)
+function M.new(data, told)
+  local self <const> = setmetatable({ data = data or {}, sizes = {}, count = 0, told = told or function() end }, Keep)
+  for name, value in pairs(self.data) do
+    self.sizes[name], self.count = size(value), self.count + 1
+  end
+  return self
 end
 
 return M

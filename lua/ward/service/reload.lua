@@ -341,10 +341,11 @@ end
 --- The reloads of one supervisor.
 ---@param parts ward.service.ReloadParts
 ---@param sources table<string, string> of the version that runs
+---@param number integer of that version
 ---@return ward.service.Reloader
-function M.new(parts, sources)
+function M.new(parts, sources, number)
   local self = setmetatable({
-    parts = parts, queue = {}, sources = sources, since = core.now(), offences = 0, number = 1,
+    parts = parts, queue = {}, sources = sources, since = core.now(), offences = 0, number = number,
   }, Reloader)
   self.roll = roll.new(parts)
   self.timer = core.timer(function()

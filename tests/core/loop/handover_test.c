@@ -81,8 +81,10 @@ succeed(const struct ward_fdset *inherited)
 
 	facts.pid = getpid();
 	facts.foreign = ward_handover_is_foreign(4242) ? 4242 : 0;
-	(void)snprintf(facts.reason, sizeof(facts.reason), "%s", ward_handover_reason());
-	(void)snprintf(facts.journal, sizeof(facts.journal), "%s", ward_handover_journal());
+	(void)snprintf(facts.reason, sizeof(facts.reason), "%s",
+		       ward_handover_predecessor()->reason);
+	(void)snprintf(facts.journal, sizeof(facts.journal), "%s",
+		       ward_handover_predecessor()->journal);
 	(void)prctl(PR_GET_NAME, facts.name);
 	(void)!readlink("/proc/self/exe", facts.exe, sizeof(facts.exe) - 1);
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &subreaper);
@@ -143,7 +145,7 @@ on_tick(int sig, siginfo_t *info, void *context)
 	(void)context;
 	(void)raise(SIGTERM);
 	(void)raise(SIGRTMIN + 4);
-	(void)ward_handover_exec("deadline");
+	(void)ward_handover_exec("deadline", "");
 	_exit(3);
 }
 
@@ -163,7 +165,7 @@ static void
 on_alarm(int sig)
 {
 	(void)sig;
-	(void)ward_handover_exec("churn");
+	(void)ward_handover_exec("churn", "");
 	_exit(3);
 }
 
@@ -197,13 +199,13 @@ run_deleted(const char *path)
 
 	prepare();
 	(void)unlink(path);
-	facts.failed = ward_handover_exec("upgrade");
+	facts.failed = ward_handover_exec("upgrade", "");
 	(void)sigprocmask(SIG_BLOCK, NULL, &after);
 	facts.failed_cloexec = fcntl(KEPT, F_GETFD) == FD_CLOEXEC;
 	facts.failed_mask = sigismember(&after, SIGTERM) == 0;
 	if (facts.failed != -ENOENT || !facts.failed_cloexec || !facts.failed_mask)
 		_exit(5);
-	(void)ward_handover_exec("deadline");
+	(void)ward_handover_exec("deadline", "");
 	_exit(3);
 }
 
@@ -214,19 +216,19 @@ run_linked(const char *path)
 	char copy[300];
 
 	prepare();
-	if (!ward_handover_reason())
-		(void)ward_handover_exec("deadline");
+	if (!ward_handover_predecessor())
+		(void)ward_handover_exec("deadline", "");
 	(void)snprintf(copy, sizeof(copy), "%s_copy", path);
 	(void)unlink(path);
 	if (symlink(copy, path) == 0)
-		(void)ward_handover_exec("upgrade");
+		(void)ward_handover_exec("upgrade", "");
 	_exit(3);
 }
 
 static void
 run_forged(void)
 {
-	facts.has_kept = ward_handover_reason() != NULL;
+	facts.has_kept = ward_handover_predecessor() != NULL;
 	facts.variable = getenv("WARD_HANDOVER") != NULL;
 	send_facts();
 }
@@ -356,7 +358,7 @@ test_forged(const char *self)
 static void
 test_unarmed(void)
 {
-	is_int(ward_handover_exec("deadline"), -EINVAL,
+	is_int(ward_handover_exec("deadline", ""), -EINVAL,
 	       "a program that is not armed does not execute itself");
 }
 
@@ -370,9 +372,10 @@ main(int argc, char **argv)
 
 	ward_handover_begin(argv, &inherited);
 	if (role && strcmp(role, "linked") == 0 &&
-	    (!ward_handover_reason() || strcmp(ward_handover_reason(), "upgrade") != 0))
+	    (!ward_handover_predecessor() ||
+	     strcmp(ward_handover_predecessor()->reason, "upgrade") != 0))
 		run_linked(argv[0]);
-	if (ward_handover_reason())
+	if (ward_handover_predecessor())
 		succeed(&inherited);
 	if (role && strcmp(role, "handler") == 0)
 		run_from_handler();

@@ -19,7 +19,9 @@ describe("ward.service.control", function()
   before_each(function()
     core, errors, conn, next_id, quarantine = fake.new(), {}, fake.conn(), 0, nil
     package.loaded["ward.core"] = core
-    for _, name in ipairs({ "ward.service.driver", "ward.service.control" }) do package.loaded[name] = nil end
+    for name in pairs(package.loaded) do
+      if name:find "^ward%.service" then package.loaded[name] = nil end
+    end
     json = require("ward.service.json")
     local plans = {}
     for _, name in ipairs(NAMES) do plans[name] = { name = name } end

@@ -21,7 +21,9 @@ describe("ward.service.driver", function()
     core, seen, script = fake.new(), {}, {}
     told = { events = {}, errors = {}, notes = {}, replies = {} }
     package.loaded["ward.core"], package.loaded["ward.engine"] = core, engine
-    package.loaded["ward.service.driver"] = nil
+    for name in pairs(package.loaded) do
+      if name:find "^ward%.service" then package.loaded[name] = nil end
+    end
     driver = require("ward.service.driver").new({ { name = "a" }, { name = "b" } },
       { plans = { a = core.plan({ name = "a" }), b = core.plan({ name = "b" }) }, logs = {}, seed = 1 }, {
         event = function(event) table.insert(told.events, event) end,
@@ -68,7 +70,7 @@ describe("ward.service.driver", function()
     driver.journal = {
       event = write(function(_, event) return "event " .. event.kind end),
       born = write(function(name, kind) return ("born %s %s"):format(name, kind) end),
-      done = write(function() return "done" end),
+      done = write(function(turn) return "done " .. turn end),
       lacks = write(function(name, list) return ("%s lacks %d"):format(name, #list) end),
     }
     driver.stops.b = core.plan({ name = "down" })
@@ -83,9 +85,10 @@ describe("ward.service.driver", function()
     end
     driver.specs.a.calls = {}
     driver:post({ kind = "boot" })
-    assert.same({ "event boot", "born a proc", "born b helper", "done", "ask", "reply", "told" }, written)
+    assert.same({ "event boot", "born a proc", "born b helper", "done 1", "ask", "reply", "done 2", "told",
+      "done 3" }, written)
     core.proc("a").handlers.started(1001, { { stage = "nice" } })
-    assert.same({ "a lacks 1", "event started" }, { table.unpack(written, 8) })
+    assert.same({ "a lacks 1", "event started" }, { table.unpack(written, 10) })
     assert.same({}, told.errors)
   end)
 

@@ -15,7 +15,7 @@ local told = {}
 
 local function new()
   told = {}
-  return journal.new(path, function(text)
+  return journal.new(path, { script = "x.lua", since = 1, generation = 1, keep = {} }, nil, function(text)
     told[#told + 1] = text
   end)
 end
@@ -115,7 +115,7 @@ function CASES.doubt()
   assert(found.procs.b.started == play.now - 1 and found.procs.b.degraded[1].stage == "nice", "started")
   play.step { kind = "command", op = "stop", names = { "a" }, token = 1 }
   assert(words(journal.read(path).effects):find("signal a", 1, true), "a signal that may not be sent is sent again")
-  play.it:done()
+  play.it:done(1)
   found = journal.read(path)
   assert(not words(found.effects):find("signal a, ", 1, true), "a signal that is sent is not")
   play.step { kind = "command", op = "stop", names = { "c" } }
@@ -231,7 +231,7 @@ function CASES.failure()
   other.step { kind = "boot" }
   assert(#told == 1 and told[1]:find("internal error in the journal", 1, true), told[1])
   assert(not journal.read(path), "there is none")
-  local nowhere <const> = journal.new(path .. "/not/there", function(text) told[#told + 1] = text end)
+  local nowhere <const> = journal.new(path .. "/not/there", {}, nil, function(text) told[#told + 1] = text end)
   nowhere:begin(other.state, { spec "a" })
   nowhere:event(1, { kind = "boot" }, other.state)
   nowhere:remove()

@@ -2,10 +2,6 @@
 
 local fake <const> = require("lua.fake_core")
 
-local MODULES <const> = {
-  "ward.core", "ward.service", "ward.service.load", "ward.service.paths", "ward.service.driver", "ward.service.control",
-}
-
 describe("ward.service.run", function()
   local core, service, complaints, bundle
 
@@ -18,7 +14,9 @@ describe("ward.service.run", function()
 
   before_each(function()
     core, complaints = fake.new({ WARD_RUNTIME_DIR = "/run/w", WARD_LOG_DIR = "/log/w" }), {}
-    for _, name in ipairs(MODULES) do package.loaded[name] = nil end
+    for name in pairs(package.loaded) do
+      if name:find "^ward%.service" then package.loaded[name] = nil end
+    end
     package.loaded["ward.core"] = core
     core.files["/run"], core.files["/log"] = { type = "dir", mode = 493, uid = 0 }, { type = "dir", mode = 493 }
     bundle = { path = "x.lua", name = "x", services = { spec("db"), spec("web", { "db" }) }, tree = {
@@ -29,7 +27,9 @@ describe("ward.service.run", function()
   end)
 
   teardown(function()
-    for _, name in ipairs(MODULES) do package.loaded[name] = nil end
+    for name in pairs(package.loaded) do
+      if name:find "^ward%.service" then package.loaded[name] = nil end
+    end
   end)
 
   local function run(options)

@@ -10,7 +10,7 @@
 #ifndef WARD_LOOP_HANDOVER_H
 #define WARD_LOOP_HANDOVER_H
 
-#include <limits.h>
+#include <linux/limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 

@@ -420,6 +420,11 @@ ward_plan_new(const struct ward_draft *draft, struct ward_plan **out, struct war
 	if (r < 0)
 		return r;
 	measure.keeps_groups = fill.keeps_groups = ward_build_keeps_groups(&d, &own_groups);
+	r = ward_build_check_rights(&d, fill.keeps_groups, err);
+	if (r < 0) {
+		free(own_groups);
+		return r;
+	}
 	(void)build(&measure, &d);
 	block = malloc(measure.pack.size);
 	if (block) {

@@ -43,6 +43,9 @@ struct ward_ids ward_build_identity(struct ward_build *b, const struct ward_draf
  * into it as the kernel lists them, in *own, owned, which may be set in any case, and returns true. */
 bool ward_build_keeps_groups(struct ward_draft *d, uint32_t **own);
 
+/* May we give the program its ids? @keeps_groups: as above. As ward_build_check. */
+int ward_build_check_rights(const struct ward_draft *d, bool keeps_groups, struct ward_err *err);
+
 /* Do the capability sets contradict each other, or what stays as ward has it? As ward_build_check. */
 int ward_build_check_identity(const struct ward_draft *d, struct ward_err *err);
 

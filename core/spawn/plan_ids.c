@@ -1,5 +1,6 @@
 /* The steps that make the child the one it is to be: ids, capability sets and securebits. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -172,6 +173,61 @@ ward_build_keeps_groups(struct ward_draft *d, uint32_t **own)
 	d->ids.groups = *own;
 	d->ids.ngroups = (uint32_t)n;
 	return true;
+}
+
+/* A set*id call without privilege may give what one of the caller's three ids is (setresuid(2)). */
+static bool
+is_own(uint32_t id, uint32_t real, uint32_t effective, uint32_t saved)
+{
+	return id == real || id == effective || id == saved;
+}
+
+static int
+lacks(const char *who, const char *cap, const char *what, struct ward_err *err)
+{
+	return ward_err_set(err, WARD_STAGE_PREPARE, EPERM, "%s %s%s, which ward does not have",
+			    who, cap, what);
+}
+
+/* The maps of a user namespace that is entered late are written by us: of the users, one line of our own is free. */
+static int
+check_map_rights(const struct ward_draft *d, bool setuid, bool setgid, struct ward_err *err)
+{
+	static const char *const who = "sandbox.namespaces: user needs",
+				 *const what = " for its maps of users and groups";
+
+	if (!setuid && (d->sandbox.nuid_map || ward_build_ids(d).uid != geteuid()))
+		return lacks(who, "CAP_SETUID", what, err);
+	return setgid ? 0 : lacks(who, "CAP_SETGID", what, err);
+}
+
+int
+ward_build_check_rights(const struct ward_draft *d, bool keeps_groups, struct ward_err *err)
+{
+	const struct ward_ids *ids = &d->ids;
+	struct ward_capsets own;
+	uid_t ur, ue, us;
+	gid_t gr, ge, gs;
+	bool setuid, setgid;
+	char what[64];
+
+	ward_caps_own(&own);
+	setuid = own.effective >> WARD_CAP_SETUID & 1;
+	setgid = own.effective >> WARD_CAP_SETGID & 1;
+	if (ward_build_enters_late(&d->sandbox))
+		return check_map_rights(d, setuid, setgid, err);
+	/* One that comes first gives all of this. */
+	if (has_user(d) || getresuid(&ur, &ue, &us) < 0 || getresgid(&gr, &ge, &gs) < 0)
+		return 0;
+	(void)snprintf(what, sizeof(what), " to become user %u", ids->uid);
+	if (ids->set_uid && !setuid && !is_own(ids->uid, ur, ue, us))
+		return lacks("user: needs", "CAP_SETUID", what, err);
+	(void)snprintf(what, sizeof(what), " to have group %u", ids->gid);
+	if (ids->set_gid && !setgid && !is_own(ids->gid, gr, ge, gs))
+		return lacks("group: needs", "CAP_SETGID", what, err);
+	if (ids->set_groups && !setgid && !keeps_groups)
+		return lacks("groups: needs", "CAP_SETGID", " to be other than ward's own", err);
+	return 0;
 }
 
 /* ---- contradictions ---- */

@@ -160,6 +160,35 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     end
   end)
 
+  it("is refused other ids before anything starts, where ward may not give them", function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending("needs root") end
+    local dir <const> = harness.directory()
+    local function fault(without, keys)
+      local script <const> = harness.write(dir .. "/s.lua", ([[
+        return require "ward".service { name = "x", cmd = { "true" }, %s }
+      ]]):format(keys))
+      local options <const> = without == "root" and "--reuid=4711 --regid=4712 --clear-groups" or without
+        and "--bounding-set=-" .. without or "--groups=27"
+      local argv <const> = { "sh", "-c", 'exec setpriv $1 "$2" check "$3"', "sh", options, harness.ward, script }
+      local _, _, err <const> = harness.run(argv)
+      return (err:gsub("^.*service \"x\": ", ""):gsub(", which ward does not have", ""):gsub("\n$", ""))
+    end
+    for _, case in ipairs {
+      { "root", 'user = "nobody"', "user: needs CAP_SETUID to become user 65534" },
+      { "root", "user = 4711, group = 4713", "group: needs CAP_SETGID to have group 4713" },
+      { "root", "user = 4711, group = 4712, groups = { 4 }", "groups: needs CAP_SETGID to be other than ward's own" },
+      { "root", "user = 4711, group = 4712, groups = {}", "" },
+      { "setuid", 'user = "nobody"', "user: needs CAP_SETUID to become user 65534" },
+      { "setuid", "user = 0, group = 4711, groups = {}", "" },
+      { "setgid", "group = 4711", "group: needs CAP_SETGID to have group 4711" },
+      { "setuid", "sandbox = { uid_map = { { inside = 0, outside = 4711 } } }",
+        "sandbox.namespaces: user needs CAP_SETUID for its maps of users and groups" },
+      { "setgid", 'sandbox = { namespaces = { "user" } }',
+        "sandbox.namespaces: user needs CAP_SETGID for its maps of users and groups" },
+      { nil, 'user = "nobody", groups = { 4 }', "" },
+    } do assert.equal(case[3], fault(case[1], case[2])) end
+  end)
+
   it("has the limits, niceness and CPUs of its keys", function()
     local seen = probe 'limits = { nofile = { 100, 200 }, core = 0, fsize = "1M" }, nice = 5, affinity = { 0 }'
     assert.same({ 100, 200 }, seen.limits.nofile)

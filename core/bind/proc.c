@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bind/bind.h"
@@ -129,17 +130,16 @@ static const struct ward_proc_fns child_fns = { on_started, on_ended, on_called 
 
 /* Makes the pipe of a slot: one end for the child, the other for the stream. */
 static int
-open_pipe(const struct ward_plan *plan, struct ward_loop *loop, enum ward_slot slot,
-	  int slots[WARD_SLOTS], struct ward_stream **stream)
+open_pipe(struct ward_loop *loop, enum ward_slot slot, int slots[WARD_SLOTS],
+	  struct ward_stream **stream)
 {
 	int ends[2], ours = slot == WARD_SLOT_STDIN ? 1 : 0, r;
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	slots[slot] = ends[!ours];
-	/* So that the user may open /dev/stdout, which opens the pipe anew. */
-	if (plan->ids.set_uid)
-		(void)!fchown(slots[slot], plan->ids.uid, (gid_t)-1);
+	/* For whoever opens /dev/stdout, which opens the pipe anew: only those who hold it come to that. */
+	(void)!fchmod(slots[slot], 0666);
 	r = fcntl(ends[ours], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 	if (r == 0)
 		r = ward_stream_new(loop, ends[ours], stream);
@@ -166,13 +166,10 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 	int r;
 
 	slots[WARD_SLOT_LOG] = log ? ward_log_writer(log) : -1;
-	/* As for a pipe: /dev/stderr. */
-	if (log && plan->ids.set_uid)
-		(void)!fchown(slots[WARD_SLOT_LOG], plan->ids.uid, (gid_t)-1);
 	for (int i = 0; i < 3; i++) {
 		enum ward_slot slot = (enum ward_slot)(WARD_SLOT_STDIN + i);
 
-		r = wants(plan, slot) ? open_pipe(plan, loop, slot, slots, streams[i]) : 0;
+		r = wants(plan, slot) ? open_pipe(loop, slot, slots, streams[i]) : 0;
 		if (r < 0)
 			return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot make a pipe: %s",
 					    strerror(-r));
@@ -182,7 +179,7 @@ fill_slots(const struct ward_plan *plan, struct ward_loop *loop, struct ward_log
 	r = ward_pty_open(plan->tty_rows, plan->tty_cols, &master, &other);
 	/* So that the user may open /dev/tty's real name, as after a login. */
 	if (r == 0 && plan->ids.set_uid)
-		(void)!fchown(other, plan->ids.uid, (gid_t)-1);
+		(void)!fchown(other, plan->owner, (gid_t)-1);
 	if (r == 0)
 		r = ward_log_add_terminal(log, master, other, terminal);
 	if (r < 0)

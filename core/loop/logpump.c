@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -330,6 +331,8 @@ make_pipe(struct ward_log_kept *ends)
 	if (pipe2(made, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	ends->reader = made[0];
+	/* For whoever opens /dev/stdout, which opens the pipe anew: only those who hold it come to that. */
+	(void)!fchmod(made[1], 0666);
 	ends->writer = open_writer(made[1]);
 	ward_fd_close(&made[1]);
 	return ends->writer < 0 ? ends->writer : 0;

@@ -301,6 +301,7 @@ build(struct ward_build *b, const struct ward_draft *d)
 	add_fds(b, d);
 	add_limits(b, d, WARD_STAGE_NOFILE);
 	v.ids = ward_build_identity(b, d, soft);
+	v.owner = ward_build_owner(&d->sandbox, v.ids.uid);
 	add_confinement(b, d, &v, soft);
 	paths = ward_search_pack(&b->pack, d->file, d->envp, &n);
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_EXEC, .n = n, .p = paths });

@@ -136,7 +136,8 @@ struct ward_plan {
 	uint16_t tty_rows, tty_cols; /* of the terminal in slot WARD_SLOT_TTY */
 	bool set_oom;
 	int oom_score_adj;
-	struct ward_ids ids;
+	struct ward_ids ids; /* as the program sees them */
+	uint32_t owner;	     /* its user as we see him, when ids has one: whose its terminal is */
 };
 
 /* Builds a plan; *out is owned, ended by ward_plan_free. Returns 0, or -errno with a sentence in

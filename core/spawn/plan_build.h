@@ -58,6 +58,9 @@ bool ward_build_has_root(const struct ward_draft_sandbox *s);
 /* Sorts groups as getgroups(2) lists them: by what they are outside of the user namespace. */
 void ward_build_sort_groups(const struct ward_draft_sandbox *s, uint32_t *groups, uint32_t n);
 
+/* What the user @uid of the program is outside of its user namespace. */
+uint32_t ward_build_owner(const struct ward_draft_sandbox *s, uint32_t uid);
+
 /* Does the sandbox contradict itself? Returns 0, or -errno with a sentence in *err. */
 int ward_build_check(const struct ward_draft *d, struct ward_err *err);
 

@@ -123,17 +123,19 @@ is_mapped(const struct ward_draft *d, bool groups, uint32_t id)
 	return false;
 }
 
-struct group_order {
-	const struct ward_id_range *map;
+struct map {
+	const struct ward_id_range *ranges;
 	size_t n;
 };
 
 static uint32_t
-outside(const struct group_order *o, uint32_t id)
+outside(const struct map *map, uint32_t id)
 {
-	for (size_t i = 0; i < o->n; i++) {
-		if (id >= o->map[i].inside && id - o->map[i].inside < o->map[i].count)
-			return o->map[i].outside + (id - o->map[i].inside);
+	for (size_t i = 0; i < map->n; i++) {
+		const struct ward_id_range *r = &map->ranges[i];
+
+		if (id >= r->inside && id - r->inside < r->count)
+			return r->outside + (id - r->inside);
 	}
 	return id;
 }
@@ -150,9 +152,17 @@ compare_groups(const void *a, const void *b, void *order)
 void
 ward_build_sort_groups(const struct ward_draft_sandbox *s, uint32_t *groups, uint32_t n)
 {
-	struct group_order order = { s->gid_map, has_user(s) ? s->ngid_map : 0 };
+	struct map order = { s->gid_map, has_user(s) ? s->ngid_map : 0 };
 
 	qsort_r(groups, n, sizeof(*groups), compare_groups, &order);
+}
+
+uint32_t
+ward_build_owner(const struct ward_draft_sandbox *s, uint32_t uid)
+{
+	struct map map = { s->uid_map, has_user(s) ? s->nuid_map : 0 };
+
+	return outside(&map, uid);
 }
 
 /* ---- steps ---- */

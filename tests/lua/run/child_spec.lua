@@ -152,6 +152,25 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     assert.same({ 65534 }, seen.groups)
   end)
 
+  it("may open its output anew, whoever else shares it", function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending("needs root") end
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      ward.service { name = "x", cmd = { "sleep", "1000" } }
+      ward.after(0, function()
+        for _, keys in ipairs { { user = "nobody" }, { sandbox = { caps = {} } }, { user = 4711, group = 4712 } } do
+          keys.cwd, keys.cmd = "/", { "sh", "-c", "echo it is $(id -u) >/dev/stderr" }
+          print("ended with " .. ward.spawn(keys):wait().code)
+        end
+        print "the end"
+      end)
+    ]]
+    w:until_says "the end"
+    assert.equal(3, select(2, w:err():gsub("ended with 0\n", "")))
+    for _, uid in ipairs { 65534, 0, 4711 } do w:until_says("it is " .. uid .. "\n") end
+    w:stop()
+  end)
+
   it("may be asked to be who ward is, also without privilege", function()
     if os.execute("test $(id -u) = 0") ~= true then return pending("needs root") end
     for _, keys in ipairs { "user = 4711, group = 4711", "groups = {}", "group = 4711" } do

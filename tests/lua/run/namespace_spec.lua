@@ -269,6 +269,18 @@ describe("a sandbox as root", function()
     assert.equal(seen.uid_map, seen.gid_map)
   end)
 
+  it("owns its terminal, and may open its output anew, as the user that it is outside", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local w <const> = harness.start(sandboxed.script { cwd = "/", user = 7, group = 8, tty = true,
+      cmd = { "sh", "-c", "echo $(tty) >/dev/stdout; sleep 1000" }, sandbox = { uid_map = MAP } })
+    w:until_says "/dev/pts/%d+"
+    assert.equal(100007, lfs.attributes(w:log("x"):match "/dev/pts/%d+", "uid"))
+    w:stop()
+    local view <const>, text <const> = sandboxed.run { cwd = "/", sandbox = { uid_map = MAP, caps = {} },
+      cmd = { "sh", "-c", "echo out >/dev/stdout; echo err >/dev/stderr" } }
+    assert.same({ 0, "out\nerr\n" }, { view.last_exit.code, text })
+  end)
+
   it("knows only the program's own ids without a map", function()
     if not sandboxed.is_root() then return pending "needs root" end
     local seen <const> = sandboxed.probe({ namespaces = { "user" } },

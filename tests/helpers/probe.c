@@ -18,7 +18,8 @@
  * namespaces		{ uts: "uts:[4026531838]" ... }
  * tries		{ PATH: [read, write] }: errno of open(2), or 0
  * lists		{ PATH: names in that directory, sorted; or errno }
- * hostname, loopback (is it up?), uid_map, gid_map (text; null without /proc)
+ * hostname, loopback (is it up?), uid_map, gid_map, cgroup (text; null without /proc)
+ * userns		errno of unshare(2) for another user namespace, in a process of its own; or 0
  * mounts		list of { target, options, type, super }: of /proc/self/mountinfo; empty without /proc
  *
  * Everything is asked of the kernel without libc in between where libc would hide something, and
@@ -45,6 +46,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NSIG_KERNEL 64
@@ -462,6 +464,19 @@ put_mounts(void)
 }
 
 static void
+put_userns(void)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(unshare(CLONE_NEWUSER) == 0 ? 0 : errno);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		abort();
+	put(",\n\"userns\": %d", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+static void
 put_surroundings(void)
 {
 	struct ifreq lo = { .ifr_name = "lo" };
@@ -476,6 +491,8 @@ put_surroundings(void)
 	put_string(name);
 	put_text("uid_map", "/proc/self/uid_map");
 	put_text("gid_map", "/proc/self/gid_map");
+	put_text("cgroup", "/proc/self/cgroup");
+	put_userns();
 	put_mounts();
 }
 

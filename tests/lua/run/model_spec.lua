@@ -1,24 +1,39 @@
--- What a child sees is what a model says, for specs that chance has put together from all keys.
+-- What a child sees is what a model says, for specs that chance has put together from all keys: services, and children
+-- of a task.
 --
 --   WARD_MODEL_SEED=N WARD_MODEL_N=N	other specs, or more of them
 
 local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
+local lfs <const> = require "lfs"
 local model <const> = require "helpers.model"
 local sys <const> = require "wardtest"
 
 local SEED <const> = tonumber(os.getenv "WARD_MODEL_SEED" or 20261124)
 local COUNT <const> = tonumber(os.getenv "WARD_MODEL_N" or 300)
-local TOGETHER <const> = 50 -- services of one ward
+local TOGETHER <const> = 50 -- children of one ward
+local INSTANCE <const> = "model-" .. sys.pid() -- control groups are named after it
 
 local function number_in(path)
   return math.tointeger(tonumber(harness.read(path)))
 end
 
--- The capability sets of a report as numbers.
-local function with_masks(report)
+-- What a process sees that is none of ward's: the capability sets as numbers, and all that this kernel has.
+local function outside(program)
+  local _, out <const> = harness.run { program }
+  local report <const> = cjson.decode(out)
   for name, hex in pairs(report.caps) do report.caps[name] = tonumber(hex, 16) end
+  report.caps.all = (2 << number_in "/proc/sys/kernel/cap_last_cap") - 1
+  report.oom_score_adj = number_in "/proc/self/oom_score_adj"
   return report
+end
+
+-- May control groups be made below our own?
+local function cgroups()
+  local _, point <const> = harness.run { "awk", '$(NF-2) == "cgroup2" { print $5; exit }', "/proc/self/mountinfo" }
+  local group <const> = harness.read("/proc/self/cgroup"):match("0::([^\n]*)")
+  local path <const> = ("%s%s/%s"):format(point:gsub("\n", ""), group, INSTANCE)
+  return point ~= "" and os.execute(("mkdir %s 2>/dev/null && rmdir %s"):format(path, path)) == true
 end
 
 -- Files and directories that the specs speak of.
@@ -27,10 +42,12 @@ local function make_world()
   local world <const> = {
     dir = dir, reports = dir .. "/reports", program = dir .. "/probe", input = dir .. "/in", output = dir .. "/out",
     env_file = dir .. "/env", from_file = { FROM_FILE = "yes", WARD_TEST_GIVEN = "from file" },
+    root = harness.directory(), cgroups = cgroups(), group = "/ward%-" .. INSTANCE:gsub("%-", "%%-") .. "/.+/%d+$",
   }
-  assert(os.execute(("mkdir %s/reports %s/a %s/b"):format(dir, dir, dir)))
-  for _, path in ipairs { "reports", "a", "b" } do assert(sys.chmod(dir .. "/" .. path, 511)) end
-  for _, path in ipairs { "in", "out", "a/file", "b/file", "a/shut", "env", "five", "six", "seven" } do
+  assert(os.execute(("cd %s && mkdir reports a b empty"):format(dir)))
+  assert(os.execute(("cd %s && mkdir -p dev proc .%s && touch mark"):format(world.root, dir)))
+  for _, path in ipairs { "reports", "a", "b", "empty" } do assert(sys.chmod(dir .. "/" .. path, 511)) end
+  for _, path in ipairs { "in", "out", "a/file", "b/file", "a/shut", "env", "five", "six", "seven", "empty/x" } do
     harness.write(dir .. "/" .. path, "")
     assert(sys.chmod(dir .. "/" .. path, 438)) -- 0666
   end
@@ -41,18 +58,36 @@ local function make_world()
   return world
 end
 
-local function script_of(specs, world)
+local function arguments(name, world)
+  local cmd <const> = { world.program, "--hold", "--to", world.reports .. "/" .. name }
+  local function add(option, paths)
+    for _, path in ipairs(paths) do table.move({ option, path }, 1, 2, #cmd + 1, cmd) end
+  end
+  add("--try", { world.dir .. "/a/file", world.dir .. "/b/file", world.dir .. "/a/shut", "/proc/self/fd/0",
+    "/proc/self/fd/1", "/proc/self/fd/2" })
+  add("--list", { world.dir .. "/empty", "/", "/dev", "/usr" })
+  return cmd
+end
+
+-- Spawned children tell their pids by what the script prints.
+local function script_of(specs, spawned, world)
   local lines = { 'local ward = require "ward"' }
   for name, spec in pairs(specs) do
     local keys <const> = {}
     for key, value in pairs(spec) do keys[key] = value end
-    keys.name, keys.restart = name, "never"
-    keys.cmd = { world.program, "--hold", "--to", world.reports .. "/" .. name }
-    for _, path in ipairs { "/a/file", "/b/file", "/a/shut" } do
-      table.move({ "--try", world.dir .. path }, 1, 2, #keys.cmd + 1, keys.cmd)
+    keys.cmd = arguments(name, world)
+    if spawned[name] then
+      lines[#lines + 1] = ([[ward.after(0, function()
+        local p, err = ward.spawn %s
+        print(%q, p and p.pid or err)
+        if p then p:wait() end
+      end)]]):format(model.source(keys), name)
+    else
+      keys.name, keys.restart, keys.stop = name, "never", { "KILL" } -- process 1 of a namespace obeys nothing else
+      lines[#lines + 1] = ("ward.service %s"):format(model.source(keys))
     end
-    lines[#lines + 1] = ("ward.service %s"):format(model.source(keys))
   end
+  lines[#lines + 1] = 'ward.service { name = "stays", cmd = { "sleep", "1000" } }'
   return table.concat(lines, "\n") .. "\n"
 end
 
@@ -68,14 +103,49 @@ end
 -- ward with descriptors 5, 6 and 7 of its own, and a variable.
 local function start(script, world)
   return harness.start(script, {
-    env = { WARD_TEST_GIVEN = "as given" },
+    env = { WARD_TEST_GIVEN = "as given" }, instance = INSTANCE,
     under = { "sh", "-c", ('exec 5<"%s/five" 6>"%s/six" 7<>"%s/seven"; exec "$@"'):format(world.dir, world.dir,
       world.dir), "sh" },
   })
 end
 
-local function run_batch(specs, world)
-  local w <const> = start(script_of(specs, world), world)
+-- The pid of a child that runs; false while it does not yet. Raises when it failed.
+local function pid_of(w, name, spawned, spec)
+  local pid, fault
+  if spawned then
+    local told <const> = w:err():match("script %* " .. name .. " +([^\n]+)")
+    pid = told and math.tointeger(tonumber(told))
+    fault = told and not pid and told
+  else
+    local view <const> = w:status(name)
+    pid, fault = view.ready and view.pid, view.state == "failed" and cjson.encode(view)
+  end
+  assert(not fault, ("%s does not run: %s\nseed %d: %s"):format(name, fault, SEED, model.source(spec)))
+  return pid
+end
+
+-- The name of the terminal that a process has.
+local function terminal_of(pid)
+  local number <const> = tonumber(harness.read(("/proc/%d/stat"):format(pid)):match("%) %S+ %S+ %S+ %S+ (%S+)"))
+  return ("/dev/pts/%d"):format(number & 0xff | number >> 12 & 0xfff00) -- proc(5): minor numbers
+end
+
+local function report_of(w, name, spawned, spec, world)
+  local pid, text
+  w:until_(function()
+    pid, text = pid_of(w, name, spawned, spec), harness.read(world.reports .. "/" .. name)
+    return pid and text
+  end, nil, "a report of " .. name)
+  local report <const> = cjson.decode(text)
+  -- Behind an init it is the init that ward knows.
+  if report.pid == 2 then pid = sys.children(pid)[1] end
+  report.oom_score_adj = number_in(("/proc/%d/oom_score_adj"):format(pid))
+  if spec.tty then report.terminal_owner = lfs.attributes(terminal_of(pid), "uid") end
+  return report
+end
+
+local function run_batch(specs, spawned, world)
+  local w <const> = start(script_of(specs, spawned, world), world)
   -- Children with an environment of their own are found by ward alone.
   local _ <close> = setmetatable({}, { __close = function() w:stop() end })
   local reports = {}
@@ -84,17 +154,7 @@ local function run_batch(specs, world)
     [0] = { "/dev/null", "r" }, { w.dir .. "/stdout", "w" }, { w.dir .. "/stderr", "w" },
     [5] = { world.dir .. "/five", "r" }, [6] = { world.dir .. "/six", "w" }, [7] = { world.dir .. "/seven", "rw" },
   }
-  for name, spec in pairs(specs) do
-    local text, view
-    w:until_(function()
-      text, view = harness.read(world.reports .. "/" .. name), w:status(name)
-      return text and view.ready or view.state == "failed"
-    end, nil, "a report of " .. name)
-    assert(view.pid, ("service %s does not run: %s\nseed %d: %s"):format(name,
-      cjson.encode(view), SEED, model.source(spec)))
-    reports[name] = cjson.decode(text)
-    reports[name].oom_score_adj = number_in(("/proc/%d/oom_score_adj"):format(view.pid))
-  end
+  for name, spec in pairs(specs) do reports[name] = report_of(w, name, spawned[name], spec, world) end
   return reports
 end
 
@@ -107,18 +167,18 @@ describe("a child", function()
       return
     end
     local random <const>, world <const> = model.random(SEED), make_world()
-    local _, out <const> = harness.run({ world.program })
-    world.base = with_masks(cjson.decode(out))
-    world.base.oom_score_adj = number_in "/proc/self/oom_score_adj"
+    world.base = outside(world.program)
     local wrong, done = {}, 0
     while done < COUNT do
-      local specs = {}
-      for i = 1, math.min(TOGETHER, COUNT - done) do specs["s" .. done + i] = model.generate(random, world) end
-      for name, report in pairs(run_batch(specs, world)) do
+      local specs, spawned = {}, {}
+      for i = done + 1, math.min(done + TOGETHER, COUNT) do
+        specs["s" .. i], spawned["s" .. i] = model.generate(random, world)
+      end
+      for name, report in pairs(run_batch(specs, spawned, world)) do
         local differences <const> = model.differences(model.expect(specs[name], world, name), report, world)
         if #differences > 0 then
-          wrong[#wrong + 1] = ("%s = %s\n  %s"):format(name, model.source(specs[name]),
-            table.concat(differences, "\n  "))
+          wrong[#wrong + 1] = ("%s (%s) = %s\n  %s"):format(name, spawned[name] and "spawned" or "service",
+            model.source(specs[name]), table.concat(differences, "\n  "))
         end
       end
       done = done + TOGETHER

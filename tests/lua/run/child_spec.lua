@@ -132,6 +132,27 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
     assert.is_true(select(2, calls:gsub("close%(", "")) < 1000)
   end)
 
+  it("is signalled through its pidfd, never by its number", function()
+    if os.execute("command -v strace >/dev/null && strace -qq -e trace=none true 2>/dev/null") ~= true then
+      return pending("strace is missing, or may not trace here")
+    end
+    local trace <const> = harness.directory() .. "/trace"
+    local w <const> = harness.start([[
+      local ward = require "ward"
+      local stop = { "INT", "10s", "KILL" }
+      return ward.service { name = "x", cmd = { "sh", "-c", "trap : USR1; while :; do sleep 0.01; done" }, stop = stop }
+    ]], { under = harness.strace { "-D", "-o", trace, "-e", "trace=kill,tkill,tgkill,pidfd_send_signal" } })
+    w:until_ready "x"
+    assert.equal(0, (w:cli("signal", "x", "USR1")))
+    assert.equal(0, (w:cli("restart", "x")))
+    assert.equal(0, (w:cli("stop", "x")))
+    w:stop()
+    local calls, names <const> = harness.read(trace), {}
+    for name, signal in calls:gmatch("([%w_]+)%([^\n]-(SIG%u+%d?)") do names[signal] = name end
+    for _, signal in ipairs { "SIGUSR1", "SIGINT" } do assert.equal("pidfd_send_signal", names[signal], calls) end
+    assert.is_nil(calls:find("%f[%w_]t?g?kill%("), calls)
+  end)
+
   it("begins with default signals, whatever ward was started with", function()
     local seen = probe("")
     assert.same({ blocked = {}, ignored = {}, caught = {} }, seen.signals)

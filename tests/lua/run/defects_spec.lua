@@ -126,7 +126,30 @@ describe("defect", function()
     assert.not_equal(own .. "\n", w:log "x")
   end)
 
-  -- 8, descriptors that are clobbered on the way: tests/core/loop/fds_test.c
+  -- Thousands of random tables: tests/core/loop/fds_test.c
+  it("8: descriptors trade places, and a source at or above the highest target is none the worse for it", function()
+    local dir <const> = harness.directory()
+    local opened = {}
+    for fd = 3, 9 do
+      harness.write(("%s/%d"):format(dir, fd), "")
+      opened[#opened + 1] = ("%d<%s/%d"):format(fd, dir, fd)
+    end
+    local under <const> = { under = { "sh", "-c", "exec " .. table.concat(opened, " ") .. '; exec "$@"', "sh" } }
+    for _, fds in ipairs {
+      { [3] = 4, [4] = 3 }, { [3] = 4, [4] = 5, [5] = 3 }, { [3] = 6, [6] = 6 }, { [6] = 3, [3] = 6, [5] = 6 },
+      { [3] = 7, [4] = 7, [7] = 4 }, { [4] = 9, [5] = 8, [6] = 7 }, { [9] = 3, [3] = 9, [4] = 9, [5] = 3 },
+    } do
+      local parts, want, have = {}, {}, {}
+      for target, source in pairs(fds) do
+        parts[#parts + 1] = ("[%d] = %d"):format(target, source)
+        want[target] = ("%s/%d"):format(dir, source)
+      end
+      for _, fd in ipairs(probe("fds = { " .. table.concat(parts, ", ") .. " }", under).fds) do
+        if fd.fd > 2 then have[math.tointeger(fd.fd)] = fd.link end
+      end
+      assert.same(want, have)
+    end
+  end)
 
   it("9: no descriptor of the supervisor reaches the child, and none stays behind with a launch", function()
     local w <const> = start [[cmd = { "ls", "/proc/self/fd" }, sandbox = { landlock = { fs = { ["/"] = "rwx" } } }]]
@@ -191,6 +214,10 @@ describe("defect", function()
     for _, clone in ipairs { "shared", "vfork", "copy" } do
       local exit <const> = failure(("clone = %q, cmd = { '/nope' }"):format(clone))
       assert.same({ "spawn_failed", "exec", ENOENT }, { exit.kind, exit.stage, exit.errno })
+      -- Nor where the filter that is in force by then forbids to write.
+      local denied <const> = failure(("clone = %q, cmd = { '/nope' }, sandbox = { seccomp = { "
+        .. "default = 'kill_process', allow = { 'execve', 'exit_group' } } }"):format(clone))
+      assert.same({ "spawn_failed", "exec", ENOENT }, { denied.kind, denied.stage, denied.errno })
     end
     assert(sys.mkfifo(dir .. "/fifo"))
     local w <const> = start(("cmd = { 'sleep', '1000' }, stdin = %q"):format(dir .. "/fifo"))
@@ -201,7 +228,30 @@ describe("defect", function()
     w:stop()
   end)
 
-  -- 13, a supervisor that is frozen with its child: tests/core/loop/hostile_test.c
+  -- By how much it is held up, and by what else: tests/core/loop/hostile_test.c
+  it("13: the supervisor is not frozen with a child that has not exec'd yet", function()
+    local dir <const> = harness.directory()
+    assert(sys.mkfifo(dir .. "/fifo"))
+    local w <const> = harness.start(([[
+      local ward = require "ward"
+      ward.service { name = "y", cmd = { "sleep", "1000" } }
+      ward.service { name = "x", cwd = "/", cmd = { "sleep", "1000" }, user = "nobody", stdin = %q, restart = "never" }
+    ]]):format(dir .. "/fifo"))
+    local child <const> = harness.until_(function()
+      for _, pid in ipairs(w:left()) do
+        if harness.read(("/proc/%d/wchan"):format(pid)) == "wait_for_partner" then return pid end
+      end
+    end, nil, "a child that opens a FIFO")
+    assert(sys.kill(child, "STOP"))
+    local before <const> = w:until_ready "y"
+    assert.equal(0, (w:cli("restart", "y")))
+    w:until_ready("y", before)
+    assert.equal("starting", w:status("x").state)
+    assert(sys.kill(child, "KILL"))
+    local exit <const> = w:until_state("x", "failed").last_exit
+    assert.same({ "spawn_failed", "fd_open", "KILL" }, { exit.kind, exit.stage, exit.signal })
+    w:stop()
+  end)
 end)
 
 describe("memory that is shared with the supervisor", function()

@@ -1,131 +1,17 @@
 -- Every step of the child can fail: for each stage one failure, told with its name and errno, without exec and without
 -- a trace in the supervisor. By arguments where that is possible; else strace makes the system call fail.
 
+local cases <const> = require "lua.run.stage_cases"
 local harness <const> = require "helpers.harness"
 local sys <const> = require "wardtest"
 
-local EPERM <const>, ENOENT <const>, EBADF <const>, EAGAIN <const>, EACCES <const> = 1, 2, 9, 11, 13
-local EIO <const>, EINVAL <const>, EMFILE <const>, EROFS <const>, ELOOP <const> = 5, 22, 24, 30, 40
-
-local EVERYTHING <const> = [[cwd = "/", user = "nobody", tty = true, fds = { [40] = 0 }, umask = "027", nice = 1,
-  affinity = { 0 }, ioprio = "best-effort", sched = "batch", limits = { core = 0, nofile = 100 }, parent_death = "TERM",
-  sandbox = { on_failure = ON_FAILURE, caps = { "net_bind_service" }, securebits = { "noroot" }, namespaces = { "uts" },
-    landlock = { fs = { ["/"] = "rwx" } }, seccomp = { default = "allow", deny = { "ptrace" } } }]]
-
--- The child calls prctl in LEASH (1), once in BOUNDING for every capability of the bounding set but the one it keeps,
--- then in SECUREBITS, KEEPCAPS and AMBIENT (twice): the nth call after BOUNDING.
-local function after_bounding(n)
-  local dropped = -1
-  for digit in harness.read("/proc/self/status"):match("CapBnd:%s*(%x+)"):gmatch("%x") do
-    local bits = tonumber(digit, 16)
-    while bits > 0 do
-      dropped, bits = dropped + bits % 2, bits // 2
-    end
-  end
-  return 1 + dropped + n
-end
-
--- stage, fault (as strace's inject=), errno. Calls are counted in the child.
--- Faults come in the order of the child's steps; UMASK cannot fail.
-local FAULTS <const> = {
-  { "signals", "rt_sigaction:error=EINVAL", nil }, -- EINVAL is what KILL says: passed over, see below
-  { "leash", "prctl:error=EPERM:when=1", EPERM },
-  { "session", "setsid:error=EPERM", EPERM },
-  { "tty", "setsid:retval=1", EPERM }, -- the kernel refuses: it leads no session
-  { "ioprio", "ioprio_set:error=EPERM", EPERM },
-  { "nice", "setpriority:error=EPERM", EPERM },
-  { "sched", "sched_setscheduler:error=EPERM", EPERM },
-  { "affinity", "sched_setaffinity:error=EINVAL", EINVAL },
-  { "limit", "prlimit64:error=EPERM:when=1", EPERM },
-  { "namespaces", "unshare:error=EPERM", EPERM, soft = true },
-  { "fd_lift", "fcntl:error=EBADF:when=1", EBADF },
-  { "fd_block", "fcntl:error=EBADF:when=8", EBADF },
-  { "fd_move", "dup3:error=EBADF", EBADF },
-  { "fd_close", "close_range:error=EINVAL", EINVAL },
-  { "nofile", "prlimit64:error=EPERM:when=2", EPERM },
-  { "bounding", "prctl:error=EPERM:when=2", EPERM, soft = true },
-  { "securebits", "prctl:error=EPERM:when=" .. after_bounding(1), EPERM, soft = true },
-  { "keepcaps", "prctl:error=EPERM:when=" .. after_bounding(2), EPERM, soft = true },
-  { "groups", "setgroups:error=EPERM", EPERM },
-  { "gid", "setresgid:error=EPERM", EPERM },
-  { "uid", "setresuid:error=EPERM", EPERM },
-  { "caps", "capset:error=EPERM", EPERM, soft = true },
-  { "ambient", "prctl:error=EPERM:when=" .. after_bounding(3), EPERM, soft = true },
-  { "ids_check", "getresuid:error=EPERM", EPERM },
-  { "caps_check", "capget:error=EPERM", EPERM, soft = true },
-  { "cwd", "chdir:error=ENOENT", ENOENT },
-  { "landlock", "landlock_restrict_self:error=EPERM", EPERM, soft = true },
-  { "seccomp", "seccomp:error=EINVAL", EINVAL, soft = true },
-  { "exec", "execve:error=ENOENT", ENOENT },
-  -- The call says that all is well and changes nothing: only asking the kernel afterwards finds out.
-  { "ids_check", "setresuid:retval=0", EPERM },
-  { "ids_check", "setresgid:retval=0", EPERM },
-  { "ids_check", "setgroups:retval=0", EPERM },
-  { "ambient", "capset:retval=0", EPERM, soft = true },
-  { "caps_check", "prctl:retval=0:when=" .. after_bounding(4), EPERM, soft = true },
-}
-
--- Other specs for what the first has no step for.
-local OTHERS <const> = {
-  { "fd_open", "openat:error=EMFILE:when=1", EMFILE, keys = "" },
-  { "pgroup", "setpgid:error=EPERM", EPERM, keys = "session = false" },
-  -- Without privilege the child makes its user namespace itself; its first file is /dev/null.
-  { "userns", "unshare:error=EPERM:when=1", EPERM, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
-  { "id_map", "openat:error=EACCES:when=2", EACCES, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
-  { "id_map", "write:error=EINVAL:when=3", EINVAL, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
-  { "nested", "openat:error=EACCES:when=5", EACCES, keys = 'sandbox = { namespaces = { "user" } }', plain = true },
-}
-
--- Namespaces and mounts of every kind, with privilege.
-local CONFINED <const> = [[cwd = "/", sandbox = { hostname = "jail", readonly = true, proc = true, dev = "minimal",
-  namespaces = { "pid", "net", "user" }, tmpfs = { "/", "/tmp" }, mounts = { { type = "bind", source = "/usr",
-  target = "/usr" }, { type = "bind", source = "/bin", target = "/bin" }, { type = "bind", source = "/lib",
-  target = "/lib" }, { type = "bind", source = "/lib64", target = "/lib64" } } }]]
-
-local CONFINED_FAULTS <const> = {
-  { "userns", "clone:error=EAGAIN:when=1", EAGAIN },
-  { "userns", "read:error=EIO:when=1", EIO },
-  { "userns", "write:error=EPERM:when=1", EPERM },
-  { "userns", "write:error=EINVAL:when=2", EINVAL },
-  { "hostname", "sethostname:error=EPERM", EPERM },
-  { "loopback", "socket:error=EACCES", EACCES },
-  { "loopback", "ioctl:error=EPERM:when=2", EPERM },
-  { "private", "mount_setattr:error=EINVAL:when=1", EINVAL },
-  { "mount_make", "open_tree:error=EACCES:when=2", EACCES },
-  { "mount_make", "fsopen:error=EPERM:when=1", EPERM },
-  { "mount_make", "fsconfig:error=EINVAL:when=1", EINVAL },
-  { "mount_make", "fsmount:error=EPERM:when=2", EPERM },
-  { "mount_fill", "mkdirat:error=EROFS:when=1", EROFS },
-  { "mount_fill", "symlinkat:error=EIO:when=1", EIO },
-  { "mount_fill", "statx:error=EACCES:when=1", EACCES },
-  { "mount_attr", "mount_setattr:error=EPERM:when=2", EPERM },
-  { "pivot", "pivot_root:error=EINVAL", EINVAL },
-  { "pivot", "umount2:error=EPERM", EPERM },
-  { "pivot", "fchdir:error=EACCES", EACCES },
-  { "mount", "openat2:error=ELOOP:when=2", ELOOP },
-  { "mount", "move_mount:error=EINVAL:when=3", EINVAL },
-  { "user_enter", "setns:error=EINVAL", EINVAL },
-  { "init", "clone:error=EAGAIN:when=2", EAGAIN },
-  { "init", "execveat:error=EACCES", EACCES },
-  { "init", "dup3:error=EBADF:when=4", EBADF }, -- after those of descriptors 0 to 2
-}
-
--- In the supervisor, before there is a child.
-local PARENT <const> = {
-  { "prepare", "pipe2:error=EMFILE", EMFILE },
-  { "clone", "clone3:error=EAGAIN", EAGAIN },
-}
-
--- Stages that are made to fail elsewhere, or cannot.
-local ELSEWHERE <const> = {
-  cgroup = "tests/lua/run/cgroup_spec.lua", umask = "umask(2) cannot fail",
-}
+local EPERM <const>, ENOENT <const>, EAGAIN <const>, EACCES <const>, EINVAL <const> = 1, 2, 11, 13, 22
 
 local function script(on_failure, clone, mark)
   return ([[
 local ward = require "ward"
 return ward.service { name = "x", clone = %q, cmd = { "/bin/sh", "-c", "echo ran >>%s" }, restart = "never", %s }
-]]):format(clone, mark, (EVERYTHING:gsub("ON_FAILURE", ("%q"):format(on_failure))))
+]]):format(clone, mark, (cases.EVERYTHING:gsub("ON_FAILURE", ("%q"):format(on_failure))))
 end
 
 local function open_descriptors(pid)
@@ -140,6 +26,17 @@ end
 
 local function blocked_signals(pid)
   return harness.read(("/proc/%d/status"):format(pid)):match("SigBlk:%s*(%x+)")
+end
+
+-- How the supervisor stands before and after a failure: nothing of it is left, no process and no zombie either.
+local function standing(w)
+  return { descriptors = open_descriptors(w.pid), mask = blocked_signals(w.pid) }
+end
+
+local function stands_as(w, before, what)
+  harness.until_(function() return #sys.children(w.pid) == 0 end, nil, "no child after " .. what)
+  no_more_descriptors(w.pid, before.descriptors)
+  assert.equal(before.mask, blocked_signals(w.pid), what)
 end
 
 local function traced(pid)
@@ -213,7 +110,7 @@ local function confined(clone)
   local w = harness.start(([[
     local ward = require "ward"
     return ward.service { name = "x", clone = %q, cmd = { "/bin/true" }, restart = "never", %s }
-  ]]):format(clone, CONFINED))
+  ]]):format(clone, cases.CONFINED))
   w:until_state("x", "done")
   return w
 end
@@ -310,9 +207,10 @@ describe("a step of the child that fails", function()
   it("is told by stage and errno, without exec, descriptor, zombie or signal mask left", function()
     if not can_trace() then return end
     local w, mark = start("error", "shared")
-    local descriptors, mask = open_descriptors(w.pid), blocked_signals(w.pid)
-    for _, fault in ipairs(FAULTS) do
+    local before = standing(w)
+    for _, fault in ipairs(cases.FAULTS) do
       local exit = start_under(w, fault[2]).last_exit
+      stands_as(w, before, fault[2])
       if fault[3] then
         assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
         assert.is_nil(harness.read(mark):find("ran"), fault[2])
@@ -321,8 +219,6 @@ describe("a step of the child that fails", function()
         harness.write(mark, "")
       end
     end
-    no_more_descriptors(w.pid, descriptors)
-    assert.equal(mask, blocked_signals(w.pid))
     assert.same({}, w:left())
     w:cli("start", "x") -- without strace it runs again
     harness.until_(function() return harness.read(mark):find("ran") end, nil, "the program")
@@ -362,13 +258,13 @@ describe("a step of the child that fails", function()
   it("is told when it makes a namespace or a mount, and leaves nothing of it", function()
     if not can_trace() then return end
     local w = confined "shared"
-    local descriptors, mounts = open_descriptors(w.pid), harness.read("/proc/self/mountinfo")
-    for _, fault in ipairs(CONFINED_FAULTS) do
+    local before, mounts = standing(w), harness.read("/proc/self/mountinfo")
+    for _, fault in ipairs(cases.CONFINED_FAULTS) do
       local exit = start_under(w, fault[2]).last_exit
       assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
       assert.same({}, w:left())
+      stands_as(w, before, fault[2])
     end
-    no_more_descriptors(w.pid, descriptors)
     assert.equal(mounts, harness.read("/proc/self/mountinfo"))
     assert.equal("exited", start_again(w).last_exit.kind)
     w:stop()
@@ -376,26 +272,28 @@ describe("a step of the child that fails", function()
 
   it("is told in specs of other kinds, and in the supervisor itself", function()
     if not can_trace() then return end
-    for _, fault in ipairs(OTHERS) do
+    for _, fault in ipairs(cases.OTHERS) do
       local w = harness.start(([[
         local ward = require "ward"
         return ward.service { name = "x", cmd = { "true" }, restart = "never", %s }
       ]]):format(fault.keys), fault.plain and { under = harness.UNPRIVILEGED })
       w:until_state("x", "done")
+      local before = standing(w)
       local exit = start_under(w, fault[2]).last_exit
       assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
+      stands_as(w, before, fault[2])
       w:stop()
     end
     local w, mark = start("error", "shared")
-    local descriptors, mask = open_descriptors(w.pid), blocked_signals(w.pid)
-    for _, fault in ipairs(PARENT) do
+    local before = standing(w)
+    for _, fault in ipairs(cases.PARENT) do
       local exit = start_under(w, fault[2]).last_exit
       assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno }, fault[2])
+      stands_as(w, before, fault[2])
     end
     assert.is_nil(harness.read(mark):find("ran"))
     assert.equal("exited", start_under(w, "clone3:error=ENOSYS").last_exit.kind) -- an old kernel: clone(2)
-    no_more_descriptors(w.pid, descriptors)
-    assert.equal(mask, blocked_signals(w.pid))
+    stands_as(w, before, "clone(2)")
     w:stop()
     -- Written after exec; without the capability it cannot be lowered.
     w = harness.start([[
@@ -404,6 +302,32 @@ describe("a step of the child that fails", function()
     ]], { under = { "setpriv", "--bounding-set", "-sys_resource" } })
     local exit = w:until_state("x", "failed").last_exit
     assert.same({ "spawn_failed", "oom", EACCES }, { exit.kind, exit.stage, exit.errno })
+    w:stop()
+  end)
+
+  it("ends the child where a filter forbids even that", function()
+    if not can_trace() then return end
+    local w = harness.start [[
+      return require("ward").service { name = "x", cmd = { "/nonexistent" }, restart = "never" }
+    ]]
+    w:until_state("x", "failed")
+    local before = standing(w)
+    local exit = start_under(w, "exit_group:error=EPERM").last_exit
+    assert.same({ "spawn_failed", "exec", ENOENT }, { exit.kind, exit.stage, exit.errno })
+    stands_as(w, before, "exit_group")
+    w:stop()
+  end)
+
+  it("is that of exec for a user who has more processes than he may", function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending "needs root" end
+    local w = harness.start [[
+      local ward = require "ward"
+      local one = ward.service { name = "one", cwd = "/", cmd = { "sleep", "1000" }, user = 54322, group = 54322 }
+      return ward.supervisor { name = "both", children = { one, ward.service { name = "x", cwd = "/", needs = { one },
+        cmd = { "true" }, user = 54322, group = 54322, limits = { nproc = 0 }, restart = "never" } } }
+    ]]
+    local exit = w:until_state("x", "failed").last_exit
+    assert.same({ "spawn_failed", "exec", EAGAIN }, { exit.kind, exit.stage, exit.errno })
     w:stop()
   end)
 
@@ -421,18 +345,18 @@ describe("a step of the child that fails", function()
 
   it("has a row for each stage", function()
     local rows = { deathsig = true, nnp = true, mask = true, oom = true }
-    for _, list in ipairs { FAULTS, OTHERS, CONFINED_FAULTS, PARENT } do
+    for _, list in ipairs { cases.FAULTS, cases.OTHERS, cases.CONFINED_FAULTS, cases.PARENT } do
       for _, fault in ipairs(list) do rows[fault[1]] = true end
     end
     for name in harness.read("core/spawn/stage.h"):gmatch('X%([%u_]+, "([%l_]+)"') do
-      assert.is_true(rows[name] or ELSEWHERE[name] ~= nil, name)
+      assert.is_true(rows[name] or cases.ELSEWHERE[name] ~= nil, name)
     end
   end)
 
   it("lets the program run where the sandbox says warn, but never with other ids", function()
     if not can_trace() then return end
     local w, mark = start("warn", "shared")
-    for _, fault in ipairs(FAULTS) do
+    for _, fault in ipairs(cases.FAULTS) do
       if fault.soft then
         local view = start_under(w, fault[2])
         assert.equal("exited", view.last_exit.kind, fault[2])
@@ -469,8 +393,10 @@ describe("a step of the child that fails", function()
     if not can_trace() then return end
     for _, clone in ipairs { "vfork", "copy" } do
       local w, mark = start("error", clone)
-      for _, fault in ipairs(FAULTS) do
+      local before = standing(w)
+      for _, fault in ipairs(cases.FAULTS) do
         local exit = start_under(w, fault[2]).last_exit
+        stands_as(w, before, clone .. ": " .. fault[2])
         if fault[3] then
           assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno },
             clone .. ": " .. fault[2])
@@ -482,7 +408,7 @@ describe("a step of the child that fails", function()
       end
       w:stop()
       w = confined(clone)
-      for _, fault in ipairs(CONFINED_FAULTS) do
+      for _, fault in ipairs(cases.CONFINED_FAULTS) do
         local exit = start_under(w, fault[2]).last_exit
         assert.same({ "spawn_failed", fault[1], fault[3] }, { exit.kind, exit.stage, exit.errno },
           clone .. ": " .. fault[2])

@@ -29,6 +29,7 @@ local function stdio(r, spec, world, spawned)
     spec.tty = r.chance(50) or { rows = 10 + r.below(50), cols = 20 + r.below(200) }
   end
   spec.stdin = r.one { nil, "null", "inherit", world.input, 5, pipe, pipe }
+  if spec.tty and r.chance(30) then spec.stdin = "tty" end
   spec.stdout = r.one { nil, "log", "null", "inherit", world.output, 6, pipe, pipe }
   spec.stderr = r.one { nil, "log", "null", "stdout", world.output, 7, pipe }
   local fds, any = {}, false
@@ -178,9 +179,11 @@ local function sandbox(r, spec, world)
   box.pid = nil
   if r.chance(30) then user_namespace(r, box) end
   if r.chance(20) then box.hostname = "model.example" end
+  if r.chance(20) then box.drop_root = r.chance(80) end
   -- Without no_new_privs a filter or a ruleset needs CAP_SYS_ADMIN, which no list here keeps, nor a change of user.
   local confined <const> = box.landlock or box.seccomp
-  if (not confined or not box.caps and not spec.user) and r.chance(20) then box.no_new_privs = false end
+  local powerful <const> = not box.caps and not spec.user and not box.drop_root
+  if (powerful or not confined) and r.chance(20) then box.no_new_privs = false end
   if r.chance(30) then box.on_failure = r.one { "error", "warn", "silent" } end
   spec.sandbox = box
 end

@@ -108,6 +108,7 @@ local function descriptors(spec, world)
   local null <const>, log <const> = { "/dev/null", "rw" }, { "^pipe:%[%d+%]$", "rw" }
   local function stream(given, target)
     if given == nil then return spec.tty and tty or target == 0 and null or log end
+    if given == "tty" then return tty end
     if given == "null" then return null end
     if given == "log" then return log end
     if given == "pipe" then return { log[1], target == 0 and "r" or "w" } end
@@ -147,6 +148,9 @@ end
 ---@param name string of the service
 function M.expect(spec, world, name)
   local base <const>, box <const> = world.base, spec.sandbox
+  if box and box.drop_root and not spec.user and not box.uid_map then
+    spec = setmetatable({ user = "nobody" }, { __index = spec })
+  end
   local mapped <const> = box and box.uid_map
   local uid <const> = spec.user == "nobody" and NOBODY or spec.user or 0
   local gid <const> = spec.group or spec.user and NOBODY or mapped and 0 or base.gid.real

@@ -5,6 +5,7 @@
 
 local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
+local keys <const> = require "ward.schema.keys"
 local lfs <const> = require "lfs"
 local model <const> = require "helpers.model"
 local sys <const> = require "wardtest"
@@ -73,18 +74,18 @@ end
 local function script_of(specs, spawned, world)
   local lines = { 'local ward = require "ward"' }
   for name, spec in pairs(specs) do
-    local keys <const> = {}
-    for key, value in pairs(spec) do keys[key] = value end
-    keys.cmd = arguments(name, world)
+    local given <const> = {}
+    for key, value in pairs(spec) do given[key] = value end
+    given.cmd = arguments(name, world)
     if spawned[name] then
       lines[#lines + 1] = ([[ward.after(0, function()
         local p, err = ward.spawn %s
         print(%q, p and p.pid or err)
         if p then p:wait() end
-      end)]]):format(model.source(keys), name)
+      end)]]):format(model.source(given), name)
     else
-      keys.name, keys.restart, keys.stop = name, "never", { "KILL" } -- process 1 of a namespace obeys nothing else
-      lines[#lines + 1] = ("ward.service %s"):format(model.source(keys))
+      given.name, given.restart, given.stop = name, "never", { "KILL" } -- process 1 of a namespace obeys nothing else
+      lines[#lines + 1] = ("ward.service %s"):format(model.source(given))
     end
   end
   lines[#lines + 1] = 'ward.service { name = "stays", cmd = { "sleep", "1000" } }'
@@ -160,6 +161,32 @@ end
 
 describe("a child", function()
   after_each(harness.cleanup)
+
+  -- What a profile stands for is said by the other keys.
+  local NOT_HERE <const> = { cmd = true, profile = true }
+
+  it("may have every key in the specs of chance", function()
+    local random <const>, seen <const> = model.random(1), {}
+    local world <const> = { dir = "/d", reports = "/r", input = "/i", output = "/o", env_file = "/e", root = "/root" }
+    for _ = 1, 1000 do
+      local spec <const>, spawned <const> = model.generate(random, world)
+      for key in pairs(spec) do seen[key] = true end
+      for key in pairs(spec.sandbox or {}) do seen["sandbox." .. key] = true end
+      seen[spawned and "ward.spawn" or "ward.service"] = true
+    end
+    local missing = {}
+    local function check(rows, path)
+      for _, row in ipairs(rows) do
+        if not row.service and not NOT_HERE[row.key] and not seen[path .. row.key] then
+          missing[#missing + 1] = path .. row.key
+        end
+      end
+    end
+    check(keys.service, "")
+    check(keys.sandbox, "sandbox.")
+    assert.same({}, missing)
+    assert.is_true(seen["ward.spawn"] and seen["ward.service"])
+  end)
 
   it(("sees what the model says, for %d random specs (seed %d)"):format(COUNT, SEED), function()
     if os.execute("test $(id -u) = 0") ~= true then

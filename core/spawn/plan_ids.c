@@ -249,19 +249,49 @@ check_subset(enum ward_capset set, uint64_t inner, uint64_t outer, const char *w
 			    names[set], ward_cap_name(__builtin_ctzll(inner & ~outer)), why);
 }
 
+/* Does its uid change empty the effective set? */
+static bool
+leaves_root(const struct ward_draft *d)
+{
+	int bits = d->sandbox.set_securebits ? d->sandbox.securebits : prctl(PR_GET_SECUREBITS);
+
+	return d->ids.set_uid && d->ids.uid != 0 && geteuid() == 0 &&
+	       !(bits > 0 && bits & WARD_SECBIT_NO_SETUID_FIXUP);
+}
+
+/* Both are for those who can gain nothing by exec, and for CAP_SYS_ADMIN (seccomp(2), landlock_restrict_self(2)). */
+static int
+check_confinement(const struct ward_draft *d, const struct ward_caps *caps, struct ward_err *err)
+{
+	const struct ward_draft_sandbox *s = &d->sandbox;
+	struct ward_capsets own;
+	uint64_t effective;
+
+	if (s->no_new_privs || s->on_failure != WARD_FAIL_ERROR || (!s->filter && !s->has_ruleset))
+		return 0;
+	ward_caps_own(&own);
+	effective = has_user(d) ? ~UINT64_C(0) : leaves_root(d) ? 0 : own.effective;
+	if (given(caps, WARD_CAP_EFFECTIVE))
+		effective = caps->set[WARD_CAP_EFFECTIVE];
+	if (effective >> WARD_CAP_SYS_ADMIN & 1)
+		return 0;
+	return ward_err_set(err, WARD_STAGE_PREPARE, EPERM,
+			    "sandbox.no_new_privs: false needs CAP_SYS_ADMIN for %s, which the "
+			    "program is not to have",
+			    s->filter ? "seccomp" : "Landlock");
+}
+
 int
 ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 {
 	const struct ward_caps caps = ward_build_caps(&d->sandbox);
 	struct ward_capsets own;
 	int bits = d->sandbox.set_securebits ? d->sandbox.securebits : prctl(PR_GET_SECUREBITS);
-	bool leaves_root = d->ids.set_uid && d->ids.uid != 0 && geteuid() == 0 &&
-			   !(bits > 0 && bits & WARD_SECBIT_NO_SETUID_FIXUP);
 	uint64_t known = (UINT64_C(2) << d->sandbox.last_cap) - 1, inherited;
-	int r = 0;
+	int r = check_confinement(d, &caps, err);
 
-	if (!caps.given)
-		return 0;
+	if (r < 0 || !caps.given)
+		return r;
 	ward_caps_own(&own);
 	if (given(&caps, WARD_CAP_AMBIENT) && bits >= 0 && bits & WARD_SECBIT_NO_AMBIENT_RAISE)
 		r = check_subset(WARD_CAP_AMBIENT, caps.set[WARD_CAP_AMBIENT], 0,
@@ -277,7 +307,7 @@ ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 				 err);
 	/* A uid change empties it. */
 	if (r == 0 && given(&caps, WARD_CAP_PERMITTED) && !given(&caps, WARD_CAP_EFFECTIVE) &&
-	    !leaves_root)
+	    !leaves_root(d))
 		r = check_subset(WARD_CAP_EFFECTIVE, has_user(d) ? known : own.effective,
 				 caps.set[WARD_CAP_PERMITTED],
 				 "as ward has it, which permitted does not: name it, too", err);

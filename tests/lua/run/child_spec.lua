@@ -358,6 +358,30 @@ describe("the sandboxed child", function()
     assert.same(caps(), probe('cwd = "/", user = "nobody", sandbox = { caps = { permitted = {} } }').caps.effective)
   end)
 
+  it("is refused a filter and rules without no_new_privs where they need a capability that it does not have", function()
+    if not as_root() then return end
+    local dir <const> = harness.directory()
+    local function check(keys)
+      local script <const> = harness.write(dir .. "/s.lua", ([[
+        return require "ward".service { name = "x", cmd = { "true" }, %s }
+      ]]):format(keys))
+      local _, _, err <const> = harness.run { harness.ward, "check", script }
+      return (err:gsub("^.*service \"x\": ", ""))
+    end
+    local text <const> = "sandbox.no_new_privs: false needs CAP_SYS_ADMIN for %s, which the program is not to have\n"
+    local seccomp <const> = 'no_new_privs = false, seccomp = { default = "allow", deny = { "ptrace" } }'
+    local landlock <const> = 'no_new_privs = false, landlock = { fs = { ["/"] = "rx" } }'
+    assert.equal(text:format "seccomp", check(('user = "nobody", sandbox = { %s }'):format(seccomp)))
+    assert.equal(text:format "Landlock", check(('user = "nobody", sandbox = { %s }'):format(landlock)))
+    assert.equal(text:format "seccomp", check(('sandbox = { caps = { "chown" }, %s }'):format(seccomp)))
+    for _, keys in ipairs { "sandbox = { %s }", 'user = "nobody", sandbox = { caps = { "sys_admin" }, %s }',
+      'user = "nobody", sandbox = { on_failure = "warn", %s }', 'sandbox = { namespaces = { "user" }, %s }' } do
+      assert.equal("", check(keys:format(seccomp)))
+    end
+    local seen <const> = probe(('cwd = "/", user = "nobody", sandbox = { caps = { "sys_admin" }, %s }'):format(seccomp))
+    assert.same({ 2, false }, { seen.seccomp, seen.no_new_privs })
+  end)
+
   it("gains nothing by exec as root that a table of sets leaves out", function()
     if not as_root() then return end
     local none <const>, chown <const> = caps(), caps(0)

@@ -72,6 +72,9 @@ ward_tree_set_oom(pid_t root, bool below, int value)
 	struct tree t;
 	int r = ward_procfs_set_oom_score_adj(root, value);
 
+	/* An init that nobody may look into is written to by root alone. The memory is that of what is below it. */
+	if (r == -EACCES && below)
+		r = 0;
 	if (r < 0 || !below)
 		return r;
 	list_tree(&t, root, 0);

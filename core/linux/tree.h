@@ -12,8 +12,8 @@
 /* Sends SIGKILL to @root, a child of @parent, and to its descendants; nothing when @root has another parent. */
 void ward_tree_kill(pid_t root, pid_t parent);
 
-/* Writes oom_score_adj of @root and, with @below, of its present descendants (proc(5)). Returns 0 or -errno, of @root
- * when that fails. */
+/* Writes oom_score_adj of @root and, with @below, of its present descendants (proc(5)); then @root, as their init, may
+ * be closed to us. Returns 0 or -errno, of @root when that fails. */
 int ward_tree_set_oom(pid_t root, bool below, int value);
 
 /* The descendants of a process, held by pidfd. */

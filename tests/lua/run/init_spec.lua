@@ -160,6 +160,16 @@ describe("an init", function()
     w:stop()
   end)
 
+  -- The kernel shows such an init to root alone.
+  it("of a ward without privilege leaves oom_score_adj to its program", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local w <const> = harness.start(sandboxed.script(sh("sleep 1000", { oom_score_adj = 321 })),
+      { under = harness.UNPRIVILEGED })
+    local program <const> = program_of(w:until_ready "x")
+    assert.equal("321\n", harness.read(("/proc/%d/oom_score_adj"):format(program)))
+    w:stop()
+  end)
+
   it("counts the resources of its program", function()
     if not sandboxed.is_root() then return pending "needs root" end
     local view <const> = sandboxed.run(sh("i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done"))

@@ -36,6 +36,9 @@ void ward_build_sandbox(struct ward_build *b, const struct ward_draft *d);
 /* The ids that the program gets: the draft's, or the root of a user namespace that is entered late. */
 struct ward_ids ward_build_ids(const struct ward_draft *d);
 
+/* Is the program uid 0 where it runs? */
+bool ward_build_is_root(const struct ward_draft *d);
+
 /* From the bounding set to the comparison with what the kernel says; the sets may fail if @soft. Returns the ids. */
 struct ward_ids ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft);
 

@@ -35,10 +35,9 @@ pack_bounding(struct ward_build *b, const struct ward_draft *d)
 /* Would exec give the program more than it is to have? It gives uid 0 what is in the bounding or the inheritable set
  * (capabilities(7)), with no_new_privs only what was permitted before. A set that was not asked for may hold anything. */
 static bool
-regains(const struct ward_draft *d, const struct ward_caps *caps, const struct ward_ids *ids)
+regains(const struct ward_draft *d, const struct ward_caps *caps)
 {
 	uint64_t set[WARD_CAP_SETS], by_exec;
-	bool root = ids->set_uid ? ids->uid == 0 : geteuid() == 0 || has_user(d);
 
 	for (int i = 0; i < WARD_CAP_SETS; i++)
 		set[i] = given(caps, (enum ward_capset)i) ? caps->set[i] : ~UINT64_C(0);
@@ -46,19 +45,20 @@ regains(const struct ward_draft *d, const struct ward_caps *caps, const struct w
 	if (d->sandbox.no_new_privs)
 		by_exec &= set[WARD_CAP_PERMITTED];
 	by_exec &= (UINT64_C(2) << d->sandbox.last_cap) - 1;
-	return root && by_exec & ~(set[WARD_CAP_PERMITTED] & set[WARD_CAP_EFFECTIVE]);
+	return ward_build_is_root(d) &&
+	       by_exec & ~(set[WARD_CAP_PERMITTED] & set[WARD_CAP_EFFECTIVE]);
 }
 
 /* The securebits of the child: those that were asked for, or those that keep uid 0 from regaining what it is not to
  * have. Returns -1 when ours stay. */
 static int
-securebits(const struct ward_draft *d, const struct ward_caps *caps, const struct ward_ids *ids)
+securebits(const struct ward_draft *d, const struct ward_caps *caps)
 {
 	int own;
 
 	if (d->sandbox.set_securebits)
 		return d->sandbox.securebits;
-	if (!regains(d, caps, ids))
+	if (!regains(d, caps))
 		return -1;
 	own = prctl(PR_GET_SECUREBITS);
 	if (own < 0)
@@ -86,7 +86,7 @@ ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 	struct ward_ids ids = ward_build_ids(d), *packed;
 	uint32_t *groups = ward_pack_copy(&b->pack, ids.groups, ids.ngroups * sizeof(uint32_t),
 					  _Alignof(uint32_t));
-	int last = d->sandbox.last_cap, bits = securebits(d, caps, &ids);
+	int last = d->sandbox.last_cap, bits = securebits(d, caps);
 
 	ids.groups = groups;
 	if (groups && ids.ngroups)

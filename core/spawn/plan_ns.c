@@ -94,6 +94,18 @@ range_at(const struct ward_draft *d, bool groups, size_t i, struct ward_id_range
 	return true;
 }
 
+bool
+ward_build_is_root(const struct ward_draft *d)
+{
+	const struct ward_ids ids = ward_build_ids(d);
+	struct ward_id_range own;
+
+	if (ids.set_uid)
+		return ids.uid == 0;
+	return has_user(&d->sandbox) && range_at(d, false, 0, &own) ? own.inside == 0
+								    : geteuid() == 0;
+}
+
 static const char *
 pack_map(struct ward_build *b, const struct ward_draft *d, bool groups, uint32_t *n)
 {

@@ -366,6 +366,12 @@ describe("a sandbox as an ordinary user", function()
     assert.same({ 0, 0 }, { seen.uid.real, seen.gid.real })
     assert.equal(0, tonumber(seen.caps.effective, 16) & 1 << 21) -- CAP_SYS_ADMIN would undo its mounts
     assert.not_equal(0, tonumber(seen.caps.effective, 16))
+    -- Root inside would get back by exec what its list leaves out; nobody else.
+    for inside, bits in pairs { [0] = 3, [12] = 0 } do
+      seen = sandboxed.probe({ uid_map = { { inside = inside, outside = 4711 } }, caps = { bounding = { "kill" },
+        permitted = { "kill" }, effective = {}, inheritable = {} } }, { start = start })
+      assert.equal(bits, seen.securebits)
+    end
   end)
 
   it("is refused other users, and what needs privilege, with the reason", function()

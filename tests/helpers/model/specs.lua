@@ -109,8 +109,16 @@ local function line(inside, outside, count)
   return { inside = inside, outside = outside, count = count }
 end
 
--- Maps hold every id that a spec here can have.
-local function user_namespace(r, box)
+-- Maps hold every id that a spec here can have. Without privilege the namespace knows one user and one group.
+local function user_namespace(r, box, world)
+  if world.plain then
+    local kind <const> = r.below(3)
+    if kind == 0 then table.insert(box.namespaces, "user") end
+    if kind == 1 then box.uid_map = { line(0, world.plain) } end
+    if kind == 2 then box.uid_map, box.gid_map = { line(12, world.plain) }, { line(34, world.plain) } end
+    if r.chance(30) then box.nested = true end
+    return
+  end
   local kind <const> = r.below(3)
   if kind == 0 then
     table.insert(box.namespaces, "user")
@@ -157,10 +165,7 @@ local function files(r, spec, box, world)
   if #tmpfs > 0 then box.tmpfs = tmpfs end
 end
 
-local function sandbox(r, spec, world)
-  local box <const> = {}
-  if r.chance(70) then box.caps = random_caps(r) end
-  if r.chance(20) then box.securebits = { "noroot" } end
+local function confinement(r, box, world)
   if r.chance(40) then
     box.landlock = { fs = {
       ["/"] = "rx", [world.dir] = "rx", [world.reports] = "rw", ["/dev"] = "rw", ["/proc"] = "rw",
@@ -169,6 +174,12 @@ local function sandbox(r, spec, world)
     if r.chance(50) then box.landlock.scope = { "signal" } end
   end
   if r.chance(40) then box.seccomp = { default = "allow", deny = { "ptrace", "swapon" } } end
+end
+
+-- What takes privilege, or a user namespace that gives it.
+local function surroundings(r, spec, box, world)
+  if r.chance(70) then box.caps = random_caps(r) end
+  if r.chance(20) then box.securebits = { "noroot" } end
   box.namespaces = r.some({ "uts", "ipc", "net", "mount", "cgroup", "time" }, 20)
   box.pid = r.chance(35) -- taken away again below
   if r.chance(40) then files(r, spec, box, world) end
@@ -177,13 +188,22 @@ local function sandbox(r, spec, world)
     if r.chance(40) then box.pid1 = true end
   end
   box.pid = nil
-  if r.chance(30) then user_namespace(r, box) end
+  if r.chance(30) or world.plain then user_namespace(r, box, world) end
   if r.chance(20) then box.hostname = "model.example" end
+end
+
+local function sandbox(r, spec, world)
+  local box <const> = {}
+  confinement(r, box, world)
+  local powerful = not world.plain
+  if powerful or r.chance(70) then
+    surroundings(r, spec, box, world)
+    powerful = true
+  end
   if r.chance(20) then box.drop_root = r.chance(80) end
   -- Without no_new_privs a filter or a ruleset needs CAP_SYS_ADMIN, which no list here keeps, nor a change of user.
-  local confined <const> = box.landlock or box.seccomp
-  local powerful <const> = not box.caps and not spec.user and not box.drop_root
-  if (powerful or not confined) and r.chance(20) then box.no_new_privs = false end
+  powerful = powerful and not box.caps and not spec.user and not box.drop_root
+  if (powerful or not box.landlock and not box.seccomp) and r.chance(20) then box.no_new_privs = false end
   if r.chance(30) then box.on_failure = r.one { "error", "warn", "silent" } end
   spec.sandbox = box
 end
@@ -191,11 +211,12 @@ end
 --- A spec, and whether it is for ward.spawn instead of ward.service.
 ---@param r table of model.random
 ---@param world table dir, root, reports, input, output, env_file: paths; cgroups: can they be made?
+---  plain: nil, or the uid and gid of an unprivileged ward
 ---@return table spec
 ---@return boolean spawned
 function M.generate(r, world)
   local spec <const>, spawned <const> = {}, r.chance(30)
-  if r.chance(60) then ids(r, spec) end
+  if not world.plain and r.chance(60) then ids(r, spec) end
   if r.chance(70) then stdio(r, spec, world, spawned) end
   environment(r, spec, world)
   limits(r, spec)

@@ -5,7 +5,7 @@ local specs <const> = require "helpers.model.specs"
 
 local M <const> = {}
 
-local NOBODY <const> = 65534
+local NOBODY <const>, SYS_ADMIN <const> = 65534, 21
 local EVERY <const> = ~0
 
 local SIGNALS <const> = { TERM = 15, KILL = 9, USR1 = 10 }
@@ -18,13 +18,15 @@ local function mask(names)
 end
 
 -- The five sets after exec (capabilities(7), "Transformation of capabilities during execve()").
-local function capabilities(spec, base, user)
+local function capabilities(spec, base, user, uid, plain)
   local given = spec.sandbox and spec.sandbox.caps
   -- Whoever enters a user namespace has all capabilities in it, but inherits none.
   if user then
-    base = { bounding = base.all, permitted = base.all, inheritable = 0, ambient = 0 }
+    -- One that comes first owns the mounts, which the program could undo.
+    local most <const> = plain and base.all & ~(1 << SYS_ADMIN) or base.all
+    base = { bounding = most, permitted = base.all, inheritable = 0, ambient = 0 }
   end
-  local root <const> = (spec.user or 0) == 0
+  local root <const> = uid == 0
   local bits = spec.sandbox and spec.sandbox.securebits and 1 or 0
   local bounding, inheritable, ambient, before = base.bounding, base.inheritable, base.ambient, base.permitted
   if given and (#given > 0 or not next(given)) then
@@ -148,14 +150,17 @@ end
 ---@param name string of the service
 function M.expect(spec, world, name)
   local base <const>, box <const> = world.base, spec.sandbox
-  if box and box.drop_root and not spec.user and not box.uid_map then
+  if box and box.drop_root and not spec.user and not box.uid_map and not world.plain then
     spec = setmetatable({ user = "nobody" }, { __index = spec })
   end
   local mapped <const> = box and box.uid_map
-  local uid <const> = spec.user == "nobody" and NOBODY or spec.user or 0
-  local gid <const> = spec.group or spec.user and NOBODY or mapped and 0 or base.gid.real
+  -- Who has no privilege stays who he is, whatever he is called inside.
+  local first_gid <const> = mapped and world.plain and (box.gid_map or mapped)[1].inside
+  local uid <const> = spec.user == "nobody" and NOBODY or spec.user or mapped and world.plain and mapped[1].inside
+    or mapped and 0 or base.uid.real
+  local gid <const> = spec.group or spec.user and NOBODY or first_gid or mapped and 0 or base.gid.real
   local user <const> = user_namespace(box, uid, gid, groups_of(spec, base, true))
-  local caps <const> = capabilities(spec, base.caps, user)
+  local caps <const> = capabilities(spec, base.caps, user, uid, world.plain)
   local own <const> = namespaces(box, user)
   local limits <const> = {}
   for key, pair in pairs(base.limits) do limits[key] = pair end

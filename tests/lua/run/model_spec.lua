@@ -20,8 +20,9 @@ local function number_in(path)
 end
 
 -- What a process sees that is none of ward's: the capability sets as numbers, and all that this kernel has.
-local function outside(program)
-  local _, out <const> = harness.run { program }
+local function outside(program, plain)
+  local argv <const> = { "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", program }
+  local _, out <const> = harness.run(plain and argv or { program })
   local report <const> = cjson.decode(out)
   for name, hex in pairs(report.caps) do report.caps[name] = tonumber(hex, 16) end
   report.caps.all = (2 << number_in "/proc/sys/kernel/cap_last_cap") - 1
@@ -38,12 +39,13 @@ local function cgroups()
 end
 
 -- Files and directories that the specs speak of.
-local function make_world()
+local function make_world(plain)
   local dir <const> = harness.directory()
   local world <const> = {
     dir = dir, reports = dir .. "/reports", program = dir .. "/probe", input = dir .. "/in", output = dir .. "/out",
     env_file = dir .. "/env", from_file = { FROM_FILE = "yes", WARD_TEST_GIVEN = "from file" },
-    root = harness.directory(), cgroups = cgroups(), group = "/ward%-" .. INSTANCE:gsub("%-", "%%-") .. "/.+/%d+$",
+    root = harness.directory(), plain = plain, cgroups = not plain and cgroups(),
+    group = "/ward%-" .. INSTANCE:gsub("%-", "%%-") .. "/.+/%d+$",
   }
   assert(os.execute(("cd %s && mkdir reports a b empty"):format(dir)))
   assert(os.execute(("cd %s && mkdir -p dev proc .%s && touch mark"):format(world.root, dir)))
@@ -103,11 +105,10 @@ end
 
 -- ward with descriptors 5, 6 and 7 of its own, and a variable.
 local function start(script, world)
-  return harness.start(script, {
-    env = { WARD_TEST_GIVEN = "as given" }, instance = INSTANCE,
-    under = { "sh", "-c", ('exec 5<"%s/five" 6>"%s/six" 7<>"%s/seven"; exec "$@"'):format(world.dir, world.dir,
-      world.dir), "sh" },
-  })
+  local under <const> = { "sh", "-c", ('exec 5<"%s/five" 6>"%s/six" 7<>"%s/seven"; exec "$@"'):format(world.dir,
+    world.dir, world.dir), "sh" }
+  if world.plain then table.move(harness.UNPRIVILEGED, 1, #harness.UNPRIVILEGED, #under + 1, under) end
+  return harness.start(script, { env = { WARD_TEST_GIVEN = "as given" }, instance = INSTANCE, under = under })
 end
 
 -- The pid of a child that runs; false while it does not yet. Raises when it failed.
@@ -188,17 +189,13 @@ describe("a child", function()
     assert.is_true(seen["ward.spawn"] and seen["ward.service"])
   end)
 
-  it(("sees what the model says, for %d random specs (seed %d)"):format(COUNT, SEED), function()
-    if os.execute("test $(id -u) = 0") ~= true then
-      pending("changing ids and capabilities needs root")
-      return
-    end
-    local random <const>, world <const> = model.random(SEED), make_world()
-    world.base = outside(world.program)
+  local function judge(seed, count, plain)
+    local random <const>, world <const> = model.random(seed), make_world(plain)
+    world.base = outside(world.program, plain)
     local wrong, done = {}, 0
-    while done < COUNT do
+    while done < count do
       local specs, spawned = {}, {}
-      for i = done + 1, math.min(done + TOGETHER, COUNT) do
+      for i = done + 1, math.min(done + TOGETHER, count) do
         specs["s" .. i], spawned["s" .. i] = model.generate(random, world)
       end
       for name, report in pairs(run_batch(specs, spawned, world)) do
@@ -210,7 +207,17 @@ describe("a child", function()
       end
       done = done + TOGETHER
     end
-    assert(#wrong == 0, ("seed %d, %d of %d differ:\n%s"):format(SEED, #wrong, COUNT,
+    assert(#wrong == 0, ("seed %d, %d of %d differ:\n%s"):format(seed, #wrong, count,
       table.concat(wrong, "\n", 1, math.min(5, #wrong))))
+  end
+
+  it(("sees what the model says, for %d random specs (seed %d)"):format(COUNT, SEED), function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending "changing ids and capabilities needs root" end
+    judge(SEED, COUNT)
+  end)
+
+  it(("does so under a ward without privilege, for %d more"):format(COUNT // 3), function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending "becoming an ordinary user needs root" end
+    judge(SEED, COUNT // 3, 4711)
   end)
 end)

@@ -141,11 +141,19 @@ return ward.service { name = "p", cmd = { %q, "--to", %q }, restart = "never",
       local ward = require "ward"
       local stop = { "INT", "10s", "KILL" }
       return ward.service { name = "x", cmd = { "sh", "-c", "trap : USR1; while :; do sleep 0.01; done" }, stop = stop }
-    ]], { under = harness.strace { "-D", "-o", trace, "-e", "trace=kill,tkill,tgkill,pidfd_send_signal" } })
+    ]])
     w:until_ready "x"
+    local argv <const> = { "strace", "-qq", "-o", trace, "-e", "trace=kill,tkill,tgkill,pidfd_send_signal", "-p",
+      tostring(w.pid) }
+    local strace <const> = assert(sys.spawn(argv, { stdout = "/dev/null", stderr = "/dev/null" }))
+    harness.until_(function()
+      return not harness.read(("/proc/%d/status"):format(w.pid)):find "TracerPid:%s*0\n"
+    end, nil, "strace to attach")
     assert.equal(0, (w:cli("signal", "x", "USR1")))
     assert.equal(0, (w:cli("restart", "x")))
     assert.equal(0, (w:cli("stop", "x")))
+    sys.kill(strace, "INT")
+    sys.wait(strace, 20)
     w:stop()
     local calls, names <const> = harness.read(trace), {}
     for name, signal in calls:gmatch("([%w_]+)%([^\n]-(SIG%u+%d?)") do names[signal] = name end

@@ -189,7 +189,8 @@ describe("an init", function()
       assert.equal(0, (w:cli("restart", "x", "--no-wait")))
       w:until_state("x", "done")
     end
-    harness.until_(function() return open() == before end, nil, "as many descriptors as before")
+    -- A client's connection may have been there before, and close late.
+    harness.until_(function() return open() <= before end, nil, "as many descriptors as before")
     w:stop()
   end)
 end)

@@ -83,8 +83,8 @@ succeed(const struct ward_fdset *inherited)
 	facts.foreign = ward_handover_is_foreign(4242) ? 4242 : 0;
 	(void)snprintf(facts.reason, sizeof(facts.reason), "%s",
 		       ward_handover_predecessor()->reason);
-	(void)snprintf(facts.journal, sizeof(facts.journal), "%.*s",
-		       (int)sizeof(facts.journal) - 1, ward_handover_predecessor()->journal);
+	(void)snprintf(facts.journal, sizeof(facts.journal), "%.*s", (int)sizeof(facts.journal) - 1,
+		       ward_handover_predecessor()->journal);
 	(void)prctl(PR_GET_NAME, facts.name);
 	(void)!readlink("/proc/self/exe", facts.exe, sizeof(facts.exe) - 1);
 	(void)prctl(PR_GET_CHILD_SUBREAPER, &subreaper);

@@ -82,52 +82,6 @@ ward_procfs_children(pid_t pid, pid_t *out, size_t max)
 	return (int)n;
 }
 
-/* What no process can take back, nor its descendants (proc_pid_status(5)). */
-struct confinement {
-	int no_new_privs, filters;
-};
-
-static int
-read_confinement(pid_t pid, struct confinement *out)
-{
-	char path[64], *line = NULL;
-	size_t size = 0;
-	FILE *f;
-
-	*out = (struct confinement){ 0 };
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	while (getline(&line, &size, f) > 0) {
-		(void)sscanf(line, "NoNewPrivs: %d", &out->no_new_privs);
-		(void)sscanf(line, "Seccomp_filters: %d", &out->filters);
-	}
-	free(line);
-	(void)fclose(f);
-	return 0;
-}
-
-bool
-ward_procfs_is_confined(pid_t pid, pid_t above)
-{
-	struct confinement its, ours;
-	struct ward_procstat st = { .ppid = pid };
-	int r = read_confinement(pid, &its);
-
-	if (r < 0)
-		return r == -ENOENT ||
-		       r == -ESRCH; /* else it cannot be told, and people need an answer */
-	if (read_confinement(above, &ours) < 0 ||
-	    (its.no_new_privs <= ours.no_new_privs && its.filters <= ours.filters))
-		return false;
-	while (st.ppid > 0 && st.ppid != above) {
-		if (ward_procfs_stat(st.ppid, &st) < 0)
-			return true;
-	}
-	return st.ppid == above;
-}
-
 bool
 ward_procfs_is_own(void)
 {

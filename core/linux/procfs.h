@@ -25,10 +25,6 @@ int ward_procfs_stat(pid_t pid, struct ward_procstat *out);
  * that start or end meanwhile may be missed: repeat until the answer no longer changes. */
 int ward_procfs_children(pid_t pid, pid_t *out, size_t max);
 
-/* Has @pid given up for good what @above has not, no_new_privs or calls that a seccomp filter forbids, and does it
- * descend from it? Then it is in a sandbox that was made below @above. True as well when it is gone. */
-bool ward_procfs_is_confined(pid_t pid, pid_t above);
-
 /* Is /proc there, and that of this process's pid namespace? */
 bool ward_procfs_is_own(void);
 

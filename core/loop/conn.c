@@ -1,6 +1,7 @@
 #include "loop/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +11,18 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
-#include "linux/procfs.h"
+#include "linux/confined.h"
+#include "linux/pidfd.h"
 
 #define READ_CHUNK    16384 /* one recv(2) */
 #define READ_TURN     65536 /* a turn and connection */
 #define HOLD_BACK     65536 /* with more replies than this waiting no further line is taken */
 #define CLOSE_TIME_NS 5000000000u
+#define SPARES	      2 /* what it takes to look at a peer: itself, and a file about it */
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 enum conn_state {
 	CONN_OPEN,
@@ -53,7 +60,17 @@ struct ward_conns {
 	size_t count;		     /* of live */
 	int entered; /* functions of this file that run now and may still touch a connection */
 	bool ended;
+	int spares[SPARES]; /* given up to look at a peer when there are no descriptors */
 };
+
+static void
+conns_spare(struct ward_conns *s)
+{
+	for (size_t i = 0; i < SPARES; i++) {
+		if (s->spares[i] < 0)
+			s->spares[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	}
+}
 
 static void
 conns_leave(struct ward_conns *s)
@@ -68,8 +85,11 @@ conns_leave(struct ward_conns *s)
 		ward_buf_free(&c->out);
 		free(c);
 	}
-	if (s->ended)
-		free(s);
+	if (!s->ended)
+		return;
+	for (size_t i = 0; i < SPARES; i++)
+		ward_fd_close(&s->spares[i]);
+	free(s);
 }
 
 static void
@@ -301,6 +321,46 @@ conn_ready(struct ward_watch *w, uint32_t events)
 	conns_leave(s);
 }
 
+/* Can nothing be asked for that would lead the peer out of a sandbox? Whom nothing is known of is not trusted, nor who
+ * has no number here, which is in another container. */
+static bool
+peer_is_free(int fd, pid_t pid, int *err)
+{
+	WARD_AUTO_FD int pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+	int r;
+
+	*err = 0;
+	if (pid <= 0)
+		return false;
+	/* Held while we look, so that the number is not another's meanwhile. Before Linux 6.5 there is none. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+		pidfd = -1;
+		*err = errno;
+		if (errno != ENOPROTOOPT)
+			return false;
+	}
+	r = ward_confined(pid);
+	*err = r < 0 ? -r : 0;
+	return r == 0 && (pidfd < 0 || ward_pidfd_signal(pidfd, 0) != -ESRCH);
+}
+
+/* The same, with the descriptors that it takes kept back for it. */
+static bool
+conns_trust(struct ward_conns *s, int fd, pid_t pid)
+{
+	int err;
+	bool is_free = peer_is_free(fd, pid, &err);
+
+	if (err != EMFILE && err != ENFILE)
+		return is_free;
+	for (size_t i = 0; i < SPARES; i++)
+		ward_fd_close(&s->spares[i]);
+	is_free = peer_is_free(fd, pid, &err);
+	conns_spare(s);
+	return is_free;
+}
+
 void
 ward_conns_take(struct ward_conns *s, int taken)
 {
@@ -315,9 +375,7 @@ ward_conns_take(struct ward_conns *s, int taken)
 		return;
 	if (peer.uid != geteuid() && peer.uid != 0)
 		return;
-	/* One of its own children would leave its sandbox by what ward does at its request. A peer without a number
-	 * here is none. */
-	if (peer.uid == geteuid() && peer.pid > 0 && ward_procfs_is_confined(peer.pid, getpid()))
+	if (!conns_trust(s, fd, peer.pid))
 		return;
 	c = calloc(1, sizeof(*c));
 	if (!c)
@@ -348,6 +406,9 @@ ward_conns_new(struct ward_loop *loop, const struct ward_server_config *config, 
 	s->loop = loop;
 	s->config = *config;
 	s->arg = arg;
+	for (size_t i = 0; i < SPARES; i++)
+		s->spares[i] = -1;
+	conns_spare(s);
 	return s;
 }
 

@@ -2,8 +2,8 @@
  *
  * Nothing here blocks, and no peer can hold up another: reads are bounded a turn, replies are
  * queued, and a peer that does not take them is dropped. Only processes of our own effective uid or
- * root are listened to (SO_PEERCRED), but not our own children in a sandbox; others are closed without a
- * byte. SIGPIPE is never raised. */
+ * root are listened to (SO_PEERCRED), and of those nobody in a sandbox, whoever made it (linux/confined.h), nor whom
+ * /proc tells nothing about; others are closed without a byte. SIGPIPE is never raised. */
 #ifndef WARD_LOOP_SERVER_H
 #define WARD_LOOP_SERVER_H
 

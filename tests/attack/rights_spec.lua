@@ -113,6 +113,52 @@ describe("the control socket", function()
       end
     end
   end)
+
+  -- What a program outside of it is told, under something that holds it.
+  local function told(w, under)
+    local argv <const> = table.move(under, 1, #under, 1, {})
+    table.move({ harness.ward, "eval", "return 6 * 7" }, 1, 3, #argv + 1, argv)
+    local _, out <const> = harness.run(argv, { env = w.env })
+    return out:find "42" ~= nil
+  end
+
+  attack("does not listen to who is in another's sandbox either", function()
+    for _, start in ipairs { false, { under = harness.UNPRIVILEGED } } do
+      local w <const> = harness.start(
+        'return require("ward").service { name = "y", cmd = { "sleep", "1000" }, cwd = "/" }\n', start or nil)
+      local as <const> = start and { "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups" } or { "env" }
+      local function under(...)
+        return told(w, table.move({ ... }, 1, select("#", ...), #as + 1, { table.unpack(as) }))
+      end
+      assert.is_true(told(w, { "env" }))
+      assert.is_true(under())
+      assert.is_false(under(harness.ward, "exec", "--profile", "none", "--"))
+      assert.is_false(under(harness.ward, "exec", "--profile", "none", "--seccomp", "none", "--"))
+      assert.is_false(under("setpriv", "--no-new-privs"))
+      assert.is_false(under("unshare", "--user"))
+      assert.is_false(under("unshare", "--user", "--map-root-user", "--pid", "--fork"))
+      if not start then
+        assert.is_false(told(w, { "setpriv", "--bounding-set=-sys_admin" }))
+        assert.is_false(told(w, { "unshare", "--mount" }))
+        assert.is_false(told(w, { "unshare", "--pid", "--fork" }))
+      else
+        -- Root's own sandboxes are no way to be somebody else's root.
+        assert.is_false(told(w, { harness.ward, "exec", "--profile", "none", "--user", "root", "--cap", "dac_override",
+          "--" }))
+      end
+      w:stop()
+    end
+  end)
+
+  attack("listens to who is held less than ward is", function()
+    for _, held in ipairs { { "setpriv", "--no-new-privs" }, { "unshare", "--mount" },
+      { "setpriv", "--bounding-set=-sys_boot" } } do
+      local w <const> = harness.start(
+        'return require("ward").service { name = "y", cmd = { "sleep", "1000" }, cwd = "/" }\n', { under = held })
+      assert.is_true(told(w, { "env" }), held[2])
+      w:stop()
+    end
+  end)
 end)
 
 describe("a profile's filter", function()

@@ -1,10 +1,12 @@
 /* The line server and the system: its path, its peers, and what happens when they are too many. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -182,10 +184,89 @@ test_other_user(void)
 	end_server();
 }
 
+/* A process that asks, confined or not; it ends with 0 when it was answered, 1 when it was closed. */
+static pid_t
+asker(int gate, bool confined)
+{
+	pid_t pid = fork();
+	char c;
+	int fd;
+
+	if (pid != 0)
+		return pid;
+	if (read(gate, &c, 1) < 0 || (confined && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0))
+		_exit(3);
+	fd = dial(path);
+	if (fd < 0)
+		_exit(2);
+	(void)send(fd, "x\n", 2, MSG_NOSIGNAL);
+	_exit(recv(fd, &c, 1, 0) == 1 ? 0 : 1);
+}
+
+struct asking {
+	pid_t pid;
+	int status;
+};
+
+static bool
+has_ended(void *arg)
+{
+	struct asking *a = arg;
+
+	return a->pid == 0 || (waitpid(a->pid, &a->status, WNOHANG) == a->pid && !(a->pid = 0));
+}
+
+/* How such a process ends, with the last free descriptor taken for the connection when @exhausted. */
+static int
+ask(bool confined, bool exhausted)
+{
+	struct asking a = { .status = -1 };
+	struct rlimit old, low;
+	int gate[2], fds[64], n = 0, extra;
+
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		exit(1);
+	a.pid = asker(gate[0], confined);
+	getrlimit(RLIMIT_NOFILE, &old);
+	low = old;
+	low.rlim_cur = 64;
+	if (exhausted) {
+		setrlimit(RLIMIT_NOFILE, &low);
+		while (n < 64 && (extra = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+			fds[n++] = extra;
+		ward_fd_close(&fds[--n]);
+	}
+	ward_fd_write_all(gate[1], "x", 1);
+	run_until(has_ended, &a, 5000);
+	if (a.pid != 0) {
+		(void)kill(a.pid, SIGKILL);
+		(void)waitpid(a.pid, NULL, 0);
+	}
+	while (n > 0)
+		ward_fd_close(&fds[--n]);
+	setrlimit(RLIMIT_NOFILE, &old);
+	ward_fd_close(&gate[0]);
+	ward_fd_close(&gate[1]);
+	return a.status;
+}
+
+/* Who is in a sandbox is not heard, and whoever takes away the descriptors that it takes to see that, gains nothing. */
+static void
+test_confined(void)
+{
+	listen_at(path);
+	ok(ask(false, false) == 0, "a process of ours is heard");
+	ok(ask(true, false) == 1 << 8, "but not one that gave up privileges");
+	ok(ask(true, true) == 1 << 8, "not even when the descriptors run out");
+	ok(ask(false, true) == 0, "when the others still are");
+	end_server();
+}
+
 int
 main(void)
 {
 	kit_open();
+	test_confined();
 	test_many();
 	test_exhaustion();
 	test_path();

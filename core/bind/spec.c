@@ -280,7 +280,7 @@ read_clone(lua_State *L, int spec)
 	return (enum ward_clone_mode)luaL_checkoption(L, -1, "shared", modes);
 }
 
-/* A plan as a Lua value. Its user value is the seccomp filter, which the plan only borrows. */
+/* A plan as a Lua value. Its user values are the seccomp filters, which the plan only borrows. */
 struct box {
 	struct ward_plan *plan;
 	struct ward_learned *learned; /* NULL unless it learns */
@@ -290,7 +290,7 @@ struct box {
 static struct box *
 push_box(lua_State *L)
 {
-	struct box *box = lua_newuserdatauv(L, sizeof(*box), 1);
+	struct box *box = lua_newuserdatauv(L, sizeof(*box), 2);
 
 	memset(box, 0, sizeof(*box));
 	luaL_setmetatable(L, PLAN);
@@ -345,6 +345,10 @@ make_plan(lua_State *L)
 	if (sandbox.program) {
 		lua_pushvalue(L, sandbox.program);
 		(void)lua_setiuservalue(L, 2, 1);
+	}
+	if (sandbox.guard) {
+		lua_pushvalue(L, sandbox.guard);
+		(void)lua_setiuservalue(L, 2, 2);
 	}
 	lua_settop(L, 2);
 	return 1;

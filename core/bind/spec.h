@@ -36,7 +36,8 @@ struct ward_spec_landlock {
 struct ward_spec_sandbox {
 	struct ward_landlock_request landlock;
 	struct ward_spec_landlock made; /* filled by ward_spec_sandbox_plan, but for given */
-	int program; /* stack index of the seccomp filter, which must live as long as the plan; 0: none */
+	int program,
+		guard; /* stack indices of filters, which must live as long as the plan; 0: none */
 	const char *learn; /* where to write what is called; NULL: nowhere */
 };
 
@@ -44,7 +45,7 @@ struct ward_spec_sandbox {
 void ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 			    struct ward_draft_sandbox *draft);
 
-/* Reads spec.sandbox.seccomp, and leaves the filter on the stack. */
+/* Reads spec.sandbox.guard and .seccomp, and leaves the filters on the stack. */
 void ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
 			    struct ward_draft_sandbox *draft);
 

@@ -199,6 +199,7 @@ ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 		return;
 	luaL_checktype(L, -1, LUA_TTABLE);
 	sandbox = lua_gettop(L);
+	draft->given = true;
 	draft->on_failure =
 		(enum ward_on_failure)read_words(L, sandbox, "on_failure", on_failure, 0);
 	(void)lua_getfield(L, sandbox, "no_new_privs");

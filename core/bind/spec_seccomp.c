@@ -177,7 +177,7 @@ append_string(char *key, size_t *at, const char *s)
 static size_t
 write_key(char *key, const struct asked *a)
 {
-	const uint32_t head[] = { a->q.default_action, a->q.ordered, a->learn,
+	const uint32_t head[] = { a->q.default_action, a->q.ordered, a->learn, a->q.newer,
 				  (uint32_t)a->q.narches };
 	size_t at = 0;
 
@@ -345,14 +345,40 @@ find_program(lua_State *L, struct asked *a)
 	lua_rawset(L, cache);
 }
 
+/* ward's own filter: sandbox.guard of lua/ward/schema/guard.lua. */
+static void
+read_guard(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
+	   struct ward_draft_sandbox *draft)
+{
+	const struct ward_seccomp_filter *filter;
+	struct asked a = { .q = { .ordered = true, .newer = WARD_NEWER_ABSENT } };
+	int guard;
+
+	if (lua_getfield(L, sandbox, "guard") == LUA_TNIL)
+		return;
+	luaL_checktype(L, -1, LUA_TTABLE);
+	guard = lua_gettop(L);
+	a.q.default_action = read_action(L, guard, "default");
+	read_rules(L, guard, &a);
+	if (a.q.nrules == 0)
+		return;
+	read_arches(L, guard, &a.q);
+	find_program(L, &a);
+	out->guard = lua_gettop(L);
+	filter = lua_touserdata(L, out->guard);
+	draft->guard = (const struct ward_bpf *)(const void *)filter->insns;
+	draft->nguard = filter->n;
+}
+
 void
 ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox *out,
 		       struct ward_draft_sandbox *draft)
 {
 	const struct ward_seccomp_filter *filter;
-	struct asked a = { .q = { .newer = true } };
+	struct asked a = { .q = { .newer = WARD_NEWER_NOT_DENIED } };
 	int seccomp;
 
+	read_guard(L, sandbox, out, draft);
 	if (lua_getfield(L, sandbox, "seccomp") == LUA_TNIL)
 		return;
 	luaL_checktype(L, -1, LUA_TTABLE);

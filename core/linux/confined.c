@@ -1,7 +1,6 @@
 #include "linux/confined.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -9,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/fd.h"
 
 struct marks {
 	int no_new_privs, filters;
@@ -20,17 +17,6 @@ struct marks {
 	int mount;	    /* of its namespace and root, the first one's number */
 	char user[64];	    /* link to its user namespace; empty where we may not look */
 };
-
-static int
-open_of(const char *pid, const char *name)
-{
-	char path[64];
-	int fd;
-
-	(void)snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
 
 static unsigned int
 count_words(const char *text)
@@ -48,18 +34,15 @@ static int
 each_line(const char *pid, const char *name, bool (*each)(const char *line, struct marks *m),
 	  struct marks *m)
 {
-	int fd = open_of(pid, name), r = 0;
-	char *line = NULL;
+	char path[64], *line = NULL;
 	size_t size = 0;
+	int r = 0;
 	FILE *f;
 
-	if (fd < 0)
-		return fd;
-	f = fdopen(fd, "r");
-	if (!f) {
-		(void)close(fd);
-		return -ENOMEM;
-	}
+	(void)snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
+	f = fopen(path, "re");
+	if (!f)
+		return -errno;
 	errno = 0;
 	while (getline(&line, &size, f) > 0 && each(line, m))
 		;

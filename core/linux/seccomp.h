@@ -43,6 +43,13 @@ struct ward_seccomp_rule {
 	bool optional; /* a name that nobody knows is left out */
 };
 
+/* What is answered to a call with a number above all that are known. */
+enum ward_seccomp_newer {
+	WARD_NEWER_BY_DEFAULT,
+	WARD_NEWER_NOT_DENIED, /* ENOSYS where the default denies: programs do without, as on an older kernel */
+	WARD_NEWER_ABSENT, /* ENOSYS: what is not known cannot be judged */
+};
+
 /* A filter to be, for system calls of the native architecture and of those named; all others kill
  * the process, x32 among them. Every pointer is borrowed for the call. */
 struct ward_seccomp_request {
@@ -52,9 +59,7 @@ struct ward_seccomp_request {
 	/* Of several rules that apply to a call the first decides; otherwise the rules stand in any
 	 * order, and none may contradict another. */
 	bool ordered;
-	/* What denies by default answers ENOSYS to a call with a number above all that are known: the
-	 * program then does without, as on an older kernel. */
-	bool newer;
+	enum ward_seccomp_newer newer;
 	const char *const
 		*arches; /* as ward_seccomp_arch; those that never run here are left out */
 	size_t narches;

@@ -10,28 +10,40 @@
 #define NUMBERS 512
 
 static bool
-lets(const struct sock_filter *insns, size_t n, int number)
+passes(const struct ward_seccomp_loaded *filter, const struct seccomp_data *data)
 {
-	const struct seccomp_data data = { .nr = number, .arch = seccomp_arch_native() };
 	uint32_t action = SECCOMP_RET_KILL_PROCESS;
 
-	if (n == 0)
+	if (filter->n == 0)
 		return true;
-	if (ward_seccomp_verdict(insns, n, &data, &action) < 0)
+	if (ward_seccomp_verdict(filter->insns, filter->n, data, &action) < 0)
 		return false;
 	action &= SECCOMP_RET_ACTION_FULL;
-	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG;
+	return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG ||
+	       action == SECCOMP_RET_USER_NOTIF; /* as a program is learned */
 }
 
-static size_t
-count(const struct sock_filter *insns, size_t n)
+static bool
+lets(const struct ward_seccomp_loaded *filters, size_t count, int number)
+{
+	const struct seccomp_data data = { .nr = number, .arch = seccomp_arch_native() };
+
+	for (size_t i = 0; i < count; i++) {
+		if (!passes(&filters[i], &data))
+			return false;
+	}
+	return true;
+}
+
+size_t
+ward_seccomp_count(const struct ward_seccomp_loaded *filters, size_t count)
 {
 	size_t total = 0;
 
 	for (int number = 0; number < NUMBERS; number++) {
 		char *name = seccomp_syscall_resolve_num_arch(seccomp_arch_native(), number);
 
-		if (name && lets(insns, n, number))
+		if (name && lets(filters, count, number))
 			total++;
 		free(name);
 	}
@@ -41,19 +53,13 @@ count(const struct sock_filter *insns, size_t n)
 size_t
 ward_seccomp_known(void)
 {
-	return count(NULL, 0);
-}
-
-size_t
-ward_seccomp_count(const struct sock_filter *insns, size_t n)
-{
-	return count(insns, n);
+	return ward_seccomp_count(NULL, 0);
 }
 
 bool
-ward_seccomp_lets(const struct sock_filter *insns, size_t n, const char *name)
+ward_seccomp_lets(const struct ward_seccomp_loaded *filters, size_t count, const char *name)
 {
 	int number = ward_seccomp_syscall(name);
 
-	return number >= 0 && lets(insns, n, number);
+	return number >= 0 && lets(filters, count, number);
 }

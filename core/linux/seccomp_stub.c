@@ -217,8 +217,9 @@ wants_newer(const struct ward_seccomp_request *q)
 {
 	uint32_t action = q->default_action & SECCOMP_RET_ACTION_FULL;
 
-	return q->newer && action != SECCOMP_RET_ALLOW && action != SECCOMP_RET_LOG &&
-	       q->default_action != (SECCOMP_RET_ERRNO | ENOSYS);
+	return q->newer == WARD_NEWER_ABSENT ||
+	       (q->newer == WARD_NEWER_NOT_DENIED && action != SECCOMP_RET_ALLOW &&
+		action != SECCOMP_RET_LOG && q->default_action != (SECCOMP_RET_ERRNO | ENOSYS));
 }
 
 static void

@@ -79,6 +79,9 @@ struct ward_bpf {
 	uint32_t k;
 };
 
+#define WARD_BPF_RET	       0x06u /* BPF_RET | BPF_K */
+#define WARD_SECCOMP_RET_ALLOW 0x7fff0000u
+
 struct ward_bpf_prog {
 	uint16_t len;
 	const struct ward_bpf *filter;

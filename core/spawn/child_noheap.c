@@ -232,6 +232,15 @@ is_absent(long r)
 	       r == -ENODEV || r == -ETIMEDOUT;
 }
 
+/* A filter that only marks the sandbox may be left out, where nobody can load one. */
+static struct outcome
+load_guard(const struct ward_step *s)
+{
+	long r = ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, s->p);
+
+	return result(s->a ? 0 : r, 0);
+}
+
 /* Loads the filter; a listener that it makes goes to the parent, which must have it before execve: the filter holds
  * up every call but this one until somebody answers. */
 static struct outcome
@@ -366,6 +375,8 @@ take(struct ward_child *c, const struct ward_step *s)
 		return result(ward_sys_landlock_restrict_self(c->work[s->a], 0), 0);
 	case WARD_STAGE_MASK:
 		return result(ward_sys_rt_sigprocmask(SIG_SETMASK, &none, NULL), 0);
+	case WARD_STAGE_GUARD:
+		return load_guard(s);
 	case WARD_STAGE_SECCOMP:
 		return load_filter(c, s);
 	case WARD_STAGE_EXEC:

@@ -54,6 +54,7 @@
  *	NNP	-
  *	LANDLOCK a: work slot of the ruleset
  *	MASK	-
+ *	GUARD	a: 1: no matter if it fails, p: struct sock_fprog
  *	SECCOMP	a: flags of seccomp(2), b: make a listener and hand it over, p: struct sock_fprog
  *	EXEC	p: NULL-terminated candidate paths
  */

@@ -340,6 +340,11 @@ explain_confinement(const struct ward_plan *plan, const struct ward_step *s, cha
 		return snprintf(buf, size, "restrict itself by the ruleset");
 	case WARD_STAGE_MASK:
 		return snprintf(buf, size, "no signal blocked");
+	case WARD_STAGE_GUARD:
+		return snprintf(buf, size,
+				s->a ? "a filter that allows everything, as the mark of a sandbox"
+				     : "ward's own filter, of %u instructions",
+				prog->len);
 	case WARD_STAGE_SECCOMP:
 		return snprintf(buf, size, "a filter of %u instructions", prog->len);
 	default:

@@ -171,17 +171,37 @@ add_fds(struct ward_build *b, const struct ward_draft *d)
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_FD_CLOSE, .n = n, .p = targets });
 }
 
+static const struct ward_bpf_prog *
+pack_program(struct ward_build *b, const struct ward_bpf *filter, uint16_t n)
+{
+	const struct ward_bpf_prog prog = { .len = n, .filter = filter };
+
+	return ward_pack_copy(&b->pack, &prog, sizeof(prog), _Alignof(struct ward_bpf_prog));
+}
+
+/* Every sandbox has a filter, by which it is known (linux/confined.h): one that allows everything, where there is no
+ * other. Nobody asked for that one, and it may be that nobody here can load one. */
+static void
+add_guard(struct ward_build *b, const struct ward_draft_sandbox *s)
+{
+	static const struct ward_bpf mark[] = { { .code = WARD_BPF_RET,
+						  .k = WARD_SECCOMP_RET_ALLOW } };
+
+	if (!s->guard && (s->filter || !s->given))
+		return;
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_GUARD,
+					      .a = !s->guard,
+					      .p = s->guard ? pack_program(b, s->guard, s->nguard)
+							    : pack_program(b, mark, 1) });
+}
+
 static void
 add_filter(struct ward_build *b, const struct ward_draft_sandbox *s)
 {
-	const struct ward_bpf_prog prog = { .len = s->nfilter, .filter = s->filter };
-
-	ward_build_add(b,
-		       (struct ward_step){ .stage = WARD_STAGE_SECCOMP,
-					   .a = (int32_t)s->filter_flags,
-					   .b = s->learn,
-					   .p = ward_pack_copy(&b->pack, &prog, sizeof(prog),
-							       _Alignof(struct ward_bpf_prog)) });
+	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SECCOMP,
+					      .a = (int32_t)s->filter_flags,
+					      .b = s->learn,
+					      .p = pack_program(b, s->filter, s->nfilter) });
 }
 
 /* From here on it is the user's process, and the last steps leave no way back. */
@@ -210,6 +230,7 @@ add_confinement(struct ward_build *b, const struct ward_draft *d, const struct w
 	if (plan->ruleset >= 0)
 		ward_build_number(b, WARD_STAGE_LANDLOCK, plan->ruleset);
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_MASK });
+	add_guard(b, s);
 	if (s->filter)
 		add_filter(b, s);
 	b->soft = false;

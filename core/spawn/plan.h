@@ -89,6 +89,9 @@ struct ward_draft_sandbox {
 	bool set_securebits, has_ruleset;
 	int securebits; /* of capabilities(7) */
 	int ruleset; /* Landlock; moved to the plan on success; also the rule with target -1 and source FD */
+	bool given;		      /* a sandbox is asked for at all */
+	const struct ward_bpf *guard; /* ward's own filter, as below; NULL: a mark alone */
+	uint16_t nguard;
 	const struct ward_bpf *filter; /* seccomp; NULL: none; borrowed as long as the plan lives */
 	uint16_t nfilter;
 	uint32_t filter_flags; /* WARD_SECCOMP_FLAG_LOG or 0 */

@@ -69,6 +69,7 @@
 	X(NNP, "nnp", "set no_new_privs")                                \
 	X(LANDLOCK, "landlock", "enforce the Landlock ruleset")          \
 	X(MASK, "mask", "empty the signal mask")                         \
+	X(GUARD, "guard", "load ward's own seccomp filter")              \
 	X(SECCOMP, "seccomp", "load the seccomp filter")                 \
 	X(EXEC, "exec", "exec")                                          \
 	/* in the parent again: shared memory forbids it before exec */  \

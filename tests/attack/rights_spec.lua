@@ -92,6 +92,76 @@ describe("Landlock", function()
   end)
 end)
 
+describe("a TCP port that Landlock withholds", function()
+  after_each(harness.cleanup)
+
+  attack("is not reached by a protocol that Landlock does not see", function()
+    local net <const> = { landlock = { net = { bind = { 48124 } } } }
+    succeeds { "mptcp", "48125" }
+    fails({ "mptcp", "48125" }, net)
+    fails({ "mptcp", "48124" }, net)
+    fails({ "mptcp", "48125" }, { profile = "worker", tmpfs = {} })
+  end)
+
+  attack("is not opened without bind, where none is allowed", function()
+    succeeds { "autobind" }
+    fails({ "autobind" }, { landlock = { net = { bind = {} } } })
+    fails({ "autobind" }, { profile = "worker", tmpfs = {} })
+    -- Which is also for sockets that are no TCP; who needs those says so.
+    assert.is_true((sandboxed.attack({ "autobind" }, { landlock = { net = { bind = {} } },
+      seccomp = { allow = { "@system-service", "listen" } } })))
+  end)
+
+  attack("is not connected to by sending", function()
+    local dir <const> = harness.directory()
+    local pid <const> = assert(sys.spawn({ "python3", "-c", "import socket, time; s = socket.socket(); "
+      .. "s.bind(('127.0.0.1', 0)); s.listen(9); print(s.getsockname()[1], flush=True); time.sleep(1000)" },
+      { stdout = dir .. "/out" }))
+    local port <const> = harness.until_(function() return harness.read(dir .. "/out"):match("^(%d+)\n") end, nil,
+      "the socket")
+    for _, verb in ipairs { "connect", "fastopen" } do
+      succeeds { verb, port }
+      fails({ verb, port }, { landlock = { net = { connect = {} } } })
+      assert.is_true((sandboxed.attack({ verb, port }, { landlock = { net = { bind = { 48124 } } } })), verb)
+    end
+    sys.kill(pid, "KILL")
+    sys.wait(pid, 20)
+  end)
+end)
+
+describe("a set-user-ID file", function()
+  after_each(harness.cleanup)
+
+  local WAYS <const> = { "chmod", "creat", "fchmod", "fchmodat", "fchmodat2", "mknod", "mknodat", "open", "openat",
+    "openat2" }
+
+  for _, way in ipairs(WAYS) do
+    attack("is not made by " .. way, function()
+      local dir <const> = harness.directory()
+      local ok <const>, text <const> = sandboxed.attack { "setid", way, dir .. "/outside" }
+      if not ok and (text:find("no such way", 1, true) or text:find("not implemented", 1, true)) then
+        return pending("this machine has no " .. way)
+      end
+      assert.is_true(ok, text)
+      fails({ "setid", way, dir .. "/inside" }, { no_setuid_files = true })
+      fails({ "setid", way, dir .. "/inside" }, { no_setuid_files = true, seccomp = { deny = { "bpf" } } })
+    end)
+  end
+
+  attack("is not left behind by a profile, whoever runs in it", function()
+    local dir <const>, program <const> = sandboxed.copy(harness.attack)
+    for _, profile in ipairs { "strict", "web", "worker" } do
+      local exec <const> = { harness.ward, "exec", "--profile", profile, "--user", "root", "--rw", dir, "--", program }
+      local function runs(...)
+        return (harness.run(table.move({ ... }, 1, select("#", ...), #exec + 1, { table.unpack(exec) }), { cwd = "/" }))
+      end
+      assert.equal(0, runs("write", dir .. "/" .. profile))
+      assert.equal(1, runs("plant", dir .. "/planted"))
+      for _, way in ipairs(WAYS) do assert.equal(1, runs("setid", way, dir .. "/by-" .. way), way) end
+    end
+  end)
+end)
+
 describe("the control socket", function()
   after_each(harness.cleanup)
 
@@ -159,6 +229,14 @@ describe("the control socket", function()
       w:stop()
     end
   end)
+
+  attack("knows a sandbox where ward itself can gain no privileges", function()
+    local held <const> = { under = { "setpriv", "--no-new-privs" } }
+    assert.equal(2, asks(nil, held, "root"))
+    for _, box in ipairs { {}, { landlock = { scope = { "signal" } } }, { caps = {} } } do
+      assert.equal(0, asks(box, held, "root"))
+    end
+  end)
 end)
 
 describe("a profile's filter", function()
@@ -181,11 +259,14 @@ describe("a profile's filter", function()
   attack("makes no socket of a family that a network namespace does not hold", function()
     for _, profile in ipairs { "strict", "web", "worker" } do
       local box <const> = { profile = profile, tmpfs = {} }
-      for _, family in ipairs { "alg", "vsock", "vsock-high" } do
+      for _, family in ipairs { "alg", "vsock", "vsock-high", "ax25", "x25", "rose", "key", "pair-packet",
+        "pair-tipc" } do
         succeeds { "syscall", family }
         fails({ "syscall", family }, box)
       end
-      assert.is_true((sandboxed.attack({ "syscall", "unix" }, box)))
+      for _, family in ipairs { "unix", "inet6", "netlink", "pair-unix" } do
+        assert.is_true((sandboxed.attack({ "syscall", family }, box)), family)
+      end
     end
   end)
 end)

@@ -326,6 +326,126 @@ attack_listen(char **argv)
 		       : failed("bind");
 }
 
+/* A listening socket of this machine; sets *port. */
+static int
+listener(struct sockaddr_in *at)
+{
+	socklen_t size = sizeof(*at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || listen(fd, 1) < 0 || getsockname(fd, (struct sockaddr *)at, &size) < 0)
+		return -1;
+	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	return fd;
+}
+
+/* autobind: listens on a port that the kernel chooses, without bind */
+static bool
+attack_autobind(char **argv)
+{
+	struct sockaddr_in at;
+
+	(void)argv;
+	return listener(&at) >= 0 ? true : failed("listen");
+}
+
+/* mptcp PORT: listens on a TCP port by another protocol */
+static bool
+attack_mptcp(char **argv)
+{
+	const int on = 1;
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)atoi(argv[0])),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 262 /* IPPROTO_MPTCP */);
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	return fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 1) == 0
+		       ? true
+		       : failed("mptcp");
+}
+
+/* fastopen PORT: connects to a TCP port by what it sends; somebody listens there */
+static bool
+attack_fastopen(char **argv)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)atoi(argv[0])),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	char byte = 'x';
+	struct iovec part = { &byte, 1 };
+	struct msghdr msg = {
+		.msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = &part, .msg_iovlen = 1
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof(to)) ==
+		    1 ||
+	    sendmsg(fd, &msg, MSG_FASTOPEN | MSG_NOSIGNAL) == 1)
+		return true;
+	return failed("fastopen");
+}
+
+/* connect PORT: to a TCP port as one does */
+static bool
+attack_connect(char **argv)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons((uint16_t)atoi(argv[0])),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ? true : failed("connect");
+}
+
+/* setid WAY PATH: a file with the bit, for others to be us by */
+static bool
+attack_setid(char **argv)
+{
+	static const struct {
+		const char *name;
+		long nr, a[4];
+	} ways[] = {
+#ifdef __NR_chmod
+		{ "chmod", __NR_chmod, { 1, 04755 } },
+		{ "creat", __NR_creat, { 1, 04755 } },
+		{ "mknod", __NR_mknod, { 1, S_IFREG | 04755 } },
+		{ "open", __NR_open, { 1, O_CREAT | O_WRONLY, 02755 } },
+#endif
+		{ "fchmod", __NR_fchmod, { 2, 02755 } },
+		{ "fchmodat", __NR_fchmodat, { AT_FDCWD, 1, 04755 } },
+		{ "fchmodat2", 452, { AT_FDCWD, 1, 04755 } },
+		{ "mknodat", __NR_mknodat, { AT_FDCWD, 1, S_IFREG | 04755 } },
+		{ "openat", __NR_openat, { AT_FDCWD, 1, O_CREAT | O_WRONLY, 04755 } },
+		{ "openat2", 437, { AT_FDCWD, 1, 3, 24 } },
+	};
+	const uint64_t how[3] = { O_CREAT | O_WRONLY, 04755, 0 };
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		int fd = -1;
+		long a[4];
+
+		if (strcmp(ways[i].name, argv[0]) != 0)
+			continue;
+		if (strstr(argv[0], "chmod"))
+			fd = open(argv[1], O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+		for (size_t k = 0; k < 4; k++) {
+			a[k] = ways[i].a[k];
+			if (a[k] == 1)
+				a[k] = (long)argv[1];
+			else if (a[k] == 2)
+				a[k] = fd;
+			else if (a[k] == 3)
+				a[k] = (long)how;
+		}
+		if (syscall(ways[i].nr, a[0], a[1], a[2], a[3]) < 0)
+			(void)failed(argv[0]);
+		return stat(argv[1], &st) == 0 && st.st_mode & 06000;
+	}
+	return failed("no such way");
+}
+
 /* call NAME: a system call that reaches deep into the kernel; anything but a plain no is a success */
 static bool
 attack_call(char **argv)
@@ -377,6 +497,15 @@ attack_syscall(char **argv)
 		{ "alg", __NR_socket, 38 /* AF_ALG */, SOCK_SEQPACKET, 0 },
 		{ "unix", __NR_socket, AF_UNIX, SOCK_STREAM, 0 },
 		{ "vsock", __NR_socket, 40 /* AF_VSOCK */, SOCK_STREAM, 0 },
+		{ "pair-packet", __NR_socketpair, 17 /* AF_PACKET */, SOCK_STREAM, 0 },
+		{ "pair-tipc", __NR_socketpair, 30 /* AF_TIPC */, SOCK_STREAM, 0 },
+		{ "pair-unix", __NR_socketpair, AF_UNIX, SOCK_STREAM, 0 },
+		{ "ax25", __NR_socket, 3, SOCK_DGRAM, 0 },
+		{ "x25", __NR_socket, 9, SOCK_SEQPACKET, 0 },
+		{ "rose", __NR_socket, 11, SOCK_SEQPACKET, 0 },
+		{ "key", __NR_socket, 15, SOCK_RAW, 2 },
+		{ "inet6", __NR_socket, AF_INET6, SOCK_STREAM, 0 },
+		{ "netlink", __NR_socket, 16, SOCK_RAW, 0 },
 		{ "vsock-high", __NR_socket, 0x100000028, SOCK_STREAM, 0 },
 	};
 
@@ -427,20 +556,38 @@ main(int argc, char **argv)
 		bool (*attack)(char **argv);
 	} attacks[] = {
 #ifdef __x86_64__
-		{ "int80", 0, attack_int80 },	  { "x32", 0, attack_x32 },
+		{ "int80", 0, attack_int80 },
+		{ "x32", 0, attack_x32 },
 #endif
-		{ "syscall", 1, attack_syscall }, { "abstract", 1, attack_abstract },
-		{ "call", 1, attack_call },	  { "capable", 0, attack_capable },
-		{ "listen", 1, attack_listen },	  { "regain", 1, attack_regain },
-		{ "chroot", 2, attack_chroot },	  { "device", 1, attack_device },
-		{ "fds", 1, attack_fds },	  { "forks", 1, attack_forks },
-		{ "leak", 2, attack_leak },	  { "mknod", 1, attack_mknod },
-		{ "mount", 1, attack_mount },	  { "overwrite", 1, attack_overwrite },
-		{ "plant", 1, attack_plant },	  { "ptrace", 1, attack_ptrace },
-		{ "read", 1, attack_read },	  { "root", 0, attack_root },
-		{ "setuid", 1, attack_setuid },	  { "signal", 1, attack_signal },
-		{ "type", 0, attack_type },	  { "unmount", 2, attack_unmount },
-		{ "userns", 1, attack_userns },	  { "writable", 1, attack_writable },
+		{ "syscall", 1, attack_syscall },
+		{ "abstract", 1, attack_abstract },
+		{ "call", 1, attack_call },
+		{ "capable", 0, attack_capable },
+		{ "listen", 1, attack_listen },
+		{ "regain", 1, attack_regain },
+		{ "chroot", 2, attack_chroot },
+		{ "device", 1, attack_device },
+		{ "fds", 1, attack_fds },
+		{ "forks", 1, attack_forks },
+		{ "autobind", 0, attack_autobind },
+		{ "mptcp", 1, attack_mptcp },
+		{ "fastopen", 1, attack_fastopen },
+		{ "connect", 1, attack_connect },
+		{ "setid", 2, attack_setid },
+		{ "leak", 2, attack_leak },
+		{ "mknod", 1, attack_mknod },
+		{ "mount", 1, attack_mount },
+		{ "overwrite", 1, attack_overwrite },
+		{ "plant", 1, attack_plant },
+		{ "ptrace", 1, attack_ptrace },
+		{ "read", 1, attack_read },
+		{ "root", 0, attack_root },
+		{ "setuid", 1, attack_setuid },
+		{ "signal", 1, attack_signal },
+		{ "type", 0, attack_type },
+		{ "unmount", 2, attack_unmount },
+		{ "userns", 1, attack_userns },
+		{ "writable", 1, attack_writable },
 		{ "write", 1, attack_write },
 	};
 

@@ -73,6 +73,8 @@ local function steps_of(spec, plan)
   for _, step in ipairs(steps) do
     if step.stage == "landlock" and spec.sandbox then
       step.text = step.text .. ": " .. landlock_text(spec.sandbox.landlock)
+    elseif step.stage == "guard" and spec.sandbox and spec.sandbox.guard then
+      step.text = step.text .. ": " .. table.concat(spec.sandbox.guard.words, "; ")
     elseif step.stage == "seccomp" and spec.sandbox then
       local calls <const> = plan:syscalls({})
       step.text = ("%s: %d of %d system calls are allowed, by default %s"):format(step.text, calls.allowed, calls.known,

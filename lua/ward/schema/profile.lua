@@ -14,6 +14,7 @@ for _, name in ipairs(M.NAMES) do is_profile[name] = true end
 -- Keys for which false is a value; for others it takes away what the profile says.
 local FLAGS <const> = {
   no_new_privs = true, drop_root = true, readonly = true, proc = true, nested = true, pid1 = true,
+  no_setuid_files = true,
 }
 
 -- A table whose keys have names. An empty one is a list, which says "none".

@@ -1,6 +1,7 @@
 -- The key `sandbox`: what the child may do and reach.
 
 local capabilities <const> = require "ward.schema.capabilities"
+local guard <const> = require "ward.schema.guard"
 local keys <const> = require "ward.schema.keys"
 local landlock <const> = require "ward.schema.landlock"
 local mounts <const> = require "ward.schema.mounts"
@@ -179,12 +180,13 @@ end
 --- Does the program get another root than the host's? From the canonical form.
 M.has_root = tree.has_root
 
--- The canonical form has one key more, which is made anew.
-local canonical_keys <const> = { { key = "tree", since = "0.1.0" } }
-table.move(keys.sandbox, 1, #keys.sandbox, 2, canonical_keys)
+-- The canonical form has two keys more, which are made anew.
+local canonical_keys <const> = { { key = "guard", since = "0.1.0" }, { key = "tree", since = "0.1.0" } }
+table.move(keys.sandbox, 1, #keys.sandbox, 3, canonical_keys)
 
 --- sandbox -> { on_failure=, no_new_privs=, caps=, securebits=, landlock=, seccomp=, namespaces=, ... } with
---- capabilities and securebits by number, and tree= as tree.lua makes it; nil is left as ward has it.
+--- capabilities and securebits by number, tree= as tree.lua and guard= as guard.lua make it; nil is left as ward has
+--- it.
 ---@param path string
 ---@param given any
 ---@param absolute fun(path: string, relative: string): string
@@ -202,6 +204,9 @@ function M.normalise(path, given, absolute, again, host)
   result.on_failure = given.on_failure == nil and "error" or value.choice(at "on_failure", given.on_failure, MODES)
   result.no_new_privs = value.boolean(at "no_new_privs", no_new_privs)
   result.drop_root = given.drop_root ~= nil and value.boolean(at "drop_root", given.drop_root) or nil
+  if given.no_setuid_files ~= nil then
+    result.no_setuid_files = value.boolean(at "no_setuid_files", given.no_setuid_files) or nil
+  end
   local own_user = false
   for _, name in ipairs(result.namespaces) do own_user = own_user or name == "user" end
   result.caps = caps(at "caps", given.caps, host, own_user)
@@ -209,6 +214,7 @@ function M.normalise(path, given, absolute, again, host)
   result.landlock = landlock.normalise(at "landlock", given.landlock, absolute, again)
   result.seccomp = seccomp.normalise(at "seccomp", given.seccomp, again,
     { host = host, absolute = absolute, caps = result.caps })
+  result.guard = guard.build(path, result)
   return result
 end
 

@@ -147,6 +147,11 @@ end
 ---@param spec table
 ---@param world table also inherited: number -> { path, mode }; from_file; base: a report of probe outside of ward;
 ---  environ: ward's own; group: pattern of a control group of ward's
+-- Every sandbox has a filter, or the mark that is one, where the kernel takes it.
+local function has_filter(box, caps)
+  return box and (box.seccomp or box.no_new_privs ~= false or caps.effective & 1 << SYS_ADMIN ~= 0)
+end
+
 ---@param name string of the service
 function M.expect(spec, world, name)
   local base <const>, box <const> = world.base, spec.sandbox
@@ -174,7 +179,7 @@ function M.expect(spec, world, name)
     init = own.pid and not box.pid1 or false,
     session = spec.session ~= false, terminal = spec.tty and true or false,
     window = type(spec.tty) == "table" and { spec.tty.rows, spec.tty.cols } or spec.tty and { 24, 80 } or nil,
-    no_new_privs = box ~= nil and box.no_new_privs ~= false, seccomp = box and box.seccomp and 2 or 0,
+    no_new_privs = box ~= nil and box.no_new_privs ~= false, seccomp = has_filter(box, caps) and 2 or 0,
     securebits = caps.securebits, affinity = spec.affinity or base.affinity, nice = spec.nice or base.nice,
     sched = SCHEDULERS[spec.sched or "other"], ioprio = ioprio(spec.ioprio, base.ioprio),
     oom_score_adj = spec.oom_score_adj or base.oom_score_adj,

@@ -60,6 +60,7 @@ M.FAULTS = {
   { "deathsig", "getppid:retval=1:when=2", ESRCH },
   { "landlock", "landlock_restrict_self:error=EPERM", EPERM, soft = true },
   { "seccomp", "seccomp:error=EINVAL", EINVAL, soft = true },
+  { "guard", "seccomp:error=EINVAL", EINVAL, keys = "sandbox = { no_setuid_files = true }" },
   { "exec", "execve:error=ENOENT", ENOENT },
   -- The call says that all is well and changes nothing: only asking the kernel afterwards finds out.
   { "ids_check", "setresuid:retval=0", EPERM },

@@ -51,7 +51,11 @@ describe("schema: a profile", function()
   end)
 
   it("gives way to what says by itself which system calls there are", function()
-    assert.same({ "setns", "unshare" }, { table.unpack(good("strict").seccomp.rules[2].names, 4) })
+    local denied <const> = {}
+    for _, rule in ipairs(good("strict").seccomp.rules) do
+      for _, name in ipairs(rule.action == "EPERM" and not rule.args and rule.names or {}) do denied[name] = true end
+    end
+    assert.is_true(denied.setns and denied.unshare)
     for _, seccomp in ipairs { { learn = "x" }, "@known" } do
       assert.same(good({ seccomp = seccomp }).seccomp, good({ profile = "web", seccomp = seccomp }).seccomp)
     end

@@ -232,4 +232,22 @@ describe("schema: sandbox as a taken-over script state sends it", function()
     end
     assert.is_true(refused > 1000)
   end)
+
+  it("adds a filter of ward's own where Landlock and modes of files need it", function()
+    local function guard(box) return kit.good({ sandbox = box }).sandbox.guard end
+    assert.is_nil(guard {})
+    assert.is_nil(guard { landlock = { scope = { "signal" } }, no_setuid_files = false })
+    assert.same({ "no MPTCP and SMC" }, guard({ landlock = { net = { bind = { 80 } } } }).words)
+    assert.same({ "no MPTCP and SMC", "no TCP Fast Open", "no listen" },
+      guard({ landlock = { net = { bind = {}, connect = {} } } }).words)
+    assert.same({ "no MPTCP and SMC" },
+      guard({ landlock = { net = { bind = {} } }, seccomp = { allow = { "@system-service", "listen" } } }).words)
+    assert.same({ "no set-user-ID and set-group-ID bits" }, guard({ no_setuid_files = true }).words)
+    local x86 <const> = { deny = { "bpf" }, architectures = { "x86" } }
+    assert.same({ "x86" }, guard({ no_setuid_files = true, seccomp = x86 }).architectures)
+    kit.bad({ sandbox = { landlock = { net = { bind = {} } }, seccomp = x86 } },
+      "sandbox.seccomp.architectures[1]: x86 hides the arguments of socket calls from the filter that landlock.net "
+      .. "needs: take one of the two away")
+    kit.bad({ sandbox = { no_setuid_files = 1 } }, "sandbox.no_setuid_files: must be true or false")
+  end)
 end)

@@ -38,6 +38,27 @@ local MACHINES <const> = {
   loongarch64 = { "loong64", "SCMP_ARCH_LOONGARCH64" }, mips64 = { "mips64", "SCMP_ARCH_MIPS64" },
 }
 
+-- Every name that profiles have for an architecture, and those of includes and excludes, which are Go's.
+local ARCHITECTURES <const>, GO_ARCHITECTURES <const> = {}, {}
+for word in ([[X86 X86_64 X32 ARM AARCH64 MIPS MIPS64 MIPS64N32 MIPSEL MIPSEL64 MIPSEL64N32 PPC PPC64 PPC64LE S390 S390X
+  PARISC PARISC64 RISCV64 LOONGARCH64 M68K SH SHEB]]):gmatch("%S+") do
+  ARCHITECTURES[#ARCHITECTURES + 1] = "SCMP_ARCH_" .. word
+end
+for word in ([[amd64 386 x86 x32 arm arm64 mips mips64 mips64n32 mipsle mips64le mipsel mipsel64 mipsel64n32 ppc ppc64
+  ppc64le s390 s390x parisc parisc64 riscv64 loong64]]):gmatch("%S+") do
+  GO_ARCHITECTURES[#GO_ARCHITECTURES + 1] = word
+end
+
+-- The keys that an object may have. What is misspelled would be a rule without its condition.
+local KEYS <const> = {
+  profile = { "defaultAction", "defaultErrnoRet", "defaultErrno", "architectures", "archMap", "flags", "syscalls",
+    "listenerPath", "listenerMetadata", "comment" },
+  rule = { "names", "name", "action", "errnoRet", "errno", "args", "includes", "excludes", "comment" },
+  filter = { "caps", "arches", "minKernel" },
+  condition = { "index", "value", "valueTwo", "op" },
+  map = { "architecture", "subArchitectures" },
+}
+
 -- A profile being read. Faults leave by error({ line, message }).
 local function fail(node, message)
   error({ line = node.line, message = message }, 0)
@@ -69,6 +90,30 @@ local function list(node, key, kind)
   return found and found.value or {}
 end
 
+local function known(node, keys)
+  local first
+  for key, found in pairs(node.value) do
+    local is_known = false
+    for _, name in ipairs(keys) do is_known = is_known or name == key end
+    if not is_known and (not first or found.line < first.line or found.line == first.line and key < first.key) then
+      first = { line = found.line, key = key }
+    end
+  end
+  if first then fail(first, ('unknown key "%s"%s'):format(first.key, suggest.hint(first.key, keys))) end
+end
+
+-- The same list, of these names only.
+local function names_of(items, names, what)
+  for _, item in ipairs(items) do
+    local is_known = false
+    for _, name in ipairs(names) do is_known = is_known or name == item.value end
+    if not is_known then
+      fail(item, ('unknown %s "%s"%s'):format(what, item.value, suggest.hint(item.value, names)))
+    end
+  end
+  return items
+end
+
 local function contains(items, wanted)
   for _, item in ipairs(items) do
     if item.value == wanted then return true end
@@ -86,8 +131,9 @@ local function whole(node, key, most)
   return n
 end
 
--- An action as the core names it. errnoRet counts before errno, which some profiles have besides.
-local function action(node, key, number_key, name_key, otherwise)
+-- An action as the core names it. errnoRet counts before errno, which some profiles have besides. errors: a set of
+-- names, those of errors among them.
+local function action(node, key, number_key, name_key, otherwise, errors)
   local found <const> = field(node, key, "string")
   if not found then fail(node, key .. " is missing") end
   local form <const> = ACTIONS[found.value]
@@ -96,6 +142,9 @@ local function action(node, key, number_key, name_key, otherwise)
     fail(found, ('%s: unknown action "%s"%s'):format(key, found.value, suggest.hint(found.value, ACTION_NAMES)))
   end
   local number <const>, name <const> = whole(node, number_key, MAX_ERRNO), field(node, name_key, "string")
+  if name and not (name.value:find "^E" and errors[name.value]) then
+    fail(name, ('%s: unknown error "%s"'):format(name_key, name.value))
+  end
   if not form:find("%d", 1, true) then return form end
   if not number and name and form:find("^errno") then return name.value end
   return form:format(number or otherwise)
@@ -119,30 +168,41 @@ local function capability(node, numbers)
   fail(node, ('unknown capability "%s"%s'):format(node.value, suggest.hint(name, words)))
 end
 
+-- What includes or excludes says, all of it checked: { arches =, caps = numbers, kernel = boolean }, or nil.
+local function machines(rule, key, machine)
+  local node <const> = field(rule, key, "object")
+  if not node then return nil end
+  known(node, KEYS.filter)
+  local caps <const> = {}
+  for i, item in ipairs(list(node, "caps", "string")) do caps[i] = capability(item, machine.capabilities) end
+  local kernel <const> = field(node, "minKernel", "string")
+  return {
+    arches = names_of(list(node, "arches", "string"), GO_ARCHITECTURES, "architecture"), caps = caps,
+    kernel = kernel and { met = at_least(kernel, machine.kernel) },
+  }
+end
+
 -- Does this rule count here? includes must all be met, excludes none.
 local function counts(rule, machine)
-  local includes <const>, excludes <const> = field(rule, "includes", "object"), field(rule, "excludes", "object")
+  local includes <const>, excludes <const> = machines(rule, "includes", machine), machines(rule, "excludes", machine)
   if excludes then
-    if contains(list(excludes, "arches", "string"), machine.goarch) then return false end
-    for _, node in ipairs(list(excludes, "caps", "string")) do
-      if machine.has[capability(node, machine.capabilities)] then return false end
+    if contains(excludes.arches, machine.goarch) or excludes.kernel and excludes.kernel.met then return false end
+    for _, cap in ipairs(excludes.caps) do
+      if machine.has[cap] then return false end
     end
-    local kernel <const> = field(excludes, "minKernel", "string")
-    if kernel and at_least(kernel, machine.kernel) then return false end
   end
   if includes then
-    local arches <const> = list(includes, "arches", "string")
-    if #arches > 0 and not contains(arches, machine.goarch) then return false end
-    for _, node in ipairs(list(includes, "caps", "string")) do
-      if not machine.has[capability(node, machine.capabilities)] then return false end
+    if #includes.arches > 0 and not contains(includes.arches, machine.goarch) then return false end
+    for _, cap in ipairs(includes.caps) do
+      if not machine.has[cap] then return false end
     end
-    local kernel <const> = field(includes, "minKernel", "string")
-    if kernel and not at_least(kernel, machine.kernel) then return false end
+    if includes.kernel and not includes.kernel.met then return false end
   end
   return true
 end
 
 local function condition(node, seen)
+  known(node, KEYS.condition)
   local index <const>, op <const> = whole(node, "index", 5), field(node, "op", "string")
   local value <const>, second <const> = whole(node, "value"), whole(node, "valueTwo")
   if not index then fail(node, "index is missing") end
@@ -191,12 +251,16 @@ end
 -- The architectures besides the machine's own that the profile is for.
 local function architectures(profile, machine)
   local wanted <const> = {}
-  local map <const>, plain <const> = list(profile, "archMap", "object"), list(profile, "architectures", "string")
+  local map <const>, plain <const> = list(profile, "archMap", "object"),
+    names_of(list(profile, "architectures", "string"), ARCHITECTURES, "architecture")
   if #map > 0 and #plain > 0 then fail(plain[1], "architectures and archMap cannot both be there") end
   for _, row in ipairs(map) do
+    known(row, KEYS.map)
     local own <const> = field(row, "architecture", "string")
-    if own and own.value == machine.scmp then
-      for _, sub in ipairs(list(row, "subArchitectures", "string")) do wanted[#wanted + 1] = ward_name(sub.value) end
+    if not own then fail(row, "architecture is missing") end
+    names_of({ own }, ARCHITECTURES, "architecture")
+    for _, sub in ipairs(names_of(list(row, "subArchitectures", "string"), ARCHITECTURES, "architecture")) do
+      if own.value == machine.scmp then wanted[#wanted + 1] = ward_name(sub.value) end
     end
   end
   for _, node in ipairs(plain) do
@@ -212,7 +276,9 @@ local FLAGS <const> = {
 
 local function read(profile, machine)
   if profile.kind ~= "object" then fail(profile, "a profile must be an object, not " .. WORDS[profile.kind]) end
-  local default <const> = action(profile, "defaultAction", "defaultErrnoRet", "defaultErrno", DEFAULT_ERRNO)
+  known(profile, KEYS.profile)
+  local default <const> = action(profile, "defaultAction", "defaultErrnoRet", "defaultErrno", DEFAULT_ERRNO,
+    machine.errors)
   local rules <const>, log = {}, nil
   for _, flag in ipairs(list(profile, "flags", "string")) do
     if not FLAGS[flag.value] then fail(flag, ('unknown flag "%s"'):format(flag.value)) end
@@ -220,9 +286,11 @@ local function read(profile, machine)
   end
   for _, node in ipairs(list(profile, "syscalls", "object")) do
     -- What does not count here is checked all the same: the file is the same everywhere.
-    local what <const> = action(node, "action", "errnoRet", "errno", DEFAULT_ERRNO)
+    known(node, KEYS.rule)
+    local what <const> = action(node, "action", "errnoRet", "errno", DEFAULT_ERRNO, machine.errors)
     local rule <const> = { names = names(node), action = what, args = conditions(node), optional = true }
-    if counts(node, machine) and what ~= default then rules[#rules + 1] = rule end
+    local here <const> = counts(node, machine)
+    if here and what ~= default then rules[#rules + 1] = rule end
   end
   local arches <const> = architectures(profile, machine)
   return { default = default, rules = rules, architectures = #arches > 0 and arches or nil, log = log }
@@ -230,8 +298,9 @@ end
 
 --- The rules of a profile on this machine.
 ---@param text string
----@param machine { arch: string, kernel: string, capabilities: table<string, integer>, has: table<integer, boolean> }
----  arch: of uname(2); has: the capabilities that the child may have
+---@param machine { arch: string, kernel: string, capabilities: table<string, integer>, has: table<integer, boolean>,
+---  errors?: table<string, boolean> } arch: of uname(2); has: the capabilities that the child may have; errors: those
+---  that have a name
 ---@return table? seccomp { default=, rules=, architectures=, log= } as in the canonical form
 ---@return integer? line
 ---@return string? message
@@ -241,7 +310,7 @@ function M.rules(text, machine)
   local names_here <const> = MACHINES[machine.arch] or { machine.arch, "SCMP_ARCH_" .. machine.arch:upper() }
   local here <const> = {
     goarch = names_here[1], scmp = names_here[2], kernel = machine.kernel, capabilities = machine.capabilities,
-    has = machine.has,
+    has = machine.has, errors = machine.errors or {},
   }
   local ok <const>, result <const> = pcall(read, profile, here)
   if ok then return result end

@@ -229,13 +229,12 @@ local function profile(path, given, context)
   local text <const> = profile_text(path .. ".oci", file, host, machine)
   local result <const>, line <const>, message <const> = oci.rules(text, {
     arch = machine.arch, kernel = machine.kernel, capabilities = capabilities.NUMBERS,
-    has = capability_set(context.caps, machine),
+    has = capability_set(context.caps, machine), errors = is_action,
   })
   if not result then value.fail(path .. ".oci", ("%s:%d: %s"):format(file, line, message)) end
   result.log = result.log or switch(path .. ".log", given.log)
   result.oci = file
-  -- Profiles name errors, too, and architectures; these have no line any more.
-  action(path .. ".oci", result.default, true)
+  -- Those that ward has no name for never run where it does.
   local arches <const> = {}
   for _, name in ipairs(result.architectures or {}) do
     for _, ours in ipairs(ARCHITECTURES) do

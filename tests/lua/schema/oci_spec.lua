@@ -178,4 +178,42 @@ describe("a profile", function()
       assert.equal(expected, line, text .. ": " .. tostring(message))
     end
   end)
+
+  it("with a word that nobody knows is refused with its line, but for names of system calls", function()
+    local function of(text)
+      return oci.rules(text, { arch = "x86_64", kernel = "6.1.0", capabilities = capabilities.NUMBERS, has = {},
+        errors = { EPERM = true, ENOSYS = true, allow = true } })
+    end
+    local function rule(more)
+      return '{ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [\n{ "names": ["x_nobody_knows"],\n'
+        .. '"action": "SCMP_ACT_ALLOW",\n' .. more .. " } ] }"
+    end
+    assert.is_truthy(of(rule '"comment": "x"'))
+    assert.is_truthy(of '{ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": "EPERM", "listenerPath": "" }')
+    for text, expected in pairs {
+      [rule '"arg": []'] = { 4, 'unknown key "arg" (did you mean "args"?)' },
+      [rule '"include": {}'] = { 4, 'unknown key "include" (did you mean "includes"?)' },
+      [rule '"includes": {\n"cap": [] }'] = { 5, 'unknown key "cap" (did you mean "caps"?)' },
+      [rule '"args": [ { "index": 0, "op": "SCMP_CMP_EQ",\n"value": 1, "valuetwo": 1 } ]']
+        = { 5, 'unknown key "valuetwo" (did you mean "valueTwo"?)' },
+      [rule '"includes": { "arches": [\n"amd46"] }'] = { 5, 'unknown architecture "amd46" (did you mean "amd64"?)' },
+      -- Also behind a condition that is not met.
+      [rule '"excludes": { "arches": ["amd64"], "caps": [\n"CAP_NONE"] }'] = { 5, 'unknown capability "CAP_NONE"' },
+      [rule '"errno": "EPREM"'] = { 4, 'errno: unknown error "EPREM"' },
+      ['{ "defaultAction": "SCMP_ACT_ERRNO",\n"defaultErrno": "allow" }']
+        = { 2, 'defaultErrno: unknown error "allow"' },
+      ['{ "defaultAction": "SCMP_ACT_ERRNO",\n"architecture": [] }']
+        = { 2, 'unknown key "architecture" (did you mean "architectures"?)' },
+      ['{ "defaultAction": "SCMP_ACT_ERRNO", "architectures": [\n"SCMP_ARCH_X68"] }']
+        = { 2, 'unknown architecture "SCMP_ARCH_X68" (did you mean "SCMP_ARCH_X86"?)' },
+      ['{ "defaultAction": "SCMP_ACT_ERRNO", "archMap": [ { "architecture": "SCMP_ARCH_ARM",\n'
+        .. '"subArchitectures": ["arm"] } ] }'] = { 2, 'unknown architecture "arm"' },
+      ['{ "defaultAction": "SCMP_ACT_ERRNO", "archMap": [\n{ "subArchitectures": [] } ] }']
+        = { 2, "architecture is missing" },
+    } do
+      local rules <const>, line <const>, message <const> = of(text)
+      assert.is_nil(rules, text)
+      assert.same(expected, { line, message:sub(1, #expected[2]) }, text)
+    end
+  end)
 end)

@@ -248,6 +248,6 @@ describe("schema: sandbox as a taken-over script state sends it", function()
     kit.bad({ sandbox = { landlock = { net = { bind = {} } }, seccomp = x86 } },
       "sandbox.seccomp.architectures[1]: x86 hides the arguments of socket calls from the filter that landlock.net "
       .. "needs: take one of the two away")
-    kit.bad({ sandbox = { no_setuid_files = 1 } }, "sandbox.no_setuid_files: must be true or false")
+    kit.bad({ sandbox = { no_setuid_files = 1 } }, "sandbox.no_setuid_files: must be true or false, got number 1")
   end)
 end)

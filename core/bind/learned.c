@@ -33,6 +33,24 @@ ward_learned_new(const char *path)
 	return l;
 }
 
+int
+ward_learned_check(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	struct stat st;
+	int r = 0;
+
+	if (!dir)
+		return -ENOMEM;
+	if (access(dir, W_OK | X_OK) < 0)
+		r = -errno;
+	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		r = -EISDIR;
+	free(dir);
+	return r;
+}
+
 void
 ward_learned_free(struct ward_learned *l)
 {
@@ -137,10 +155,13 @@ replace(const char *path, const struct name *names, size_t n)
 int
 ward_learned_write(const struct ward_learned *l)
 {
-	struct name *names = calloc(l->calls.used + 1, sizeof(*names));
+	struct name *names;
 	size_t n = 0;
 	int r;
 
+	if (l->calls.used == 0)
+		return 0;
+	names = calloc(l->calls.used + 1, sizeof(*names));
 	if (!names)
 		return -ENOMEM;
 	for (size_t i = 0; l->calls.entries && i <= l->calls.mask; i++) {

@@ -18,8 +18,12 @@ const char *ward_learned_path(const struct ward_learned *l);
 /* Adds a call of @arch (AUDIT_ARCH_*). What does not fit into memory is missing from the list. */
 void ward_learned_note(struct ward_learned *l, uint32_t arch, int nr);
 
+/* Could a list be written there? Returns 0 or -errno: of access(2), EISDIR. */
+int ward_learned_check(const char *path);
+
 /* Puts what was called so far in the place of the file at the path: a Lua module that returns the sorted names of the native
- * calls; others stand there as comments. Returns the number of names, or -errno: open(2), write(2), rename(2), ENOMEM. */
+ * calls; others stand there as comments. Returns the number of names, 0 with nothing
+ * written when there was no call, or -errno: open(2), write(2), rename(2), ENOMEM. */
 int ward_learned_write(const struct ward_learned *l);
 
 #endif

@@ -93,7 +93,8 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 
 	(void)p;
 	c->proc = NULL;
-	if (c->learned) {
+	if (c->learned &&
+	    !how->spawn_failed) { /* else it would be a list of the search for the program */
 		news.list = ward_learned_path(c->learned);
 		news.learned = ward_learned_write(c->learned);
 	}

@@ -332,6 +332,11 @@ make_plan(lua_State *L)
 	/* The list of descriptors has room for what steps need (EXTRA_FDS), and is ours to fill. */
 	spare = (struct ward_fd_rule *)(uintptr_t)(d.fds + d.nfds);
 	if (sandbox.learn) {
+		int r = ward_learned_check(sandbox.learn);
+
+		if (r < 0)
+			return luaL_error(L, "sandbox.seccomp.learn: cannot write %s: %s",
+					  sandbox.learn, strerror(-r));
 		box->learned = ward_learned_new(sandbox.learn);
 		if (!box->learned)
 			return luaL_error(L, "not enough memory");

@@ -35,6 +35,18 @@ local function merge(base, over)
   return result
 end
 
+-- What is allowed by name, as in a list that was learned, is no longer denied by the profile.
+local function without_allowed(deny, allow)
+  local allowed <const>, rest <const> = {}, {}
+  for _, item in next, allow do
+    allowed[type(item) == "table" and rawget(item, 1) or item] = true
+  end
+  for _, item in ipairs(deny) do
+    if not allowed[item] then rest[#rest + 1] = item end
+  end
+  return rest
+end
+
 local function load(path, name)
   value.string(path, name, { max = 64, what = "the name of a profile" })
   if not is_profile[name] then
@@ -56,6 +68,9 @@ function M.apply(path, given)
   -- These say it all; what the profile lists cannot be beside them.
   if is_map(given.seccomp) and (given.seccomp.oci ~= nil or given.seccomp.learn ~= nil) then
     result.seccomp = given.seccomp
+  end
+  if is_map(given.seccomp) and type(given.seccomp.allow) == "table" and given.seccomp.deny == nil then
+    result.seccomp.deny = without_allowed(result.seccomp.deny or {}, given.seccomp.allow)
   end
   for key, item in next, result do
     if item == false and not FLAGS[key] then result[key] = nil end

@@ -108,9 +108,14 @@ local function capabilities(box, namespaces, root)
   return to
 end
 
-local function syscalls(calls)
+local function syscalls(box, calls)
   local to <const> = area "system calls"
-  add(to, math.max(1, calls.allowed * 100 // calls.known), ("%d of %d"):format(calls.allowed, calls.known))
+  local points <const> = math.max(1, calls.allowed * 100 // calls.known)
+  add(to, points, ("%d of %d"):format(calls.allowed, calls.known))
+  local others <const> = box.seccomp and box.seccomp.architectures or {}
+  if #others > 0 then
+    add(to, math.min(100 - points, 5 * #others), "the same of " .. table.concat(others, ", "))
+  end
   return to
 end
 
@@ -144,7 +149,7 @@ function M.of(spec, calls, root)
   local namespaces <const> = set_of(box.namespaces)
   local scope <const> = set_of(box.landlock and box.landlock.scope)
   local areas <const> = {
-    network(box, namespaces, scope), write_access(box), capabilities(box, namespaces, root), syscalls(calls),
+    network(box, namespaces, scope), write_access(box), capabilities(box, namespaces, root), syscalls(box, calls),
     kernel(box, namespaces, scope, calls),
   }
   local sum = 0

@@ -29,6 +29,26 @@ describe("sandbox.seccomp", function()
     end
   end)
 
+  it("learns nothing from a program that never ran", function()
+    local list <const> = harness.directory() .. "/list.lua"
+    harness.write(list, "return { 'read' }\n")
+    local view <const> = sandboxed.run { cwd = "/", cmd = { "no-such-program" },
+      sandbox = { seccomp = { learn = list } } }
+    assert.equal("spawn_failed", view.last_exit.kind)
+    assert.equal("return { 'read' }\n", harness.read(list))
+  end)
+
+  it("is not learned into a file that cannot be written", function()
+    for path, message in pairs { ["/nowhere/list.lua"] = "No such file or directory", ["/tmp"] = "Is a directory" } do
+      local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
+        cmd = { "true" }, sandbox = { seccomp = { learn = path } },
+      })
+      local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+      assert.equal(1, code, path)
+      assert.is_truthy(err:find(("sandbox.seccomp.learn: cannot write %s: %s"):format(path, message), 1, true), err)
+    end
+  end)
+
   it("is not learned where the supervisor would wait for the child", function()
     local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
       cmd = { "true" }, clone = "vfork", sandbox = { seccomp = { learn = "list.lua" } },

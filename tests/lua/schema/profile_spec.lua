@@ -60,6 +60,15 @@ describe("schema: a profile", function()
       assert.same(good({ seccomp = seccomp }).seccomp, good({ profile = "web", seccomp = seccomp }).seccomp)
     end
     assert.is_nil(good({ profile = "web", seccomp = false }).seccomp)
+    -- A list that was learned may hold what the profile denies by name, but not what it denies by argument.
+    local learned <const> = good({ profile = "strict", seccomp = { allow = { "execve", "exit_group", "socket",
+      "unshare" } } }).seccomp.rules
+    local last <const> = learned[#learned]
+    assert.same({ "allow", { "execve", "exit_group", "socket", "unshare" } }, { last.action, last.names })
+    assert.equal("socket", learned[1].names[1])
+    assert.equal("EPERM", learned[1].action)
+    bad({ profile = "strict", seccomp = { allow = { "unshare" }, deny = { "unshare" } } },
+      '.seccomp.deny: "unshare" is in sandbox.seccomp.allow too')
   end)
 
   it("makes nobody of root, unless somebody says who it is to be", function()

@@ -68,6 +68,17 @@ describe("what is left open", function()
     assert.same({ score = 4, open = { "the host's /sys" } }, before.areas.kernel_interfaces)
   end)
 
+  it("counts what is learned as open, and other architectures", function()
+    local function calls(box) return exposure(box).areas.system_calls.score end
+    assert.equal(100, calls { seccomp = { learn = "/tmp/list.lua" } })
+    assert.equal(exposure({}).areas.kernel_interfaces.score,
+      exposure({ seccomp = { learn = "/tmp/list.lua" } }).areas.kernel_interfaces.score)
+    local list <const> = { "execve", "exit_group", "read", "write" }
+    assert.equal(calls { seccomp = { allow = list } } + 5,
+      calls { seccomp = { allow = list, architectures = { "x86" } } })
+    assert.equal(100, calls { seccomp = { deny = { "bpf" }, architectures = { "x86", "x32" } } })
+  end)
+
   it("names the places that may be written", function()
     local dir <const> = harness.directory()
     local function places(box) return exposure(box).areas.write_access end

@@ -265,6 +265,18 @@ sys_stat(lua_State *L)
 	return push_stat(L, &st);
 }
 
+/* The same of a symbolic link itself. */
+static int
+sys_lstat(lua_State *L)
+{
+	const char *path = check_path(L, 1);
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return ward_bind_fail_errno(L, errno, "cannot stat %s", path);
+	return push_stat(L, &st);
+}
+
 /* read(path [, max]): the whole of a regular file; files under /proc tell no size, so it is
  * counted. */
 static int
@@ -422,17 +434,12 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "read", sys_read },
-		{ "stat", sys_stat },
-		{ "mkdir", sys_mkdir },
-		{ "chmod", sys_chmod },
-		{ "unlink", sys_unlink },
-		{ "rmdir", sys_rmdir },
-		{ "write_file", sys_write_file },
-		{ "open", sys_open },
-		{ "access_x", sys_access_x },
-		{ "lock", sys_lock },
-		{ NULL, NULL },
+		{ "read", sys_read },	{ "stat", sys_stat },
+		{ "lstat", sys_lstat }, { "mkdir", sys_mkdir },
+		{ "chmod", sys_chmod }, { "unlink", sys_unlink },
+		{ "rmdir", sys_rmdir }, { "write_file", sys_write_file },
+		{ "open", sys_open },	{ "access_x", sys_access_x },
+		{ "lock", sys_lock },	{ NULL, NULL },
 	};
 
 	ward_bind_class(L, FILE_TYPE, file);

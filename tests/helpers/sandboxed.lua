@@ -40,12 +40,21 @@ end
 --- Runs a service to its end. Returns its status and its log; ward has stopped.
 ---@param keys table of the service; sandbox.mounts may be given
 ---@param start table|nil options of harness.start
-function M.run(keys, start)
+---@param between? fun() what happens before it is run a second time, whose status is returned then
+function M.run(keys, start, between)
   local w <const> = harness.start(M.script(keys), start)
-  local view = w:until_(function()
-    local v = w:status "x"
-    return (v.state == "done" or v.state == "failed") and v
-  end, nil, "the end of x")
+  local function ended(before)
+    return w:until_(function()
+      local v = w:status "x"
+      return (v.state == "done" or v.state == "failed") and v.last_exit.at ~= before and v
+    end, nil, "the end of x")
+  end
+  local view = ended()
+  if between then
+    between()
+    w:cli("start", "x", "--no-wait")
+    view = ended(view.last_exit.at)
+  end
   w:stop()
   return view, w:log "x", w
 end

@@ -22,7 +22,7 @@ function M.run(args)
     end
     return exit.FAILED
   end
-  for _, line in ipairs(load.warnings(bundle)) do
+  for _, line in ipairs(load.warnings(bundle, plans)) do
     output.complain(line)
   end
   local count = #bundle.services

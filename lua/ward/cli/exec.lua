@@ -5,7 +5,7 @@ local exit <const> = require("ward.cli.exit")
 local options <const> = require("ward.cli.sandbox_options")
 local output <const> = require("ward.cli.output")
 
-local EACCES <const> = 13
+local ENOENT <const>, EACCES <const> = 2, 13
 
 local M <const> = { summary = "Run one command in a sandbox; its exit status is the command's." }
 
@@ -88,8 +88,29 @@ end
 
 -- The plan that a spec makes, or nil and a message.
 local function plan_of(spec)
+  local fault <const> = require("ward.service.places").fault(spec)
+  if fault then
+    return nil, fault
+  end
   local plan <const>, err = core.plan(spec)
   return plan, err and err.message
+end
+
+-- A directory of PATH that may not be searched holds no command: shells say that there is none. In a root of its own
+-- what was there is not known any more.
+local function settle_search(spec, result)
+  local load <const> = require("ward.service.load")
+  local paths <const>, search <const> = load.candidates(spec)
+  if not search or result.errno ~= EACCES or require("ward.schema.tree").has_root(spec.sandbox) then
+    return
+  end
+  for _, path in ipairs(paths) do
+    if core.stat(path) then
+      return
+    end
+  end
+  result.errno = ENOENT
+  result.message = ("cannot exec %s: not found in PATH"):format(spec.cmd[1])
 end
 
 function M.run(args)
@@ -109,6 +130,7 @@ function M.run(args)
   local foreground <const> = require("ward.service.foreground")
   local result <const> = foreground.run(plan)
   if result.kind == "spawn_failed" then
+    settle_search(spec, result)
     local missing <const> = foreground.status(result) == foreground.NOT_FOUND
     output.complain(result.message .. hint(spec, args, missing, result.errno))
   elseif result.kind == "unknown" then

@@ -5,6 +5,7 @@ local cgroups <const> = require("ward.service.cgroups")
 local exit <const> = require("ward.cli.exit")
 local json <const> = require("ward.service.json")
 local output <const> = require("ward.cli.output")
+local remount <const> = require("ward.service.remount")
 
 local M <const> = { summary = "Show the steps of each child before exec; nothing is started." }
 
@@ -87,7 +88,7 @@ end
 local function exposure_of(spec, plan)
   local exposure <const> = require("ward.service.exposure")
   local uid <const> = spec.ids and spec.ids.uid or core.uid
-  return exposure.of(spec, plan:syscalls(exposure.DEEP), uid == 0)
+  return exposure.of(spec, plan:syscalls(exposure.DEEP), uid == 0, remount.possible(spec, plan))
 end
 
 -- The same areas in the same order for every service, so that two can be laid side by side.
@@ -116,6 +117,10 @@ local function lacks_block(lacks)
     lines[i] = "  " .. printable(lack.message) .. "\n"
   end
   return #lines > 0 and "not to be had here:\n" .. table.concat(lines) or ""
+end
+
+local function warnings_block(warnings)
+  return #warnings > 0 and "warning: " .. printable(table.concat(warnings, "\nwarning: ")) .. "\n" or ""
 end
 
 local function complain(errors)
@@ -151,10 +156,12 @@ function M.run(args)
     end
     local left <const> = exposure_of(spec, plans[spec.name])
     local lacks <const> = json.list(plans[spec.name]:lacks())
+    local warnings <const> = json.list({ remount.warning(spec, plans[spec.name]) })
     services[i] = {
-      name = spec.name, source = spec.source, steps = steps, lacks = lacks, exposure = exposure_json(left),
+      name = spec.name, source = spec.source, steps = steps, lacks = lacks, warnings = warnings,
+      exposure = exposure_json(left),
     }
-    blocks[i] = block(services[i]) .. lacks_block(lacks) .. exposure_block(left)
+    blocks[i] = block(services[i]) .. lacks_block(lacks) .. warnings_block(warnings) .. exposure_block(left)
   end
   output.out(args.json and json.encode({ services = services }) .. "\n" or table.concat(blocks, "\n"))
   return exit.OK

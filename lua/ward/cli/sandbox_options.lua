@@ -60,6 +60,16 @@ local function absolute(path, host)
   return "/" .. table.concat(parts, "/")
 end
 
+-- What a shell makes of a variable that is not set would be the working directory.
+local function check_paths(args)
+  for _, option in ipairs { "ro", "rw", "tmpfs", "rootfs", "cwd" } do
+    local given <const> = args[option]
+    for _, path in ipairs(type(given) == "table" and given or { given }) do
+      if path == "" then return ("--%s: the path is empty"):format(option) end
+    end
+  end
+end
+
 -- "SOURCE:TARGET", or a path that is both.
 local function split(text, host)
   local source <const>, target <const> = text:match("^(.+):(/[^:]*)$")
@@ -200,6 +210,8 @@ function M.declaration(args, host)
   local limits <const>, limits_message <const> = pairs_of("--limit", args.limit)
   if not limits then return nil, limits_message end
   for name, text in pairs(limits) do limits[name] = math.tointeger(tonumber(text)) or text end
+  local fault <const> = check_paths(args)
+  if fault then return nil, fault end
   if args.net and args.no_net then return nil, "--net and --no-net contradict each other" end
   if args.empty and args.rootfs then return nil, "--empty and --rootfs contradict each other" end
   local box <const>, box_message <const> = value.try(sandbox, args, host)

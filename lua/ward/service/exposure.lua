@@ -56,13 +56,13 @@ local function writes(rule)
   return false
 end
 
--- Paths of the host that may be written, and whether that is all of it.
-local function writable(box)
+-- Paths of the host that may be written, and whether that is all of it; @loose: read-only is not for good.
+local function writable(box, loose)
   local list <const>, tree <const> = {}, box.tree
   local root <const> = tree and tree.mounts[1] and tree.mounts[1].target == "/" and tree.mounts[1]
-  local all = not root and not (tree and tree.host and tree.host.readonly)
+  local all = not root and not (tree and tree.host and tree.host.readonly and not loose)
   for _, row in ipairs(tree and tree.mounts or {}) do
-    if row.source and not row.readonly and not row.target:find("^/dev/") then list[#list + 1] = row.source end
+    if row.source and (loose or not row.readonly) and not row.target:find("^/dev/") then list[#list + 1] = row.source end
   end
   local rules <const> = box.landlock and box.landlock.fs or {}
   if #rules == 0 then return list, all end
@@ -74,9 +74,9 @@ local function writable(box)
   return allowed, set_of(allowed)["/"] == true
 end
 
-local function write_access(box)
+local function write_access(box, loose)
   local to <const> = area "write access"
-  local list <const>, all = writable(box)
+  local list <const>, all = writable(box, loose)
   if all then
     add(to, 100, "all that its user may write")
   elseif #list > 0 then
@@ -143,14 +143,15 @@ end
 ---@param spec table canonical
 ---@param calls { allowed: integer, known: integer, open: string[] } of its plan, about M.DEEP
 ---@param root boolean whether the program begins as root
+---@param loose boolean whether it can make writable what is read-only
 ---@return { total: integer, areas: { area: string, score: integer, open: string[] }[] }
-function M.of(spec, calls, root)
+function M.of(spec, calls, root, loose)
   local box <const> = spec.sandbox or {}
   local namespaces <const> = set_of(box.namespaces)
   local scope <const> = set_of(box.landlock and box.landlock.scope)
   local areas <const> = {
-    network(box, namespaces, scope), write_access(box), capabilities(box, namespaces, root), syscalls(box, calls),
-    kernel(box, namespaces, scope, calls),
+    network(box, namespaces, scope), write_access(box, loose), capabilities(box, namespaces, root),
+    syscalls(box, calls), kernel(box, namespaces, scope, calls),
   }
   local sum = 0
   for _, row in ipairs(areas) do sum = sum + row.score end

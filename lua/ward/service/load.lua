@@ -3,12 +3,12 @@
 
 local cgroups <const> = require("ward.service.cgroups")
 local core <const> = require("ward.core")
+local places <const> = require("ward.service.places")
+local remount <const> = require("ward.service.remount")
 local schema <const> = require("ward.schema")
 local tree <const> = require("ward.schema.tree")
 
 local M <const> = {}
-
-local ENOENT <const> = 2
 
 -- What the core searches when the child has no PATH.
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -79,7 +79,7 @@ function M.plans(specs, breathe)
       stops[spec.name], err = core.plan(stop_spec(spec))
       plan = stops[spec.name]
     end
-    local fault = not plan and message_of(err) or cgroups.fault(spec)
+    local fault = not plan and message_of(err) or places.fault(spec) or cgroups.fault(spec)
     if fault then
       errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, fault)
     end
@@ -104,44 +104,45 @@ local function from(cwd, path)
   return path:sub(1, 1) == "/" and path or cwd .. "/" .. path
 end
 
+--- Where the program of a spec is looked for, in order.
+---@param spec table
+---@return string[] paths
+---@return string? search PATH, unless the program is a path itself
+function M.candidates(spec)
+  local file <const> = spec.cmd[1]
+  if file:find("/", 1, true) then
+    return { from(spec.cwd, file) }
+  end
+  local search <const>, paths <const> = search_path(spec), {}
+  for dir in (search .. ":"):gmatch("([^:]*):") do
+    paths[#paths + 1] = from(spec.cwd, dir == "" and file or dir .. "/" .. file)
+  end
+  return paths, search
+end
+
 local function missing_executable(spec)
   if tree.has_root(spec.sandbox) then
     return nil -- what will be there is not known before it is mounted
   end
-  local file = spec.cmd[1]
-  if file:find("/", 1, true) then
-    return not core.access_x(from(spec.cwd, file)) and ('executable "%s" not found'):format(file) or nil
-  end
-  local search = search_path(spec)
-  for dir in (search .. ":"):gmatch("([^:]*):") do
-    if core.access_x(from(spec.cwd, dir == "" and file or dir .. "/" .. file)) then
+  local paths <const>, search <const> = M.candidates(spec)
+  for _, path in ipairs(paths) do
+    if core.access_x(path) then
       return nil
     end
   end
-  return ('executable "%s" not found in PATH "%s"'):format(file, search)
-end
-
--- The first mount whose source is not there; another service may make it until it is needed.
-local function missing_source(spec)
-  for _, row in ipairs(spec.sandbox and spec.sandbox.tree and spec.sandbox.tree.mounts or {}) do
-    local _, err
-    if row.source and not row.optional then
-      _, err = core.stat(row.source)
-    end
-    if err and err.errno == ENOENT then
-      return ("sandbox: %s, which is to be mounted on %s, is not there"):format(row.source, row.target)
-    end
-  end
+  local where <const> = search and (' in PATH "%s"'):format(search) or ""
+  return ('executable "%s" not found%s'):format(spec.cmd[1], where)
 end
 
 --- What will probably fail when the services start.
 ---@param bundle table
+---@param plans? table<string, userdata> by service name
 ---@return string[] warnings one line each
-function M.warnings(bundle)
+function M.warnings(bundle, plans)
   local warnings = {}
   for _, spec in ipairs(bundle.services) do
-    for _, find in ipairs({ missing_executable, missing_source }) do
-      local text <const> = find(spec)
+    for _, find in ipairs({ missing_executable, remount.warning }) do
+      local text <const> = find(spec, plans and plans[spec.name])
       if text then
         warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
       end

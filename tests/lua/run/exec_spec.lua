@@ -46,6 +46,21 @@ for _, way in ipairs { { "as root", nil }, { "as an ordinary user", USER } } do
       end
     end)
 
+    it("tells a command that is not there from one that may not be executed, as shells do", function()
+      if not sandboxed.is_root() then return pending "needs root" end
+      local closed <const>, dir <const> = harness.directory(), harness.directory()
+      assert(sys.chmod(closed, 448)) -- 0700
+      assert(sys.chmod(dir, 493))
+      harness.write(dir .. "/data", "x")
+      local path <const> = ("%s:%s:/usr/bin:/bin"):format(closed, dir)
+      for command, want in pairs { ["no-such-command"] = 127, data = 126 } do
+        for _, profile in ipairs { "strict", "none" } do
+          assert.equal(want, (exec({ "--profile", profile, "--ro", closed, "--ro", dir, "--", command },
+            { under = under, cwd = "/", env = { PATH = path } })), profile .. " " .. command)
+        end
+      end
+    end)
+
     it("lets through what it reads, writes and inherits", function()
       if not sandboxed.is_root() then return pending "needs root" end
       local file <const> = harness.write(harness.directory() .. "/in", "from stdin\n")
@@ -172,6 +187,12 @@ describe("ward exec", function()
       ["--empty --rootfs / -- true"] = "ward: --empty and --rootfs contradict each other\n",
       ["--limit nproc=x -- true"] =
         'ward: limits.nproc: must be a whole number, "unlimited" or { soft, hard }, got string "x"\n',
+      ["--ro= -- true"] = "ward: --ro: the path is empty\n",
+      ["--rw= --rw / -- true"] = "ward: --rw: the path is empty\n",
+      ["--tmpfs= -- true"] = "ward: --tmpfs: the path is empty\n",
+      ["--rootfs= -- true"] = "ward: --rootfs: the path is empty\n",
+      ["--ro /nowhere -- true"] =
+        "ward: sandbox.mounts[1].source: /nowhere does not exist (optional = true starts without)\n",
       ["--user no-such-user -- true"] = 'ward: user: no user is named "no-such-user"\n',
       ["--cap net_rav -- true"] =
         'ward: sandbox.caps[1]: unknown capability "net_rav" (did you mean "net_raw"?)\n',

@@ -172,16 +172,23 @@ for _, way in ipairs(sandboxed.BOTH) do
 
     it("does not start when something cannot be mounted, and says what", function()
       if not sandboxed.is_root() then return pending "needs root" end
-      local function message(sandbox)
+      local function message(sandbox, between)
         sandbox.namespaces = { "user" }
-        local view <const> = sandboxed.run({ cmd = { "/bin/true" }, cwd = "/", sandbox = sandbox }, start)
+        local view <const> = sandboxed.run({ cmd = { "/bin/true" }, cwd = "/", sandbox = sandbox }, start, between)
         assert.equal("spawn_failed", view.last_exit.kind)
         return view.last_exit.message
       end
-      assert.equal("cannot make the mount for /mnt of /nonexistent: No such file or directory (stage mount_make)",
-        message { mounts = { bind("/nonexistent", "/mnt") } })
-      assert.equal("cannot mount on /nonexistent: No such file or directory (stage mount)",
-        message { tmpfs = { "/nonexistent" } })
+      -- What was there when it was checked, and is no more.
+      for text, make in pairs {
+        ["cannot make the mount for /mnt of %s: No such file or directory (stage mount_make)"] = function(dir)
+          return { mounts = { bind(dir, "/mnt") } }
+        end,
+        ["cannot mount on %s: No such file or directory (stage mount)"] = function(dir) return { tmpfs = { dir } } end,
+      } do
+        local dir <const> = harness.directory() .. "/gone"
+        assert(lfs.mkdir(dir))
+        assert.equal(text:format(dir), message(make(dir), function() assert(lfs.rmdir(dir)) end))
+      end
       assert.equal("cannot mount on /etc/passwd: Invalid argument (stage mount)", message { tmpfs = { "/etc/passwd" } })
       assert.equal("cannot exec /bin/true: No such file or directory (stage exec)", message { tmpfs = { "/" } })
       assert.equal("cannot change to directory /tmp: No such file or directory (stage cwd)",
@@ -427,7 +434,7 @@ describe("a sandbox that may do without", function()
   it("does not start with half a root, as nobody that was meant, or among the host's processes", function()
     if not sandboxed.is_root() then return pending "needs root" end
     for stage, box in pairs {
-      namespaces = { readonly = true }, clone = { namespaces = { "pid" } }, mount = { tmpfs = { "/nowhere" },
+      namespaces = { readonly = true }, clone = { namespaces = { "pid" } }, mount = { tmpfs = { "/etc/passwd" },
         namespaces = { "user" } },
     } do
       box.on_failure = "warn"

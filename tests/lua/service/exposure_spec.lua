@@ -81,7 +81,7 @@ describe("what is left open", function()
 
   it("names the places that may be written", function()
     local dir <const> = harness.directory()
-    local function places(box) return exposure(box).areas.write_access end
+    local function places(box, keys) return exposure(box, keys or { user = "nobody" }).areas.write_access end
     assert.same({ score = 100, open = { "all that its user may write" } }, places {})
     assert.same({ score = 20, open = { dir } }, places { readonly = true,
       mounts = { { type = "bind", source = dir, target = dir }, { type = "bind", source = "/usr", target = "/srv",
@@ -90,6 +90,36 @@ describe("what is left open", function()
       places { landlock = { fs = { ["/usr"] = "rx", ["/bin"] = "rx", [dir] = "rw" } } })
     assert.same({ score = 0, open = {} }, places { tmpfs = { "/" }, mounts = { { type = "bind", source = "/usr",
       target = "/usr", readonly = true } } })
+  end)
+
+  it("counts what is read-only as open to who can change that, and warns", function()
+    local dir <const> = harness.directory()
+    local function of(box) return exposure(box, { user = "root" }).areas.write_access.score end
+    local function warnings(box)
+      local script <const> = harness.write(dir .. "/x.lua", 'return require("ward").service ' .. model.source {
+        name = "x", cmd = { "/bin/true" }, cwd = "/", user = "root", sandbox = box } .. "\n")
+      local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+      assert.equal(0, code, err)
+      local shown <const> = select(2, harness.run { harness.ward, "explain", script })
+      local told <const> = err:find("x.lua:1: service \"x\": warning: sandbox.readonly: the program keeps sys_admin", 1,
+        true) ~= nil
+      assert.equal(told, shown:find("\nwarning: sandbox.readonly: the program keeps sys_admin", 1, true) ~= nil)
+      return told
+    end
+    if os.execute("test $(id -u) = 0") ~= true then return pending "needs root" end
+    for _, box in ipairs { { readonly = true }, { readonly = true, caps = { "sys_admin" } },
+      { readonly = true, caps = "all", seccomp = { deny = { "mount" } } } } do
+      assert.equal(100, of(box))
+      assert.is_true(warnings(box))
+    end
+    for _, box in ipairs { { readonly = true, caps = { "net_raw" } }, { readonly = true, namespaces = { "user" } },
+      { readonly = true, seccomp = { deny = { "@mount" } } } } do
+      assert.equal(0, of(box))
+      assert.is_false(warnings(box))
+    end
+    local bind <const> = { type = "bind", source = "/usr", target = "/usr", readonly = true }
+    assert.equal(0, of { tmpfs = { "/" }, mounts = { bind }, caps = {} })
+    assert.equal(20, of { tmpfs = { "/" }, mounts = { bind } })
   end)
 
   it("is shown in words below the steps", function()

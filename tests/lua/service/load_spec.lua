@@ -38,19 +38,6 @@ describe("ward.service.load", function()
       warnings({ cmd = { "/bin/foo" } }))
   end)
 
-  it("warns of what is to be mounted and is not there", function()
-    core.files["/bin/foo"] = { x = true }
-    function core.stat(path)
-      if path == "/srv/data" then return {} end
-      return nil, { errno = path == "/closed/x" and 13 or 2 }
-    end
-    local function of(...) return warnings({ cmd = { "foo" }, sandbox = { tree = { mounts = { ... } } } }) end
-    assert.same({}, of({ type = "tmpfs", target = "/tmp" }, { source = "/srv/data", target = "/data" },
-      { source = "/none", target = "/x", optional = true }, { source = "/closed/x", target = "/y" }))
-    assert.same({ 'x.lua:3: service "web": warning: sandbox: /none, which is to be mounted on /data, is not there' },
-      of({ source = "/none", target = "/data" }))
-  end)
-
   it("tells every plan that cannot be made", function()
     function core.plan() return nil, fake.failure(7, "too long") end
     local plans, errors = load.plans({

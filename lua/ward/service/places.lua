@@ -1,0 +1,79 @@
+-- What a sandbox's mounts need on this machine: sources, and places to put them.
+
+local core <const> = require("ward.core")
+
+local M <const> = {}
+
+local ENOENT <const>, ENOTDIR <const> = 2, 20
+
+-- The key of the sandbox that asks for a mount of the tree.
+local function key_of(box, row)
+  for i, mount in ipairs(box.mounts or {}) do
+    if mount.target == row.target then
+      return ("mounts[%d]"):format(i), true
+    end
+  end
+  for i, target in ipairs(box.tmpfs or {}) do
+    if target == row.target then
+      return ("tmpfs[%d]"):format(i)
+    end
+  end
+  return row.target == "/" and "rootfs" or row.target == "/proc" and "proc" or "dev"
+end
+
+local function absent(err)
+  return err ~= nil and (err.errno == ENOENT or err.errno == ENOTDIR)
+end
+
+-- Is this surely not there? A link on the way leads somewhere else than here when `base` is to be another root.
+local function is_missing(base, path)
+  if base == "" then
+    return absent(select(2, core.stat(path)))
+  end
+  local at = base
+  for part in path:gmatch("[^/]+") do
+    at = at .. "/" .. part
+    local stat <const>, err <const> = core.lstat(at)
+    if not stat then
+      return absent(err)
+    elseif stat.type == "link" then
+      return false
+    end
+  end
+  return false
+end
+
+-- The mount that another one is placed in, and the rest of the path; nil when that is the host's root.
+local function cover_of(mounts, i)
+  for k = i - 1, 1, -1 do
+    local above <const> = mounts[k].target == "/" and "/" or mounts[k].target .. "/"
+    if mounts[i].target:sub(1, #above) == above then
+      return mounts[k], mounts[i].target:sub(#above)
+    end
+  end
+  return nil, mounts[i].target
+end
+
+--- What of a spec's mounts cannot be placed here; nil when all can.
+---@param spec table canonical
+---@return string? message with the path of the key
+function M.fault(spec)
+  local box <const> = spec.sandbox
+  local mounts <const> = box and box.tree and box.tree.mounts or {}
+  for i, row in ipairs(mounts) do
+    local key <const>, has_source <const> = key_of(box, row)
+    local cover <const>, rest <const> = cover_of(mounts, i)
+    if row.optional then
+      goto continue
+    elseif row.source and absent(select(2, core.stat(row.source))) then
+      return ("sandbox.%s%s: %s does not exist%s"):format(key, has_source and ".source" or "", row.source,
+        has_source and " (optional = true starts without)" or "")
+    elseif row.target ~= "/" and (not cover or not cover.type) and is_missing(cover and cover.source or "", rest) then
+      return ("sandbox.%s%s: %s does not exist%s, and nothing is made there"):format(key,
+        has_source and ".target" or "", row.target, cover and " in " .. cover.source or "")
+    end
+    ::continue::
+  end
+end
+
+return M

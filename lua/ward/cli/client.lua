@@ -44,6 +44,9 @@ local function code_of(err)
   return err.code == BAD_PARAMS and exit.USAGE or exit.FAILED
 end
 
+-- Who is not heard is told nothing, so that it may be either.
+local GONE <const> = "the supervisor closed the connection: it ended, or it hears nobody in a sandbox, as this may be"
+
 -- One answer; nil and an exit code when none came. Notifications on the way go to note(method, params); a batch or a
 -- stray line is not ours and is passed over.
 local function receive(client, id, deadline, note)
@@ -52,7 +55,7 @@ local function receive(client, id, deadline, note)
     if not line and err.code == "timeout" then
       return nil, exit.TIMEOUT, "timed out"
     elseif not line then
-      return nil, exit.FAILED, err.code == "closed" and "the supervisor went away before it answered" or err.message
+      return nil, exit.FAILED, err.code == "closed" and GONE or err.message
     end
     local answer = json.decode(line)
     if type(answer) == "table" and (answer.id == id or answer.id == json.null) then
@@ -78,7 +81,7 @@ function Client:call(method, params, deadline, note, quiet)
   local request = { jsonrpc = "2.0", id = id, method = method, params = params }
   local sent, err = self.conn:send(json.encode(request) .. "\n", deadline)
   if not sent then
-    output.complain("cannot ask the supervisor: " .. err.message)
+    output.complain(err.code == "timeout" and "cannot ask the supervisor: " .. err.message or GONE)
     return nil, err.code == "timeout" and exit.TIMEOUT or exit.FAILED
   end
   local answer, code, message = receive(self, id, deadline, note)

@@ -62,7 +62,9 @@ local function writable(box, loose)
   local root <const> = tree and tree.mounts[1] and tree.mounts[1].target == "/" and tree.mounts[1]
   local all = not root and not (tree and tree.host and tree.host.readonly and not loose)
   for _, row in ipairs(tree and tree.mounts or {}) do
-    if row.source and (loose or not row.readonly) and not row.target:find("^/dev/") then list[#list + 1] = row.source end
+    if row.source and (loose or not row.readonly) and not row.target:find("^/dev/") then
+      list[#list + 1] = row.source
+    end
   end
   local rules <const> = box.landlock and box.landlock.fs or {}
   if #rules == 0 then return list, all end

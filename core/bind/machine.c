@@ -79,11 +79,16 @@ caps(lua_State *L)
 	return 1;
 }
 
-/* syscall(name) -> boolean: whether any architecture has it */
+/* syscall(name) -> true, "foreign" when only other architectures have it, or false */
 static int
 known_call(lua_State *L)
 {
-	lua_pushboolean(L, ward_seccomp_syscall(luaL_checkstring(L, 1)) != -ENOENT);
+	int number = ward_seccomp_syscall(luaL_checkstring(L, 1));
+
+	if (number == -ENOSYS)
+		lua_pushliteral(L, "foreign");
+	else
+		lua_pushboolean(L, number != -ENOENT);
 	return 1;
 }
 

@@ -48,7 +48,13 @@ local function action(path, given, canonical)
 end
 
 local function known_name(path, name, host)
-  if not host.syscall or host.syscall(name) then return end
+  local found <const> = not host.syscall or host.syscall(name)
+  if found == "foreign" then
+    value.fail(path, ("this machine has no system call %s, only others have: leave it out, or name its architecture in "
+      .. "architectures"):format(value.quote(name)))
+  elseif found then
+    return
+  end
   local list <const> = { "io_uring_setup", table.unpack(syscalls.expand("@known")) }
   value.fail(path, ("unknown system call %s%s"):format(value.quote(name), suggest.hint(name, list)))
 end
@@ -255,7 +261,11 @@ end
 local function lists(path, given, context)
   if given.oci ~= nil then return profile(path, given, context) end
   if given.learn ~= nil then return learn(path, given, context) end
-  local host <const> = context.host
+  -- Those of a further architecture may be named, too.
+  local host <const> = { syscall = context.host.syscall and function(name)
+    local found <const> = context.host.syscall(name)
+    return found == "foreign" and given.architectures ~= nil or found
+  end }
   local default = given.allow ~= nil and "EPERM" or "allow"
   if given.default ~= nil then default = action(path .. ".default", given.default) end
   local allow <const> = given.allow ~= nil and read_list(path .. ".allow", given.allow, false, host) or nil

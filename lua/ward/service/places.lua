@@ -25,22 +25,27 @@ local function absent(err)
   return err ~= nil and (err.errno == ENOENT or err.errno == ENOTDIR)
 end
 
--- Is this surely not there? A link on the way leads somewhere else than here when `base` is to be another root.
-local function is_missing(base, path)
+-- What is at a path below `base`, or nil and an error; neither when it cannot be told: a link on the way leads
+-- somewhere else than here when `base` is to be another root.
+local function look(base, path)
   if base == "" then
-    return absent(select(2, core.stat(path)))
+    return core.stat(path)
   end
-  local at = base
+  local at, stat = base, nil
   for part in path:gmatch("[^/]+") do
+    local err
     at = at .. "/" .. part
-    local stat <const>, err <const> = core.lstat(at)
-    if not stat then
-      return absent(err)
-    elseif stat.type == "link" then
-      return false
+    stat, err = core.lstat(at)
+    if not stat or stat.type == "link" then
+      return nil, err
     end
   end
-  return false
+  return stat
+end
+
+-- Does a directory stand for a file, or the other way round?
+local function differ(is_dir, place)
+  return place ~= nil and is_dir ~= (place.type == "dir")
 end
 
 -- The mount that another one is placed in, and the rest of the path; nil when that is the host's root.
@@ -63,14 +68,28 @@ function M.fault(spec)
   for i, row in ipairs(mounts) do
     local key <const>, has_source <const> = key_of(box, row)
     local cover <const>, rest <const> = cover_of(mounts, i)
-    if row.optional then
+    local source, place, err, no_place
+    if row.source then
+      source, err = core.stat(row.source)
+    end
+    if row.target ~= "/" and (not cover or not cover.type) then
+      place, no_place = look(cover and cover.source or "", rest)
+    end
+    local is_dir <const> = not row.source or source ~= nil and source.type == "dir"
+    if row.optional and not source then
       goto continue
-    elseif row.source and absent(select(2, core.stat(row.source))) then
+    elseif absent(err) then
       return ("sandbox.%s%s: %s does not exist%s"):format(key, has_source and ".source" or "", row.source,
         has_source and " (optional = true starts without)" or "")
-    elseif row.target ~= "/" and (not cover or not cover.type) and is_missing(cover and cover.source or "", rest) then
+    elseif absent(no_place) then
       return ("sandbox.%s%s: %s does not exist%s, and nothing is made there"):format(key,
         has_source and ".target" or "", row.target, cover and " in " .. cover.source or "")
+    end
+    if row.target == "/" and source and not is_dir then
+      return ("sandbox.%s: %s is no directory"):format(key, row.source)
+    elseif (source or not row.source) and differ(is_dir, place) then
+      return ("sandbox.%s%s: %s is %s directory, %s"):format(key, has_source and ".target" or "", row.target,
+        is_dir and "no" or "a", row.source and ("unlike " .. row.source) or "which it must be")
     end
     ::continue::
   end

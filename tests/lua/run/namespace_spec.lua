@@ -189,7 +189,13 @@ for _, way in ipairs(sandboxed.BOTH) do
         assert(lfs.mkdir(dir))
         assert.equal(text:format(dir), message(make(dir), function() assert(lfs.rmdir(dir)) end))
       end
-      assert.equal("cannot mount on /etc/passwd: Invalid argument (stage mount)", message { tmpfs = { "/etc/passwd" } })
+      local dir <const> = harness.directory() .. "/file"
+      assert(lfs.mkdir(dir))
+      assert.equal(("cannot mount on %s: Invalid argument (stage mount)"):format(dir), message({ tmpfs = { dir } },
+        function()
+          assert(lfs.rmdir(dir))
+          harness.write(dir, "")
+        end))
       assert.equal("cannot exec /bin/true: No such file or directory (stage exec)", message { tmpfs = { "/" } })
       assert.equal("cannot change to directory /tmp: No such file or directory (stage cwd)",
         sandboxed.run({ cmd = { "/bin/true" }, cwd = "/tmp", sandbox = { tmpfs = { "/" }, namespaces = { "user" } } },
@@ -433,13 +439,17 @@ describe("a sandbox that may do without", function()
 
   it("does not start with half a root, as nobody that was meant, or among the host's processes", function()
     if not sandboxed.is_root() then return pending "needs root" end
-    for stage, box in pairs {
-      namespaces = { readonly = true }, clone = { namespaces = { "pid" } }, mount = { tmpfs = { "/etc/passwd" },
-        namespaces = { "user" } },
+    for stage, make in pairs {
+      namespaces = function() return { readonly = true } end,
+      clone = function() return { namespaces = { "pid" } } end,
+      mount = function(dir) return { tmpfs = { dir }, namespaces = { "user" } } end,
     } do
+      local dir <const> = harness.directory() .. "/gone"
+      assert(lfs.mkdir(dir))
+      local box <const> = make(dir)
       box.on_failure = "warn"
       local view <const> = sandboxed.run({ cwd = "/", cmd = { "true" }, sandbox = box },
-        { under = harness.UNPRIVILEGED })
+        { under = harness.UNPRIVILEGED }, function() assert(lfs.rmdir(dir)) end)
       assert.same({ "spawn_failed", stage }, { view.last_exit.kind, view.last_exit.stage })
     end
   end)

@@ -92,7 +92,8 @@ read_marks(const char *pid, struct marks *m)
 	r = each_line(pid, "status", status_line, m);
 	if (r == 0)
 		r = each_line(pid, "uid_map", map_line, m);
-	if (r == 0 || r == -ENOENT) /* without user namespaces in the kernel; who is gone has no mounts either */
+	/* A kernel without user namespaces has no such file; who is gone has no mounts either. */
+	if (r == 0 || r == -ENOENT)
 		r = each_line(pid, "mountinfo", mount_line, m);
 	/* Without user namespaces in the kernel, or the right to look, there is none to compare. */
 	(void)snprintf(path, sizeof(path), "/proc/%s/ns/user", pid);

@@ -33,6 +33,9 @@ describe("a TCP port that Landlock withholds", function()
     fails({ "mptcp", "48125" }, net)
     fails({ "mptcp", "48124" }, net)
     fails({ "mptcp", "48125" }, { profile = "worker", tmpfs = {} })
+    succeeds { "syscall", "ulp" }
+    fails({ "syscall", "ulp" }, net)
+    assert.is_true((sandboxed.attack({ "syscall", "nodelay" }, net)))
   end)
 
   attack("is not opened without bind, where none is allowed", function()

@@ -506,6 +506,8 @@ attack_syscall(char **argv)
 		{ "key", __NR_socket, 15, SOCK_RAW, 2 },
 		{ "inet6", __NR_socket, AF_INET6, SOCK_STREAM, 0 },
 		{ "netlink", __NR_socket, 16, SOCK_RAW, 0 },
+		{ "ulp", __NR_setsockopt, -1, IPPROTO_TCP, 31 /* TCP_ULP */ },
+		{ "nodelay", __NR_setsockopt, -1, IPPROTO_TCP, 1 /* TCP_NODELAY */ },
 		{ "vsock-high", __NR_socket, 0x100000028, SOCK_STREAM, 0 },
 	};
 

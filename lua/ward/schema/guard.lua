@@ -11,7 +11,8 @@ local M <const> = {}
 local MULTIPLEXED <const> = { x86 = true, s390 = true, ppc = true, mips = true, mipsel = true }
 
 local AF_INET <const>, AF_INET6 <const>, AF_SMC <const> = 2, 10, 43
-local IPPROTO_SMC <const>, IPPROTO_MPTCP <const> = 256, 262
+local IPPROTO_TCP <const>, IPPROTO_SMC <const>, IPPROTO_MPTCP <const> = 6, 256, 262
+local TCP_ULP <const> = 31
 local MSG_FASTOPEN <const> = 0x20000000
 local S_ISUID <const>, S_ISGID <const> = 0x800, 0x400
 local O_CREAT <const>, O_TMPFILE <const> = 0x40, 0x400000
@@ -49,6 +50,8 @@ local function add_ports(guard, net, seccomp)
     end
   end
   add(rules, "socket", "EPROTONOSUPPORT", is(0, AF_SMC))
+  -- Makes SMC of a TCP socket. Its other use is encryption in the kernel, which programs do without.
+  add(rules, "setsockopt", "EPERM", is(1, IPPROTO_TCP), is(2, TCP_ULP))
   words[#words + 1] = "no MPTCP and SMC"
   if net.connect then
     add(rules, "sendmmsg", "EOPNOTSUPP", has(3, MSG_FASTOPEN))

@@ -33,8 +33,15 @@ end
 local function ports(to, list, verb)
   if list == nil then return add(to, 35, verb .. " any TCP port") end
   if #list > 0 then
-    add(to, math.min(35, 5 + #list), ("%s %d TCP %s"):format(verb, #list, #list == 1 and "port" or "ports"))
+    add(to, math.min(30, 5 + #list), ("%s %d TCP %s"):format(verb, #list, #list == 1 and "port" or "ports"))
   end
+end
+
+local function forbids(guard, call)
+  for _, rule in ipairs(guard and guard.rules or {}) do
+    if rule.args == nil and rule.names[1] == call then return true end
+  end
+  return false
 end
 
 local function network(box, namespaces, scope)
@@ -42,6 +49,7 @@ local function network(box, namespaces, scope)
   if namespaces.net then return to end
   local net <const> = box.landlock and box.landlock.net or {}
   ports(to, net.bind, "listens on")
+  if net.bind and not forbids(box.guard, "listen") then add(to, 5, "listens on a TCP port that the kernel chooses") end
   ports(to, net.connect, "connects to")
   add(to, 20, "UDP and other protocols")
   if not scope.abstract_unix_socket then add(to, 10, "abstract sockets of the host") end

@@ -79,6 +79,22 @@ describe("what is left open", function()
     assert.equal(100, calls { seccomp = { deny = { "bpf" }, architectures = { "x86", "x32" } } })
   end)
 
+  it("counts the port that the kernel chooses for who listens without one", function()
+    local function network(net, seccomp)
+      return exposure({ landlock = { net = net }, seccomp = seccomp, namespaces = {} }).areas.network
+    end
+    local none <const>, one <const> = network { bind = {}, connect = {} }, network { bind = { 80 }, connect = {} }
+    assert.equal("UDP and other protocols", none.open[1])
+    assert.same({ "listens on 1 TCP port", "listens on a TCP port that the kernel chooses" },
+      { table.unpack(one.open, 1, 2) })
+    assert.equal(none.score + 11, one.score)
+    local listening <const> = { allow = { "@system-service", "listen" } }
+    assert.equal(none.score + 5, network({ bind = {}, connect = {} }, listening).score)
+    local many <const> = {}
+    for port = 1, 1000 do many[port] = port end
+    assert.is_true(network({ bind = many, connect = {} }).score <= network({ connect = {} }).score)
+  end)
+
   it("names the places that may be written", function()
     local dir <const> = harness.directory()
     local function places(box, keys) return exposure(box, keys or { user = "nobody" }).areas.write_access end

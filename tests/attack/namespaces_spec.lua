@@ -321,12 +321,13 @@ describe("a rootfs that an attacker changes", function()
 
   attack("does not have them placed outside while it changes", function()
     local root <const>, outside <const>, source <const> = make()
+    assert(lfs.mkdir(root .. "/data")) -- what check wants to see
+    local w <const> = harness.start(sandboxed.script { cmd = { "/probe" }, sandbox = { rootfs = root, proc = true,
+      namespaces = { "pid" }, mounts = { { type = "bind", source = source, target = "/data" } } } })
     -- data is a directory and a link in turn, as fast as can be.
     local racer <const> = assert(sys.spawn({ "sh", "-c", ([[cd %s; while :; do
       mv -T dir data 2>/dev/null; mv -T data dir; mv -T link data; mv -T data link; done]]):format(root) },
       { stdout = "/dev/null", stderr = "/dev/null" }))
-    local w <const> = harness.start(sandboxed.script { cmd = { "/probe" }, sandbox = { rootfs = root, proc = true,
-      namespaces = { "pid" }, mounts = { { type = "bind", source = source, target = "/data" } } } })
     local placed, missed = 0, 0
     local deadline <const> = sys.now() + 20
     while (placed < 3 or missed < 3) and sys.now() < deadline do

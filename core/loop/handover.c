@@ -49,6 +49,7 @@ static char variable[sizeof(VARIABLE) + 64 + 2 * sizeof(struct ward_fdset) + REA
 
 static bool is_successor, pending;
 static struct ward_predecessor from;
+_Static_assert(sizeof(from.journal) >= PATH_MAX, "any path has room");
 
 static bool
 is_number(int fd)

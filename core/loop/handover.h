@@ -10,7 +10,6 @@
 #ifndef WARD_LOOP_HANDOVER_H
 #define WARD_LOOP_HANDOVER_H
 
-#include <linux/limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -55,7 +54,7 @@ void ward_handover_begin(char **argv, struct ward_fdset *inherited);
 struct ward_predecessor {
 	char reason[32];
 	char detail[256];
-	char journal[PATH_MAX];
+	char journal[4096]; /* PATH_MAX */
 };
 
 /* NULL when the process has not executed itself. Valid for good. */

@@ -174,6 +174,7 @@ local function confinement(r, box, world)
     if r.chance(50) then box.landlock.scope = { "signal" } end
   end
   if r.chance(40) then box.seccomp = { default = "allow", deny = { "ptrace", "swapon" } } end
+  if r.chance(20) then box.no_setuid_files = true end
 end
 
 -- What takes privilege, or a user namespace that gives it.
@@ -203,7 +204,8 @@ local function sandbox(r, spec, world)
   if r.chance(20) then box.drop_root = r.chance(80) end
   -- Without no_new_privs a filter or a ruleset needs CAP_SYS_ADMIN, which no list here keeps, nor a change of user.
   powerful = powerful and not box.caps and not spec.user and not box.drop_root
-  if (powerful or not box.landlock and not box.seccomp) and r.chance(20) then box.no_new_privs = false end
+  local filters <const> = box.landlock or box.seccomp or box.no_setuid_files
+  if (powerful or not filters) and r.chance(20) then box.no_new_privs = false end
   if r.chance(30) then box.on_failure = r.one { "error", "warn", "silent" } end
   spec.sandbox = box
 end

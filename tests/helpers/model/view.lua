@@ -29,6 +29,7 @@ local function capabilities(spec, base, user, uid, plain)
   local root <const> = uid == 0
   local bits = spec.sandbox and spec.sandbox.securebits and 1 or 0
   local bounding, inheritable, ambient, before = base.bounding, base.inheritable, base.ambient, base.permitted
+  local last = (root or user) and before or 0 -- effective, just before exec
   if given and (#given > 0 or not next(given)) then
     given = { bounding = given, inheritable = given, ambient = given, permitted = given }
   end
@@ -36,6 +37,7 @@ local function capabilities(spec, base, user, uid, plain)
     bounding = given.bounding and mask(given.bounding) or bounding
     inheritable, ambient = mask(given.inheritable), given.ambient and mask(given.ambient) or 0
     before = mask(given.permitted)
+    last = before & mask(given.effective or given.permitted)
     -- Without securebits of its own, a child gains nothing by exec that its sets leave out.
     local by_exec <const> = (inheritable | bounding) & (spec.sandbox.no_new_privs == false and EVERY or before)
     local beyond <const> = by_exec & ~(before & mask(given.effective or given.permitted))
@@ -52,7 +54,7 @@ local function capabilities(spec, base, user, uid, plain)
   -- One that gains by exec loses its parent death signal (prctl(2), PR_SET_PDEATHSIG).
   return {
     gained = permitted & ~before ~= 0, bounding = bounding, inheritable = inheritable, ambient = ambient,
-    permitted = permitted, effective = permitted, securebits = bits,
+    permitted = permitted, effective = permitted, securebits = bits, last = last,
   }
 end
 
@@ -149,7 +151,7 @@ end
 ---  environ: ward's own; group: pattern of a control group of ward's
 -- Every sandbox has a filter, or the mark that is one, where the kernel takes it.
 local function has_filter(box, caps)
-  return box and (box.seccomp or box.no_new_privs ~= false or caps.effective & 1 << SYS_ADMIN ~= 0)
+  return box and (box.seccomp or box.no_setuid_files or box.no_new_privs ~= false or caps.last & 1 << SYS_ADMIN ~= 0)
 end
 
 ---@param name string of the service
@@ -179,8 +181,9 @@ function M.expect(spec, world, name)
     init = own.pid and not box.pid1 or false,
     session = spec.session ~= false, terminal = spec.tty and true or false,
     window = type(spec.tty) == "table" and { spec.tty.rows, spec.tty.cols } or spec.tty and { 24, 80 } or nil,
-    no_new_privs = box ~= nil and box.no_new_privs ~= false, seccomp = has_filter(box, caps) and 2 or 0,
-    securebits = caps.securebits, affinity = spec.affinity or base.affinity, nice = spec.nice or base.nice,
+    no_new_privs = box ~= nil and box.no_new_privs ~= false, securebits = caps.securebits,
+    seccomp = has_filter(box, caps) and 2 or 0,
+    affinity = spec.affinity or base.affinity, nice = spec.nice or base.nice,
     sched = SCHEDULERS[spec.sched or "other"], ioprio = ioprio(spec.ioprio, base.ioprio),
     oom_score_adj = spec.oom_score_adj or base.oom_score_adj,
     hostname = box and box.hostname or base.hostname, loopback = own.net or base.loopback,

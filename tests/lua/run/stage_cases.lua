@@ -60,7 +60,6 @@ M.FAULTS = {
   { "deathsig", "getppid:retval=1:when=2", ESRCH },
   { "landlock", "landlock_restrict_self:error=EPERM", EPERM, soft = true },
   { "seccomp", "seccomp:error=EINVAL", EINVAL, soft = true },
-  { "guard", "seccomp:error=EINVAL", EINVAL, keys = "sandbox = { no_setuid_files = true }" },
   { "exec", "execve:error=ENOENT", ENOENT },
   -- The call says that all is well and changes nothing: only asking the kernel afterwards finds out.
   { "ids_check", "setresuid:retval=0", EPERM },
@@ -73,6 +72,7 @@ M.FAULTS = {
 -- Other specs for what the first has no step for.
 M.OTHERS = {
   { "fd_open", "openat:error=EMFILE:when=1", EMFILE, keys = "" },
+  { "guard", "seccomp:error=EINVAL", EINVAL, keys = "sandbox = { no_setuid_files = true }" },
   { "pgroup", "setpgid:error=EPERM", EPERM, keys = "session = false" },
   -- Without privilege the child makes its user namespace itself; its first file is /dev/null.
   { "userns", "unshare:error=EPERM:when=1", EPERM, keys = 'sandbox = { namespaces = { "user" } }', plain = true },

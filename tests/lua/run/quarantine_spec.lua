@@ -33,7 +33,7 @@ local function go(w, more)
   harness.write(w.dir .. "/go", "")
   local code <const>, _, err <const> = w:cli("do", "go")
   assert.equal(1, code, w:err())
-  assert(err:find("the supervisor went away before it answered", 1, true), err .. w:err())
+  assert(err:find("the supervisor closed the connection", 1, true), err .. w:err())
   local status
   w:until_(function()
     status = w:rpc "status"

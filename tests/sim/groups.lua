@@ -212,6 +212,10 @@ end
 
 -- Wakes what is wanted.
 local function wake(svc)
+  if svc.undone and svc.desired == "down" then
+    return
+  end
+  svc.undone = nil
   if not LIVE[svc.state] and svc.state ~= "stuck" and svc.state ~= "backoff"
     and not (svc.state == "done" and svc.spec.type == "oneshot") then
     svc.state = svc.desired == "up" and "waiting" or "stopped"

@@ -92,8 +92,9 @@ local decide
 -- Where one without a process goes.
 local function place(model, svc)
   if svc.desired == "down" or model.level > 0 then
-    svc.state = "stopped"
+    svc.state = svc.undone and "failed" or "stopped"
   else
+    svc.undone = nil
     svc.state = Groups.verdict_of_the_dead(svc) or "waiting"
   end
 end
@@ -151,7 +152,8 @@ end
 
 --- The service has to go away, whoever wants that.
 function Model:halt(svc)
-  if svc.state == "starting" or is_up(svc) then
+  if svc.state == "starting" or is_up(svc) or svc.state == "failed" and svc.undone then
+    svc.undone = nil
     leave_ready(self, svc)
     svc.state, svc.rung, svc.deadline, svc.fault, svc.halted_at = "stopping", 0, nil, nil, self.now
   elseif svc.state == "backoff" then
@@ -207,7 +209,7 @@ function Model:rule_start(except)
       and not (except and Groups.leans_on(svc, except)) then
       svc.state, svc.proc, svc.rung, svc.fault, svc.forgiven, svc.ready_for = "starting", true, 0,
         nil, nil, 0
-      svc.leaving = nil
+      svc.leaving, svc.undone = nil, nil
       svc.deadline = svc.spec.start_timeout and self.now + svc.spec.start_timeout
       self:say("spawn", svc.name)
       return true
@@ -331,6 +333,7 @@ end
 
 function EVENTS.ran(model, event, svc)
   svc.helper = nil
+  svc.undone = not svc.proc and not svc.had and not event.exit.ok
   if not svc.proc then
     after_stop(model, svc, svc.had)
   elseif svc.state == "stopping" and not event.exit.ok and svc.spec.stop[svc.rung].cmd then

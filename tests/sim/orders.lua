@@ -51,7 +51,7 @@ local function begin(model, svc, named)
     Groups.wished(svc)
   end
   if down then
-    svc.deadline, svc.asking, svc.undecided = nil, nil, nil
+    svc.deadline, svc.asking, svc.undecided, svc.undone = nil, nil, nil, nil
     svc.state = "waiting"
   end
 end

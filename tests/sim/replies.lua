@@ -27,6 +27,9 @@ local function reached(svc, goal)
   if svc.state == "stuck" then
     return false
   elseif goal == "stopped" then
+    if svc.state == "failed" and svc.undone then
+      return false
+    end
     return DOWN[svc.state] and not is_up(svc) or nil
   elseif is_up(svc) then
     return true

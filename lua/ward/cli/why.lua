@@ -80,6 +80,9 @@ local function above(add, service, now)
     if sup.next_at then
       parts[#parts + 1] = "starts in " .. duration.format(sup.next_at - now)
     end
+    if sup.waits_for and #sup.waits_for > 0 then
+      parts[#parts + 1] = "waits for " .. table.concat(sup.waits_for, ", ")
+    end
     if sup.name then
       add("under", ('"%s" (%s)'):format(sup.name, table.concat(parts, "; ")))
     end
@@ -123,6 +126,9 @@ local function restore_lists(result)
   for _, service in ipairs(result.services) do
     for _, key in ipairs({ "waits_for", "dead_needs", "supervisors" }) do
       json.list(service[key])
+    end
+    for _, sup in ipairs(service.supervisors) do
+      json.list(sup.waits_for)
     end
   end
   return result

@@ -52,8 +52,12 @@ function M.judge(success, exit, asked, why)
   for key, value in pairs(exit) do
     copy[key] = value
   end
+  if asked and not why and copy.kind == "spawn_failed" and copy.signal then
+    -- The stop came before its program ran: that is no failure of the start.
+    copy.kind, copy.stage, copy.message, copy.errno = "signaled", nil, nil, nil
+  end
   -- An unknown status is never taken for a success, nor is an end that had to be brought about.
-  copy.ok = not why and is_ok(success, exit, asked)
+  copy.ok = not why and is_ok(success, copy, asked)
   copy.cause = cause_of(copy, why)
   return copy
 end

@@ -45,7 +45,9 @@ end
 ---@param details table|nil of the event
 function M.place(st, svc, details)
   if st.level > 0 or svc.desired == "down" then
-    state.enter(st, svc, "stopped", details)
+    details = details or {}
+    details.because = svc.undone
+    state.enter(st, svc, svc.undone and "failed" or "stopped", details)
   elseif svc.hold or svc.unmet > 0 or svc.pending > 0 or st.root_over or tree.is_awaited(svc) then
     wait(st, svc, details)
   else
@@ -129,7 +131,8 @@ end
 --- Its supervisor starts it again. One that is never restarted stays as it ended, unless its supervisor is new.
 function M.renew(st, svc, fresh)
   local over = svc.state == "done" or svc.state == "failed"
-  if svc.desired == "down" and svc.state == "stopped" or over and not fresh and svc.spec.restart.on == "never" then
+  local down <const> = svc.desired == "down" and (svc.state == "stopped" or svc.undone)
+  if down or over and not fresh and svc.spec.restart.on == "never" then
     return
   end
   out.disarm(st, svc)
@@ -285,8 +288,10 @@ end
 -- short, and what it needs may be going down.
 local function left(st, svc, exit)
   local short <const> = svc.spec.type == "oneshot"
-  state.enter(st, svc, exit.ok and not short and "done" or "failed",
-    { exit = exit, because = short and "stopped before it was done" or nil })
+  local to <const> = exit.ok and not short and "done" or "failed"
+  decided(st, svc, ('restart.on is "never", and it was stopped for the restart of "%s"'):format(svc.leaving), to)
+  state.enter(st, svc, to, { exit = exit, reason = "group",
+    because = ('%s for the restart of "%s"'):format(short and "stopped before it was done" or "stopped", svc.leaving) })
   state.cascade(st, { svc }, { reason = svc.state })
 end
 
@@ -334,6 +339,7 @@ local function follow(st, svc, verdict)
     give_up(st, svc, exit, { reason = "rule" })
   elseif verdict == "escalate" then
     decided(st, svc, "the script's rule", "escalate")
+    out.emit(st, { kind = "event", type = "escalate", name = svc.name, exit = exit, told = true })
     tree.escalate(st, svc.parent, svc)
   else
     decide(st, svc, exit)
@@ -383,6 +389,7 @@ function M.pause(st, svc)
   if svc.asking then
     svc.asking = nil
     decided(st, svc, PAUSED, "paused")
+    state.enter(st, svc, "backoff", { exit = svc.last_exit, told = true, paused = true })
   end
 end
 

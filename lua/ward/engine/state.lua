@@ -8,6 +8,15 @@ local reply <const> = require "ward.engine.reply"
 
 local M <const> = {}
 
+local function each_service(node, visit)
+  if node.kind == "service" then
+    return visit(node)
+  end
+  for _, child in ipairs(node.children) do
+    each_service(child, visit)
+  end
+end
+
 -- States that a service does not leave for ready by itself, as its dependents' commands are told.
 local OVER <const> = { failed = "has failed", done = "is done", stuck = "is stuck" }
 
@@ -50,9 +59,28 @@ end
 function M.reached(svc, goal)
   if svc.state == "stuck" or goal == "ready" and is_over(svc) then
     return false, over(svc)
+  elseif goal == "stopped" and svc.undone then
+    return false, svc.undone, "failed"
   elseif goal == "ready" and svc.up or goal == "stopped" and order.down(svc) then
     return true
   end
+end
+
+--- Whose end the restart of this node waits for, when its time has come: those that are restarted with it.
+---@param node table
+---@return string[] names in declaration order
+function M.unripe(node)
+  local group <const>, names = node.parent and node.parent.group, {}
+  if group and group.trigger == node and group.due then
+    for _, child in ipairs(group.sup.children) do
+      each_service(child, function(svc)
+        if svc.hold == group and (order.live(svc) or svc.up) then
+          names[#names + 1] = svc.name
+        end
+      end)
+    end
+  end
+  return names
 end
 
 --- What a service in this state waits for: needs and wants on their way, or those that must be gone before it.
@@ -74,6 +102,8 @@ function M.waits_for(svc, state)
   elseif state == "stopping" and svc.rung == 0 then
     add(svc.dependents, function(each) return each.busy end)
     add(svc.laters, function(each) return each.going end)
+  elseif state == "backoff" then
+    names = M.unripe(svc)
   end
   return names
 end
@@ -98,6 +128,7 @@ end
 function M.enter(st, svc, to, details)
   local from <const>, was <const> = svc.state, order.live(svc)
   svc.state, svc.since, svc.because = to, st.now, details and details.because
+  svc.undone = to == "failed" and svc.undone or nil
   count_live(st, svc, was, order.live(svc))
   order.update(st, svc)
   if from == "stuck" or to == "stuck" then

@@ -1,5 +1,6 @@
 -- The end of a service: the cells of the table that bring it about.
 
+local exits <const> = require "ward.engine.exit"
 local life <const> = require "ward.engine.life"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
@@ -74,9 +75,11 @@ end
 --- One without a process has to: it is down at once.
 function M.shelf(st, svc, why)
   local awaited <const> = tree.is_awaited(svc)
-  svc.asking = nil
-  out.disarm(st, svc)
   local details <const> = { reason = why.reason, need = why.need }
+  if svc.asking then -- of the exit nothing was said but to the rule
+    svc.asking, details.exit, details.told = nil, svc.last_exit, true
+  end
+  out.disarm(st, svc)
   if st.level > 0 or svc.desired == "down" then
     state.enter(st, svc, "stopped", details)
   elseif svc.state ~= "waiting" then
@@ -124,10 +127,23 @@ function M.climb(st, svc)
   end
 end
 
---- The command of a rung is done. One that failed has not helped: the next rung is due.
+--- Its stop command had failed, so that what it did is not undone: that is tried again.
+function M.undo(st, svc, why)
+  if svc.undone then
+    M.stop(st, svc, why)
+  end
+end
+
+--- The command of a rung is done. One that failed has not helped: the next rung is due; where there is no process that
+--- a signal could end, what the service did is not undone.
 ---@param event { exit: table }
 function M.ran(st, svc, event)
   svc.helper = nil
+  if not event.exit.ok then
+    local message <const> = "the stop command failed: " .. exits.describe(event.exit)
+    out.emit(st, { kind = "event", type = "stop_failed", name = svc.name, message = message })
+    svc.undone = not svc.proc and not svc.untold and message or nil
+  end
   if not svc.proc then
     out.disarm(st, svc)
     local exit <const> = svc.untold

@@ -39,7 +39,7 @@ local TABLE <const> = {
   ready =    "-     -     -     stop  -     -       !       -      crash -   -     fault -       -      -   -     -",
   stopping = "wish  again -     -     -     release late    -      ended ran climb -     -       -      -   hurry slay",
   backoff =  "-     begin renew shelf -     -       !       -      !     -   retry -     verdict resume -   -     -",
-  failed =   "begin begin renew -     -     -       !       -      !     -   -     -     -       -      -   -     -",
+  failed =   "begin begin renew undo   -     -       !       -      !     -   -     -     -       -      -   -     -",
   done =     "begin begin renew leave -     -       !       -      !     -   -     -     -       -      -   -     -",
   stuck =    "wish  again -     -     -     -       late    -      ended ran -     -     -       -      -   -     -",
 }

@@ -265,7 +265,9 @@ local function take(st, group, child, list)
     list[#list + 1] = svc
   end
   if child.kind == "service" and child.spec.restart.on == "never" then
-    child.leaving = order.live(child) and (child.state ~= "stopping" or child.cause ~= nil and not child.forgiven)
+    local stops <const> = child.state == "stopping" and (child.cause == nil or child.forgiven)
+    local leaves <const> = order.live(child) and not stops
+    child.leaving = leaves and (group.trigger.name or "") or nil
   end
 end
 

@@ -22,7 +22,7 @@ local function above(svc, now)
   while sup do
     list[#list + 1] = {
       name = sup.name, strategy = sup.spec.strategy, state = sup.state, restarts = sup.restarts,
-      next_at = sup.state == "backoff" and sup.deadline or nil,
+      next_at = sup.state == "backoff" and sup.deadline or nil, waits_for = state.unripe(sup),
       intensity = limit_of(sup.spec.intensity, sup.past, now),
     }
     sup = sup.parent

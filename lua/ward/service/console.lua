@@ -82,6 +82,9 @@ function SAYS.stopped(event)
 end
 
 function SAYS.done(event)
+  if event.because then
+    return ("done: %s (%s)"):format(event.because, M.exit(event.exit)), "good"
+  end
   return event.exit and M.exit(event.exit) .. "; done" or "done", "good"
 end
 
@@ -103,6 +106,14 @@ function SAYS.backoff(event)
   local mood = event.exit.ok and "plain" or "bad"
   return ("%s; next try in %s (restart %d)"):format(M.exit(event.exit), duration.format(event.delay), event.restarts),
     mood
+end
+
+function SAYS.escalate(event)
+  return M.exit(event.exit) .. "; its rule escalates", "bad"
+end
+
+function SAYS.stop_failed(event)
+  return event.message, "warn"
 end
 
 function SAYS.rule_failed(event)

@@ -3,7 +3,6 @@
 
 local core <const> = require("ward.core")
 local engine <const> = require("ward.engine")
-local exits <const> = require("ward.engine.exit")
 local journal <const> = require("ward.service.journal")
 local launches <const> = require("ward.service.launches")
 
@@ -50,7 +49,7 @@ end
 local ESRCH <const> = 3
 
 function EFFECTS.signal(driver, effect)
-  launches.call_off(driver, effect.name)
+  launches.call_off(driver, effect.name, effect.signal)
   local proc = driver.procs[effect.name]
   if proc then
     local ok, err = proc:stop(effect.signal)
@@ -61,7 +60,7 @@ function EFFECTS.signal(driver, effect)
 end
 
 function EFFECTS.kill(driver, effect)
-  launches.call_off(driver, effect.name)
+  launches.call_off(driver, effect.name, "KILL")
   for _, proc in pairs({ driver.procs[effect.name], driver.helpers[effect.name] }) do
     proc:kill_tree()
   end
@@ -72,9 +71,6 @@ local function command_ran(driver, name)
   return function(exit)
     driver.helpers[name] = nil
     exit.ok = exit.kind == "exited" and exit.code == 0
-    if not exit.ok then
-      driver.hooks.note(name, "the stop command failed: " .. exits.describe(exit))
-    end
     driver:post({ kind = "ran", name = name, exit = exit })
   end
 end

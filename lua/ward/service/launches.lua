@@ -122,13 +122,15 @@ function M.spawn(driver, name)
   line[line.last], driver.in_line[name] = entry, entry
 end
 
---- A service that is to stop while its launch waits in line has ended before it began.
+--- A service that is to stop while its launch waits in line has ended before it began, as of that signal.
 ---@param driver ward.service.Driver
 ---@param name string
-function M.call_off(driver, name)
+---@param signal string
+function M.call_off(driver, name, signal)
   if driver.in_line[name] then
     driver.in_line[name] = nil
-    driver:post({ kind = "exit", name = name, exit = M.failed({ message = "stopped before it was launched" }) })
+    driver:post({ kind = "exit", name = name,
+      exit = { kind = "signaled", signal = signal, core = false, uptime = 0, at = core.time() } })
   end
 end
 

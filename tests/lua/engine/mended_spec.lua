@@ -246,4 +246,60 @@ describe("engine: mended", function()
     assert.are.equal("waiting", engine.service(st, "once").state)
     assert.are.equal("stopping", engine.service(st, "db").state)
   end)
+
+  -- The event of a type among effects.
+  local function told(effects, type)
+    for _, effect in ipairs(effects) do
+      if effect.type == type then
+        return effect
+      end
+    end
+  end
+
+  it("an exit whose rule escalates is told, and so is one whose rule has not answered before a stop", function()
+    local spec <const> = kit.spec("a", { asks = true })
+    local steps <const> = { { 0, kit.boot }, { 0, kit.started "a" }, { 1, kit.exit("a", 3) } }
+    local more = { 2, { kind = "verdict", name = "a", id = 1, verdict = "escalate" } }
+    assert.are.equal(3, told(last({ spec }, { steps[1], steps[2], steps[3], more }), "escalate").exit.code)
+    more = { 2, kit.command "stop a" }
+    assert.are.equal(3, told(last({ spec }, { steps[1], steps[2], steps[3], more }), "stopped").exit.code)
+    more = { 2, kit.command "pause a" }
+    assert.are.equal(3, told(last({ spec }, { steps[1], steps[2], steps[3], more }), "backoff").exit.code)
+  end)
+
+  it("a service that is stopped before its program runs has not failed to start", function()
+    local never_ran <const> = { kind = "spawn_failed", stage = "exec", signal = "TERM", message = "it was ended" }
+    local _, st = last({ kit.spec "a" }, { { 0, kit.boot }, { 1, kit.command "stop a" },
+      { 1, { kind = "exit", name = "a", exit = never_ran } } })
+    local exit <const> = engine.service(st, "a").last_exit
+    assert.are.same({ "signaled", "TERM", true, "clean" }, { exit.kind, exit.signal, exit.ok, exit.cause })
+  end)
+
+  it("a stop command that fails is told, and why says so", function()
+    local effects <const>, st = last({ kit.spec("a", { type = "oneshot", stop = COMMAND_FIRST }) }, {
+      { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.exit("a", 0) }, { 1, kit.command "stop a" },
+      { 2, { kind = "ran", name = "a", exit = { kind = "exited", code = 32, ok = false } } } })
+    assert.are.equal("the stop command failed: exited with code 32", told(effects, "stop_failed").message)
+    assert.are.equal("the stop command failed: exited with code 32", engine.why(st, "a", 2).because)
+  end)
+
+  it("why says whose end the restart of a group waits for", function()
+    local specs <const>, root = kit.tree "app=all (a inner=one 0/1 (x) b)"
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "x" }, { 0, kit.started "b" },
+      { 1, kit.exit("a", 1) } }, { tree = root })
+    assert.are.same({ "x", "b" }, engine.why(st, "a", 1).waits_for)
+    _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "x" }, { 0, kit.started "b" },
+      { 1, kit.exit("x", 1) } }, { tree = root })
+    assert.are.same({ "a", "b" }, engine.why(st, "x", 1).supervisors[1].waits_for)
+  end)
+
+  it("why says for whose restart a child that is never restarted was ended", function()
+    local specs <const>, root = kit.tree "app=all (a b:never)"
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 1, kit.exit("a", 1) }, { 1, kit.exit("b", "TERM") } }, { tree = root })
+    local why <const> = engine.why(st, "b", 1)
+    assert.are.equal("done", why.state)
+    assert.are.equal('stopped for the restart of "a"', why.because)
+    assert.matches("restart of \"a\"", why.decision.rule)
+  end)
 end)

@@ -224,7 +224,7 @@ local PAUSES <const> = {
   { "the rule is asked when it is resumed", "app=one (a)", specs = ASKS,
     { 1, PAUSE, OK }, { 2, exit("a", 1), "a is paused" }, { 3, RESUME, "ask a", WELL }, { 4, verdict(1), "a in 1" } },
   { "a question is taken back and asked again", "app=one (a)", specs = ASKS,
-    { 1, exit("a", 1), "ask a" }, { 2, PAUSE, OK }, { 3, verdict("stop", 1) }, { 12, pass },
+    { 1, exit("a", 1), "ask a" }, { 2, PAUSE, "a is paused", OK }, { 3, verdict("stop", 1) }, { 12, pass },
     { 13, RESUME, "ask a", WELL }, { 14, verdict("stop", 1) }, { 14, verdict(0, 2), "start a" } },
   { "a need that goes away and comes back starts it", "app=one (db:never a)", specs = { a = { needs = { "db" } } },
     { 1, PAUSE, OK }, { 2, exit("a", 1), "a is paused" }, { 3, exit("db", 1), "db is failed" },

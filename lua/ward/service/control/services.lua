@@ -107,6 +107,9 @@ M.why = {
       for _, key in ipairs({ "waits_for", "dead_needs", "supervisors" }) do
         json.list(services[i][key])
       end
+      for _, sup in ipairs(services[i].supervisors) do
+        json.list(sup.waits_for)
+      end
     end
     return { now = core.now(), services = services }
   end,

@@ -12,7 +12,8 @@ package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 local engine <const> = require "ward.engine"
 
 local STEP_LIMIT <const>, MEMORY_LIMIT <const> = 5, 4096 -- microseconds, bytes
-local ROUNDS <const>, RESTARTS <const> = 7, 10000
+local ROUNDS <const>, RESTARTS <const>, ALONE <const> = 7, 10000, 200
+local GROWTH <const> = 2 -- times, from the smallest size to the largest, where the work is the same
 local SIZES <const> = { 10, 100, 1000, 10000 }
 
 -- What the schema makes of a small declaration; each service has tables of its own.
@@ -60,6 +61,80 @@ local function bare(st, specs, now)
   return (os.clock() - began) / RESTARTS * 1e6
 end
 
+-- Cases in which one thing happens among many that it does not concern: name, supervisor, how the specs differ, and
+-- what happens to the last service or the first.
+local function crash(st, name, now)
+  engine.step(st, { kind = "exit", name = name, exit = { kind = "exited", code = 1 } }, now)
+  engine.step(st, { kind = "timer", name = name }, now + 100)
+  engine.step(st, { kind = "started", name = name, pid = 1 }, now + 100)
+end
+
+local function need_first(specs, count)
+  for at = 2, count do
+    specs[at].needs = { specs[1].name }
+  end
+  return specs[1].name
+end
+
+local FLAT <const> = {
+  { "the last child of rest_for_one crashes", { strategy = "rest_for_one" },
+    function(specs, count) return specs[count].name end, crash },
+  { "a significant child ends, and not the last", { strategy = "one_for_one", auto_shutdown = "all_significant" },
+    function(specs, count)
+      for at = count - 1, count do
+        specs[at].significant, specs[at].restart.on = true, "never"
+      end
+      return specs[count - 1].name
+    end, function(st, name, now)
+      engine.step(st, { kind = "exit", name = name, exit = { kind = "exited", code = 0 } }, now)
+      engine.step(st, { kind = "command", op = "start", names = { name } }, now)
+      engine.step(st, { kind = "started", name = name, pid = 1 }, now)
+    end },
+  { "what all others need crashes", { strategy = "one_for_one" }, need_first, crash },
+  { "what all others needed is stopped and started", { strategy = "one_for_one" },
+    function(specs, count)
+      local name <const> = need_first(specs, count)
+      for at = 2, count do
+        specs[at].dormant = true
+      end
+      return name
+    end, function(st, name, now)
+      engine.step(st, { kind = "command", op = "stop", names = { name } }, now)
+      engine.step(st, { kind = "exit", name = name, exit = { kind = "signaled", signal = "TERM" } }, now)
+      engine.step(st, { kind = "command", op = "start", names = { name } }, now)
+      engine.step(st, { kind = "started", name = name, pid = 1 }, now)
+    end },
+}
+
+-- Microseconds for what happens in a case, the best of some rounds.
+local function flat(case, count)
+  local specs <const>, children = specs_of(count), {}
+  local name <const> = case[3](specs, count)
+  for at, spec in ipairs(specs) do
+    children[at] = { service = spec.name }
+  end
+  local tree <const> = { name = "app", children = children, auto_shutdown = "never" }
+  for key, item in pairs(case[2]) do
+    tree[key] = item
+  end
+  local st = engine.step(engine.new(specs, { seed = 1, tree = tree }), { kind = "boot" }, 0)
+  for at, spec in ipairs(specs) do
+    if not spec.dormant then
+      st = engine.step(st, { kind = "started", name = spec.name, pid = at }, 0)
+    end
+  end
+  local best, now = math.huge, 1000
+  for _ = 1, ROUNDS do
+    local began <const> = os.clock()
+    for _ = 1, ALONE do
+      case[4](st, name, now)
+      now = now + 200
+    end
+    best = math.min(best, (os.clock() - began) / ALONE * 1e6)
+  end
+  return best
+end
+
 local function memory(count)
   local specs <const> = specs_of(count)
   collectgarbage()
@@ -85,6 +160,12 @@ for _, size in ipairs(SIZES) do
   fine = fine and least <= STEP_LIMIT
   print(("engine: %6d services %6.2f us a step (at most %d), %6.2f us with the work of a restart"):format(size, least,
     STEP_LIMIT, best))
+end
+for _, case in ipairs(FLAT) do
+  local small <const>, large <const> = flat(case, SIZES[1]), flat(case, SIZES[#SIZES])
+  fine = fine and large <= small * GROWTH
+  print(("engine: %s: %.1f us of %d services, %.1f us of %d (at most %d times)"):format(case[1], small, SIZES[1],
+    large, SIZES[#SIZES], GROWTH))
 end
 local each <const> = memory(SIZES[#SIZES])
 print(("engine: %6d services %6d bytes a service (at most %d)"):format(SIZES[#SIZES], each // 1, MEMORY_LIMIT))

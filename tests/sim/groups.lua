@@ -158,7 +158,7 @@ local function take(model, child, group, stops)
   else
     dissolve(model, child)
     child.leaving = child.spec.restart.on == "never" and LIVE[child.state]
-      and (child.state ~= "stopping" or child.fault ~= nil and not child.forgiven)
+      and (child.leaving or child.state ~= "stopping" or child.fault ~= nil and not child.forgiven)
   end
 end
 

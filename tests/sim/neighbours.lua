@@ -61,6 +61,9 @@ local function is_dead(svc)
 end
 
 local function on_its_way(svc)
+  if svc.state == "stopping" then
+    return svc.desired == "up" and not svc.leaving and (svc.fault == nil or svc.forgiven or false)
+  end
   return svc.state == "starting" or svc.state == "waiting" and not is_dead(svc)
 end
 

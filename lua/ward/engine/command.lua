@@ -37,17 +37,22 @@ local function supersede(st, svc, goal, by)
   end)
 end
 
+local function want(st, svc, desired)
+  svc.desired = desired
+  order.expected_anew(st, svc)
+end
+
 -- Sets the targets and all that they need desired up; returns what was not named.
 local function raise(st, list, named, op)
   local wanted = {}
   for _, svc in ipairs(list) do
-    svc.desired = "up"
+    want(st, svc, "up")
     supersede(st, svc, "ready", op)
     for _, need in ipairs(graph.reach(svc, "pulls")) do
       if not named[need] and not wanted[need] then
         wanted[need] = true
         wanted[#wanted + 1] = need
-        need.desired = "up"
+        want(st, need, "up")
         supersede(st, need, "ready", ('%s of "%s"'):format(op, svc.spec.name))
       end
     end
@@ -114,7 +119,7 @@ function OPS.stop(st, names)
     return a.index > b.index
   end)
   for _, svc in ipairs(list) do
-    svc.desired = "down"
+    want(st, svc, "down")
     supersede(st, svc, "stopped", "stop")
   end
   state.halt_all(st, list, { reason = "stop" }, true)

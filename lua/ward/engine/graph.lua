@@ -146,7 +146,7 @@ end
 
 local later_first <const> = M.later_first
 
-local LISTS <const> = { "needs", "dependents", "firsts", "laters", "pulls" }
+local LISTS <const> = { "needs", "dependents", "firsts", "laters", "pulls", "shaken" }
 
 -- Most services have no neighbours. Nobody but M.link writes these lists.
 local NONE <const> = {}
@@ -164,6 +164,7 @@ end
 ---   needs, dependents   hard: ready before it starts, gone before what it needs is signalled
 ---   firsts, laters      soft (wants, after): one try before it starts, gone before when both stop
 ---   pulls               what a start of it starts too: needs and wants
+---   shaken              those of dependents that are restarted with it
 ---@param services table[] in declaration order, each with its spec
 ---@param by_name table<string, table>
 function M.link(services, by_name)
@@ -187,6 +188,9 @@ function M.link(services, by_name)
     if next(spec.needs or NONE) or next(spec.wants or NONE) or next(spec.after or NONE) then
       local seen = {}
       join(svc, spec.needs, "needs", "dependents", seen)
+      for _, need in ipairs(spec.on_restart == "restart" and svc.needs or NONE) do
+        add(need, "shaken", svc)
+      end
       join(svc, spec.wants, "firsts", "laters", seen)
       svc.pulls = table.move(svc.needs, 1, #svc.needs, 1, {})
       table.move(svc.firsts, 1, #svc.firsts, #svc.pulls + 1, svc.pulls)
@@ -202,9 +206,16 @@ function M.link(services, by_name)
   end
 end
 
+-- The members of a list, or of a set, which may not be there.
+local function visit(members, take)
+  for key, value in pairs(members or NONE) do
+    take(value == true and key or value)
+  end
+end
+
 --- All that can be reached from `svc` along one of the lists, without itself, later declared first.
 ---@param svc table
----@param along "needs"|"dependents"|"pulls"
+---@param along "needs"|"users"|"pulls"
 ---@param seen? table<table, boolean> services to leave out; those found are added
 ---@return table[] services
 function M.reach(svc, along, seen)
@@ -213,12 +224,12 @@ function M.reach(svc, along, seen)
   seen[svc] = true
   local from, walked = svc, 0
   repeat
-    for _, other in ipairs(from[along]) do
+    visit(from[along], function(other)
       if not seen[other] then
         seen[other] = true
         found[#found + 1] = other
       end
-    end
+    end)
     walked = walked + 1
     from = found[walked]
   until not from

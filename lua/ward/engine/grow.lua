@@ -3,6 +3,7 @@
 
 local graph <const> = require "ward.engine.graph"
 local order <const> = require "ward.engine.order"
+local vital <const> = require "ward.engine.vital"
 
 local M <const> = {}
 
@@ -53,7 +54,7 @@ local function grow(st, sup, children, specs, old)
       end
       place_service(st, node)
     end
-    sup.children[index] = node
+    sup.children[index], node.place = node, index
   end
   sup.last = #st.services
 end
@@ -101,7 +102,8 @@ local function same_names(a, b)
 end
 
 local function same_neighbours(a, b)
-  return a == b or same_names(a.needs, b.needs) and same_names(a.wants, b.wants) and same_names(a.after, b.after)
+  return a == b or a.on_restart == b.on_restart and a.significant == b.significant
+    and same_names(a.needs, b.needs) and same_names(a.wants, b.wants) and same_names(a.after, b.after)
 end
 
 -- The spec that the node in a child's place is to have; nil where it is another one's place, or has other neighbours.
@@ -109,7 +111,7 @@ local function same_place(node, child, specs)
   if not node or not node.children ~= not child.children then
     return nil
   elseif child.children then
-    return node.name == child.name and child or nil
+    return node.name == child.name and node.spec.significant == child.significant and child or nil
   end
   local old <const>, new <const> = node.spec, specs[child.service]
   return new and not node.removed and node.name == new.name and old.type == new.type and same_neighbours(old, new)
@@ -158,6 +160,7 @@ end
 function M.append(st, svc)
   svc.parent = st.root
   table.insert(st.root.children, svc)
+  svc.place = #st.root.children
   place_service(st, svc)
   st.root.last = svc.index
 end
@@ -165,7 +168,8 @@ end
 -- Gives the services below a supervisor their places again.
 local function renumber(st, sup)
   sup.first = #st.services + 1
-  for _, child in ipairs(sup.children) do
+  for place, child in ipairs(sup.children) do
+    child.place = place
     if child.children then
       renumber(st, child)
     else
@@ -196,6 +200,7 @@ function M.link(st)
   for _, svc in ipairs(st.services) do
     order.settle(st, svc)
   end
+  vital.count(st.supervisors)
 end
 
 return M

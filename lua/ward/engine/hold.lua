@@ -1,31 +1,41 @@
 -- What stops together is held together: a service with a hold does not start, whatever else would allow it.
---   { kind = "group", sup =, trigger =, live =, due = }   restarted together with `trigger`, a child of sup
+--   { kind = "group", sup =, trigger =, whole =, live =, due = }   restarted together with `trigger`, a child of
+--     sup, be it all of sup or those after it
 --   { kind = "sup", sup =, live = }                       sup itself goes down
--- `live` counts those held that are not down yet; at 0 sup is told ("ripe").
+-- `live` counts those held that live or are up; at 0 sup is told ("ripe").
 
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 
 local M <const> = {}
 
+--- One that is held has come, or gone.
+---@param st table
+---@param svc table
+---@param change integer
+function M.count(st, svc, change)
+  local by <const> = svc.hold
+  if by and change ~= 0 then
+    by.live = by.live + change
+    if by.live == 0 then
+      out.push(st, by.sup, "ripe", by)
+    end
+  end
+end
+
 --- Puts a service under a hold, and takes it out of the one that it was under.
 ---@param st table
 ---@param svc table
 ---@param by table|nil
 function M.set(st, svc, by)
-  local old <const>, live <const> = svc.hold, order.live(svc) and 1 or 0
-  if old == by then
+  if svc.hold == by then
     return
   end
+  local live <const> = order.present(svc) and 1 or 0
+  M.count(st, svc, -live)
   svc.hold = by
   if by then
     by.live = by.live + live
-  end
-  if old and live > 0 then
-    old.live = old.live - live
-    if old.live == 0 then
-      out.push(st, old.sup, "ripe", old)
-    end
   end
 end
 

@@ -5,6 +5,7 @@ local backoff <const> = require "ward.engine.backoff"
 local exits <const> = require "ward.engine.exit"
 local graph <const> = require "ward.engine.graph"
 local hold <const> = require "ward.engine.hold"
+local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
@@ -48,7 +49,7 @@ function M.place(st, svc, details)
     details = details or {}
     details.because = svc.undone
     state.enter(st, svc, svc.undone and "failed" or "stopped", details)
-  elseif svc.hold or svc.unmet > 0 or svc.pending > 0 or st.root_over or tree.is_awaited(svc) then
+  elseif svc.hold or not order.is_free(svc) or st.root_over or tree.is_awaited(svc) then
     wait(st, svc, details)
   else
     launch(st, svc, details)
@@ -64,6 +65,7 @@ end
 function M.again(st, svc)
   M.clear(st, svc)
   svc.leaving = nil
+  order.expected_anew(st, svc)
   tree.by_hand(st, svc)
 end
 

@@ -2,9 +2,11 @@
 
 local exits <const> = require "ward.engine.exit"
 local graph <const> = require "ward.engine.graph"
+local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local reply <const> = require "ward.engine.reply"
+local vital <const> = require "ward.engine.vital"
 
 local M <const> = {}
 
@@ -42,7 +44,7 @@ end
 ---@param svc table
 ---@return string|nil, string|nil
 function M.hopeless(svc)
-  if svc.unmet == 0 or svc.desired == "down" or is_over(svc) then
+  if svc.desired == "down" or is_over(svc) then
     return over(svc)
   end
   for _, need in ipairs(graph.reach(svc, "needs")) do
@@ -74,7 +76,7 @@ function M.unripe(node)
   if group and group.trigger == node and group.due then
     for _, child in ipairs(group.sup.children) do
       each_service(child, function(svc)
-        if svc.hold == group and (order.live(svc) or svc.up) then
+        if svc.hold == group and order.present(svc) then
           names[#names + 1] = svc.name
         end
       end)
@@ -108,16 +110,8 @@ function M.waits_for(svc, state)
   return names
 end
 
-local function count_live(st, svc, was, is)
-  local change <const> = (is and 1 or 0) - (was and 1 or 0)
-  st.live = st.live + change
-  local hold <const> = svc.hold
-  if hold and change ~= 0 then
-    hold.live = hold.live + change
-    if hold.live == 0 then
-      out.push(st, hold.sup, "ripe", hold)
-    end
-  end
+local function difference(was, is)
+  return (is and 1 or 0) - (was and 1 or 0)
 end
 
 --- Changes the state. `details` go into the event.
@@ -126,11 +120,13 @@ end
 ---@param to string
 ---@param details table|nil
 function M.enter(st, svc, to, details)
-  local from <const>, was <const> = svc.state, order.live(svc)
+  local from <const>, was <const>, was_held <const> = svc.state, order.live(svc), order.present(svc)
   svc.state, svc.since, svc.because = to, st.now, details and details.because
   svc.undone = to == "failed" and svc.undone or nil
-  count_live(st, svc, was, order.live(svc))
+  st.live = st.live + difference(was, order.live(svc))
   order.update(st, svc)
+  hold.count(st, svc, difference(was_held, order.present(svc)))
+  vital.moved(svc, from, to)
   if from == "stuck" or to == "stuck" then
     st.stuck = st.stuck + (to == "stuck" and 1 or -1)
   end
@@ -180,7 +176,7 @@ function M.cascade(st, origins, why, by_stop, halted)
   end
   for _, origin in ipairs(origins) do
     local gone <const> = is_over(origin)
-    for _, each in ipairs(graph.reach(origin, "dependents", seen)) do
+    for _, each in ipairs(graph.reach(origin, "users", seen)) do
       list[#list + 1], because[each] = each, { reason = why.reason, need = origin.name }
       reply.sweep(st, each, function(waiter)
         if waiter.goal == "stopped" or each.desired == "down" then

@@ -12,6 +12,7 @@ local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
+local vital <const> = require "ward.engine.vital"
 local window <const> = require "ward.engine.window"
 
 local M <const> = {}
@@ -39,11 +40,17 @@ local function each_supervisor(node, visit)
   end
 end
 
+local function enter(st, sup, to)
+  vital.moved(sup, sup.state, to)
+  sup.state, sup.since = to, st.now
+end
+
 -- The supervisors of a child are as new: what they were about to do is taken over by whoever stops their services.
 local function reset(st, child)
   each_supervisor(child, function(sup)
     out.disarm(st, sup)
-    sup.state, sup.past, sup.group, sup.grip, sup.wanted = "up", {}, nil, nil, nil
+    enter(st, sup, "up")
+    sup.past, sup.group, sup.grip, sup.wanted = {}, nil, nil, nil
     if sup.spec.shutdown then
       out.arm(st, sup, st.now + sup.spec.shutdown)
     end
@@ -64,7 +71,8 @@ local function lay_down(st, sup, outcome, group)
     end
   end
   if not stays then
-    sup.state, sup.since, sup.outcome = outcome, st.now, outcome
+    enter(st, sup, outcome)
+    sup.outcome = outcome
   end
 end
 
@@ -123,9 +131,15 @@ local function let_go(st, group, child)
   end
 end
 
+-- Those that a group may have taken, and the one that it restarts with, in their order.
+local function of_group(group)
+  local children <const> = group.sup.children
+  return table.move(children, group.whole and 1 or group.trigger.place, #children, 1, {})
+end
+
 -- Starts `node` again, and what a group has kept down for it, in their order.
 local function start(st, node, group)
-  for _, child in ipairs(group and group.sup.children or { node }) do
+  for _, child in ipairs(group and of_group(group) or { node }) do
     if child ~= node then
       let_go(st, group, child)
     else
@@ -135,7 +149,8 @@ local function start(st, node, group)
     end
   end
   if node.kind == "supervisor" then
-    node.state, node.since, node.up_since, node.past, node.outcome = "up", st.now, st.now, {}, nil
+    enter(st, node, "up")
+    node.up_since, node.past, node.outcome = st.now, {}, nil
     out.emit(st, { kind = "event", type = "supervisor_up", name = node.name })
   end
 end
@@ -159,7 +174,8 @@ local function close(st, sup, outcome, culprit, reason)
     reset(st, child)
   end
   out.disarm(st, sup)
-  sup.state, sup.since, sup.grip, sup.group = "stopping", st.now, grip, nil
+  enter(st, sup, "stopping")
+  sup.grip, sup.group = grip, nil
   sup.ran = st.now - (sup.up_since or 0) -- the time that its stop takes does not count
   local list <const> = backwards(st, sup.first, sup.last)
   for _, svc in ipairs(list) do
@@ -182,23 +198,15 @@ function M.escalate(st, sup, child, reason)
   close(st, sup, "failed", child, reason or "escalate")
 end
 
-local ACTIVE <const> = {
-  waiting = true, starting = true, ready = true, stopping = true, backoff = true, up = true, -- "up": a supervisor
-}
-
 --- A child has ended by itself and is not started again: that may be the end of its supervisor.
 ---@param st table
 ---@param node table
 function M.over(st, node)
   local sup <const> = node.parent
   local auto <const> = sup and sup.spec.auto_shutdown
-  if not node.spec.significant or auto == nil or auto == "never" then
+  if not node.spec.significant or auto == nil or auto == "never"
+    or auto == "all_significant" and vital.others(node) then
     return
-  end
-  for _, child in ipairs(sup.children) do
-    if auto == "all_significant" and child ~= node and child.spec.significant and ACTIVE[child.state] then
-      return
-    end
   end
   close(st, sup, "done", node, auto)
 end
@@ -221,7 +229,7 @@ local function ended(st, sup)
   end
   sup.streak, sup.restarts = sup.streak + 1, sup.restarts + 1
   local delay <const> = backoff.delay(policy, sup.streak, backoff.random(st.rng))
-  sup.state, sup.since = "backoff", st.now
+  enter(st, sup, "backoff")
   out.emit(st, { kind = "event", type = "supervisor_backoff", name = sup.name, delay = delay,
     restarts = sup.restarts })
   if M.fell(st, sup) then
@@ -266,7 +274,7 @@ local function take(st, group, child, list)
   end
   if child.kind == "service" and child.spec.restart.on == "never" then
     local stops <const> = child.state == "stopping" and (child.cause == nil or child.forgiven)
-    local leaves <const> = order.live(child) and not stops
+    local leaves <const> = order.live(child) and (child.leaving or not stops)
     child.leaving = leaves and (group.trigger.name or "") or nil
   end
 end
@@ -287,11 +295,12 @@ function M.fell(st, node)
     if joined then
       take(st, former, node, list)
     else
-      local group <const> = { kind = "group", sup = sup, trigger = node, live = 0, due = false }
+      local whole <const> = strategy == "one_for_all"
+      local group <const> = { kind = "group", sup = sup, trigger = node, whole = whole, live = 0, due = false }
       sup.group = group
-      for at = #sup.children, 1, -1 do
+      for at = #sup.children, whole and 1 or node.place + 1, -1 do
         local child = sup.children[at]
-        if child ~= node and child.first >= first and not is_out(child) then
+        if child ~= node and not is_out(child) then
           take(st, group, child, list)
         end
       end
@@ -308,8 +317,8 @@ end
 function M.shake(st, node)
   local list = {}
   for index = node.first, node.last do
-    for _, each in ipairs(st.services[index].dependents) do
-      if each.spec.on_restart == "restart" and (each.index < node.first or each.index > node.last) then
+    for _, each in ipairs(st.services[index].shaken) do
+      if each.index < node.first or each.index > node.last then
         list[#list + 1] = each
       end
     end
@@ -319,24 +328,13 @@ function M.shake(st, node)
   end
 end
 
--- Is somebody of the group still to go down? A oneshot that is done does not live, but its stop is queued.
-local function is_unripe(st, group)
-  for index = group.sup.first, group.sup.last do
-    local svc = st.services[index]
-    if svc.hold == group and svc.up then
-      return true
-    end
-  end
-  return group.live > 0
-end
-
 --- The time for its restart has come: it counts, and happens, unless it is one too many. A group starts when all of
 --- it is down.
 ---@param st table
 ---@param node table
 function M.back(st, node)
   local sup <const>, group <const> = node.parent, group_of(node)
-  if group and is_unripe(st, group) then
+  if group and group.live > 0 then
     group.due = true
     return
   end
@@ -350,7 +348,7 @@ end
 -- Who was held for a restart that does not come starts without it.
 local function abandon(st, group)
   group.sup.group = nil
-  for _, child in ipairs(group.sup.children) do
+  for _, child in ipairs(of_group(group)) do
     let_go(st, group, child)
   end
 end
@@ -394,7 +392,8 @@ function M.by_hand(st, svc)
   local sup = svc.parent
   while sup do
     if sup.state == "failed" or sup.state == "done" then
-      sup.state, sup.since, sup.up_since, sup.past, sup.outcome = "up", st.now, st.now, {}, nil
+      enter(st, sup, "up")
+      sup.up_since, sup.past, sup.outcome = st.now, {}, nil
     elseif sup.state == "stopping" then
       sup.wanted = true
     elseif sup.state == "backoff" then
@@ -424,6 +423,7 @@ function M.mend(st)
   for _, sup in ipairs(st.supervisors) do
     local group <const> = sup.group
     if group and (group.trigger.parent ~= sup or not is_there(st, group.trigger)) then
+      group.whole = true -- its place is gone
       abandon(st, group)
     end
   end

@@ -302,4 +302,33 @@ describe("engine: mended", function()
     assert.are.equal('stopped for the restart of "a"', why.because)
     assert.matches("restart of \"a\"", why.decision.rule)
   end)
+
+  it("services that are restarted together start in order, though the later one is down first", function()
+    local effects <const>, st = last({ kit.spec "b", kit.spec("a", { after = { "b" } }) }, { { 0, kit.boot },
+      { 0, kit.started "b" }, { 0, kit.started "a" }, { 1, kit.command "restart a b" }, { 2, kit.exit("a", "TERM") } })
+    assert.are.equal(0, kinds(effects, "spawn"))
+    assert.are.equal(1, kinds(effects, "signal"))
+    assert.are.equal("waiting", engine.service(st, "a").state)
+    st = engine.step(st, kit.exit("b", "TERM"), 3)
+    assert.are.equal("starting", engine.service(st, "b").state)
+    assert.are.equal("waiting", engine.service(st, "a").state)
+    st = engine.step(st, kit.started("b", 2), 4)
+    assert.are.equal("starting", engine.service(st, "a").state)
+  end)
+
+  it("what starts after a service that is stopped for good meanwhile does not wait for it", function()
+    local _, st = last({ kit.spec "b", kit.spec("a", { after = { "b" } }) }, { { 0, kit.boot },
+      { 0, kit.started "b" }, { 0, kit.started "a" }, { 1, kit.command "restart a b" }, { 2, kit.exit("a", "TERM") },
+      { 2, kit.command "stop b" } })
+    assert.are.equal("starting", engine.service(st, "a").state)
+  end)
+
+  it("a child that is never restarted is not, though a second group takes it on its way down", function()
+    local specs <const>, root = kit.tree("app=rest (a b c:never)", { a = { backoff = { from = 1 } },
+      b = { backoff = { from = 1 } } })
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" }, { 0, kit.started "c" },
+      { 1, kit.exit("b", 1) }, { 1, kit.exit("a", 1) }, { 2, kit.exit("c", "TERM") }, { 3, kit.timer "a" } },
+      { tree = root })
+    assert.are.equal("done", engine.service(st, "c").state)
+  end)
 end)

@@ -216,9 +216,13 @@ local function wake(svc)
     return
   end
   svc.undone = nil
+  if svc.state == "backoff" and svc.paused then
+    svc.kept, svc.undecided = true, nil
+  end
   if not LIVE[svc.state] and svc.state ~= "stuck" and svc.state ~= "backoff"
     and not (svc.state == "done" and svc.spec.type == "oneshot") then
-    svc.state = svc.desired == "up" and "waiting" or "stopped"
+    svc.state = svc.desired ~= "up" and "stopped" or svc.paused and "backoff" or "waiting"
+    svc.kept, svc.undecided = svc.state == "backoff" or nil, nil
   end
 end
 
@@ -399,10 +403,11 @@ end
 
 function lay(model, svc, outcome)
   svc.hold = nil
-  if svc.desired == "up" and svc.state == "waiting" then
+  if svc.desired == "up" and (svc.state == "waiting" or svc.state == "backoff" and svc.paused) then
+    svc.undecided, svc.kept = nil, nil
     svc.state = outcome == "failed" and "failed" or "stopped"
     if outcome == "failed" then
-      Replies.need_is_over(model, model:dependents_of(svc))
+      Replies.need_is_over(model, model:users_of(svc))
       model:halt_all(model:dependents_of(svc))
     end
     Replies.laid(model, svc)

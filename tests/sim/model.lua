@@ -19,7 +19,7 @@ local ASK_TIME <const> = 10
 
 local is_up <const>, is_live <const> = Neighbours.is_up, Neighbours.is_live
 
-Model.is_up, Model.is_live = is_up, is_live
+Model.is_up, Model.is_live, Model.on_its_way = is_up, is_live, Neighbours.on_its_way
 
 local function grow(model, sup, children)
   model.sups[#model.sups + 1] = sup
@@ -85,6 +85,28 @@ function Model:dependents_of(svc, found)
   return found
 end
 
+-- Does the stop of what it needs change anything for it?
+local function is_active(svc)
+  if svc.state == "stopped" then
+    return svc.desired == "up"
+  end
+  return is_up(svc) or svc.undone or svc.state ~= "failed" and svc.state ~= "done" and svc.state ~= "stuck"
+end
+
+Model.is_active = is_active
+
+--- The active ones among those, and through active ones.
+function Model:users_of(svc, found)
+  found = found or {}
+  for _, each in ipairs(svc.dependents) do
+    if not found[each] and is_active(each) then
+      found[each] = true
+      self:users_of(each, found)
+    end
+  end
+  return found
+end
+
 -- Stops ---------------------------------------------------------------------------------------------------
 
 local decide
@@ -95,7 +117,8 @@ local function place(model, svc)
     svc.state = svc.undone and "failed" or "stopped"
   else
     svc.undone = nil
-    svc.state = Groups.verdict_of_the_dead(svc) or "waiting"
+    svc.state = Groups.verdict_of_the_dead(svc) or svc.paused and "backoff" or "waiting"
+    svc.kept = svc.state == "backoff" or nil
   end
 end
 
@@ -108,7 +131,7 @@ local function after_stop(model, svc, had_process)
     decide(model, svc)
   elseif had_process and wanted and svc.leaving then
     svc.state = svc.exit.ok and svc.spec.type ~= "oneshot" and "done" or "failed"
-    Replies.need_is_over(model, model:dependents_of(svc))
+    Replies.need_is_over(model, model:users_of(svc))
     model:halt_all(model:dependents_of(svc))
   else
     place(model, svc)
@@ -156,8 +179,10 @@ function Model:halt(svc)
     svc.undone = nil
     leave_ready(self, svc)
     svc.state, svc.rung, svc.deadline, svc.fault, svc.halted_at = "stopping", 0, nil, nil, self.now
+  elseif svc.state == "backoff" and svc.paused and svc.desired == "up" and self.level == 0 then
+    return
   elseif svc.state == "backoff" then
-    svc.deadline, svc.asking, svc.undecided = nil, nil, nil
+    svc.deadline, svc.asking, svc.undecided, svc.kept = nil, nil, nil, nil
     place(self, svc)
     Groups.child_left(self, svc)
   elseif svc.state == "waiting" then
@@ -239,21 +264,28 @@ local function end_for_good(model, svc)
   Replies.settle_one(model, svc)
   Groups.child_left(model, svc)
   if not is_up(svc) then
-    Replies.need_is_over(model, model:dependents_of(svc))
+    Replies.need_is_over(model, model:users_of(svc))
     model:halt_all(model:dependents_of(svc))
   end
   Groups.ended(model, svc)
 end
 
+local function keep_down(model, svc)
+  svc.state, svc.undecided, svc.deadline, svc.asking = "backoff", true, nil, nil
+  Replies.try_failed(model, svc)
+end
+
 local function retry(model, svc, delay)
+  if svc.paused then
+    return keep_down(model, svc)
+  end
   svc.state, svc.asking, svc.undecided = "backoff", nil, nil
+  model.tried[svc] = true
   svc.streak = (svc.ready_for >= svc.spec.restart.backoff.reset and 0 or svc.streak) + 1
   delay = delay or model.delay_of(svc, svc.spec.restart.backoff, svc.streak)
   Replies.try_failed(model, svc)
   if Groups.child_down(model, svc) or svc.state ~= "backoff" then
     svc.deadline = nil -- it restarts with a group, or what it needs goes down with its own
-  elseif svc.paused then
-    svc.deadline = nil
   elseif delay > 0 then
     svc.deadline = model.now + delay
   else
@@ -279,9 +311,9 @@ Model.ask, Model.rule_of_spec = ask, rule_of_spec
 
 -- The exit is there; what now?
 function decide(model, svc)
-  if svc.paused then
-    svc.state, svc.undecided, svc.deadline = "backoff", true, nil
-    Replies.try_failed(model, svc)
+  svc.kept = nil
+  if svc.paused and not (svc.exit.ok and svc.spec.type == "oneshot") then
+    keep_down(model, svc)
   elseif svc.spec.asks and not Causes.prevented(svc.spec.restart_prevent, svc.exit) then
     ask(model, svc)
   else
@@ -296,7 +328,8 @@ local EVENTS <const> = {}
 function EVENTS.boot(model)
   for _, svc in ipairs(model.level == 0 and model.list or {}) do
     if svc.state == "stopped" and svc.desired == "up" then
-      svc.state = "waiting"
+      svc.state = svc.paused and "backoff" or "waiting"
+      svc.kept = svc.paused
     end
   end
 end
@@ -382,7 +415,7 @@ local function service_timer(model, svc)
       next_rung(model, svc, svc.rung + 1)
     else
       svc.state = "stuck"
-      Replies.need_is_over(model, model:dependents_of(svc))
+      Replies.need_is_over(model, model:users_of(svc))
       model:halt_all(model:dependents_of(svc))
     end
   elseif svc.asking then
@@ -443,7 +476,7 @@ local RULES <const> = { Groups.rule_restart, Groups.rule_down, Model.rule_signal
 ---@param delay_of fun(node: table, policy: table, streak: integer): number
 ---@return string[]
 function Model:step(event, now, delay_of)
-  self.now, self.effects, self.delay_of = now, {}, delay_of
+  self.now, self.effects, self.delay_of, self.tried = now, {}, delay_of, {}
   EVENTS[event.kind](self, event, event.name and self.named[event.name])
   local at = 1
   while RULES[at] do

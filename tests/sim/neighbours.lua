@@ -57,7 +57,8 @@ local function is_dead(svc)
       end
     end
   end
-  return svc.state == "stuck" or svc.state == "stopped" or OVER[svc.state] and not is_up(svc)
+  return svc.state == "stuck" or svc.state == "backoff" and svc.paused or svc.state == "stopped"
+    or OVER[svc.state] and not is_up(svc)
 end
 
 local function on_its_way(svc)
@@ -66,6 +67,8 @@ local function on_its_way(svc)
   end
   return svc.state == "starting" or svc.state == "waiting" and not is_dead(svc)
 end
+
+M.on_its_way = on_its_way
 
 --- May it start?
 function M.may_start(svc)

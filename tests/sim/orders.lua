@@ -41,6 +41,11 @@ local function begin(model, svc, named)
   local down <const> = not model.is_live(svc) and svc.state ~= "stuck"
   if not named and svc.state == "backoff" then
     return
+  elseif svc.paused and down and svc.state ~= "waiting" then
+    if not Groups.verdict_of_the_dead(svc) then
+      svc.state, svc.kept = "backoff", true
+    end
+    return
   elseif not (svc.state == "waiting" and not named) then
     svc.past, svc.streak, svc.forgiven = {}, 0, true
   end
@@ -56,7 +61,16 @@ local function begin(model, svc, named)
   end
 end
 
+local function lift(model, names)
+  for _, name in ipairs(names) do
+    if model.named[name] then
+      model.named[name].paused = nil
+    end
+  end
+end
+
 local function start(model, names)
+  lift(model, names)
   local all <const>, named <const> = wanted_by(model, names), {}
   for _, name in ipairs(names) do
     named[name] = true
@@ -80,6 +94,7 @@ end
 
 function M.restart(model, names)
   Replies.supersede(model, wanted_by(model, names), "stopped")
+  lift(model, names)
   local stops <const> = {}
   for _, name in ipairs(names) do
     local svc <const> = model.named[name]
@@ -125,6 +140,8 @@ function M.pause(model, names)
       if svc.state == "backoff" then
         svc.undecided = svc.undecided or svc.asking
         svc.deadline, svc.asking, svc.due = nil, nil, nil
+      elseif svc.state == "waiting" then
+        svc.state, svc.kept, svc.due = "backoff", true, nil
       end
     end
   end
@@ -135,7 +152,11 @@ function M.resume(model, names)
     local svc <const> = model.named[name]
     if svc and svc.paused then
       svc.paused = nil
-      if svc.state == "backoff" and svc.undecided then
+      local kept <const> = svc.kept
+      svc.kept = nil
+      if svc.state == "backoff" and (svc.hold or kept and not svc.group) then
+        svc.state, svc.undecided = "waiting", nil
+      elseif svc.state == "backoff" and svc.undecided then
         if svc.spec.asks and not Causes.prevented(svc.spec.restart_prevent, svc.exit) then
           model:ask(svc)
         else

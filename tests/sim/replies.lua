@@ -15,11 +15,49 @@ end
 -- Something that it needs, directly or not, will not come.
 local function needs_what_is_over(svc)
   for _, need in ipairs(svc.needs) do
-    if is_over(need) or needs_what_is_over(need) then
+    local hides <const> = need.state == "stopped" and need.desired == "down"
+    if is_over(need) or not hides and needs_what_is_over(need) then
       return true
     end
   end
   return false
+end
+
+-- Will it not be up before another try, or not at all by itself?
+local function is_halted(model, node, seen)
+  if node.sup then
+    return node.state == "backoff"
+  elseif is_up(node) then
+    return false
+  elseif model.tried[node] and not node.asking then
+    return true
+  elseif node.state == "waiting" then
+    return M.has_stalled(model, node, seen)
+  elseif DOWN[node.state] then
+    return true
+  end
+  return node.state == "backoff" and not node.asking
+end
+
+--- Does it wait for what is halted?
+function M.has_stalled(model, svc, seen)
+  local on_its_way <const> = model.on_its_way
+  seen = seen or {}
+  if seen[svc] then
+    return false
+  end
+  seen[svc] = true
+  for _, need in ipairs(svc.needs) do
+    if is_halted(model, need, seen) then
+      return true
+    end
+  end
+  for _, first in ipairs(svc.firsts) do
+    if on_its_way(first) and is_halted(model, first, seen) then
+      return true
+    end
+  end
+  return svc.hold ~= nil and is_halted(model, svc.hold.child or svc.hold.sup, seen)
 end
 
 -- true, false, or nil: not yet.
@@ -72,7 +110,7 @@ function M.stopped(model, stops)
   local all = {}
   for svc in pairs(stops) do
     all[svc.name] = true
-    for each in pairs(model:dependents_of(svc)) do
+    for each in pairs(model:users_of(svc)) do
       all[each.name] = true
     end
   end
@@ -151,7 +189,12 @@ end
 --- Answers what has got there.
 function M.settle(model)
   each_slot(model, function(slot)
-    slot.ok = reached(slot.svc, slot.goal)
+    local svc <const> = slot.svc
+    slot.ok = reached(svc, slot.goal)
+    if slot.ok == nil and slot.op ~= "wait" and slot.goal == "ready" and (svc.state == "backoff" and svc.paused
+      or svc.state == "waiting" and M.has_stalled(model, svc)) then
+      slot.ok = false
+    end
   end)
   for token, command in pairs(model.open) do
     local all, ok = true, true

@@ -5,6 +5,7 @@ local life <const> = require "ward.engine.life"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local reply <const> = require "ward.engine.reply"
+local stall <const> = require "ward.engine.stall"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
 
@@ -46,6 +47,7 @@ end
 local function raise(st, list, named, op)
   local wanted = {}
   for _, svc in ipairs(list) do
+    svc.paused = nil
     want(st, svc, "up")
     supersede(st, svc, "ready", op)
     for _, need in ipairs(graph.reach(svc, "pulls")) do
@@ -125,7 +127,7 @@ function OPS.stop(st, names)
   state.halt_all(st, list, { reason = "stop" }, true)
 end
 
---- What ends from now on stays down until restarting is resumed.
+--- What is down, or ends from now on, stays down until restarting is resumed or a start names it.
 function OPS.pause(st, names)
   for _, svc in ipairs((targets(st, names))) do
     life.pause(st, svc)
@@ -136,6 +138,7 @@ function OPS.resume(st, names)
   for _, svc in ipairs((targets(st, names))) do
     if svc.paused then
       svc.paused = nil
+      order.expected_anew(st, svc)
       out.push(st, svc, "resume")
     end
   end
@@ -189,11 +192,12 @@ function M.register(st, event)
     return
   end
   local goal = event.op == "stop" and "stopped" or event.op == "wait" and event.for_ or "ready"
-  local command = reply.open(st, event.token, event.names)
+  local command = reply.open(st, event.token, event.names, event.op)
   for slot, name in ipairs(event.names) do
     local svc = st.by_name[name]
     local ok, message, code = verdict(st, svc, goal, event)
     if ok == nil then
+      stall.entered(st, svc.state)
       table.insert(svc.waiters, { command = command, slot = slot, goal = goal, op = event.op })
     else
       reply.settle(st, command, slot,

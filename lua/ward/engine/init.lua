@@ -18,11 +18,12 @@
 --
 -- An event's type is the state that a service entered (then with `from` and `pid`, and where they apply `exit`,
 -- `delay`, `attempt`, `restarts`, `next_at`, `reason`, `need`, `waits_for`, `because`), or "signal" (signal, rung,
--- wait, pid), "rule_failed" (message), "shutdown" (level, live, reason), or of a supervisor "give_up", "auto_shutdown"
--- (reason, child), "supervisor_backoff" (delay, restarts), "supervisor_up".
+-- wait, pid), "rule_failed" and "stop_failed" (message), "escalate" (exit), "shutdown" (level, live, reason), or of a
+-- supervisor "give_up", "auto_shutdown" (reason, child), "supervisor_backoff" (delay, restarts), "supervisor_up".
 --
--- A command is answered when its names have got there: start and restart when ready (or after one failed try),
--- stop when down, pause and resume at once. `wait = false` answers at once; without a token nobody is answered.
+-- A command is answered when its names have got there: start and restart when ready (or after one failed try, also of
+-- what they wait for, or when that does not come by itself), stop when down, pause and resume at once. `wait = false`
+-- answers at once; without a token nobody is answered.
 
 local command <const> = require "ward.engine.command"
 local graph <const> = require "ward.engine.graph"
@@ -31,6 +32,7 @@ local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local reload <const> = require "ward.engine.reload"
 local reply <const> = require "ward.engine.reply"
+local stall <const> = require "ward.engine.stall"
 local state <const> = require "ward.engine.state"
 local transitions <const> = require "ward.engine.transitions"
 local why <const> = require "ward.engine.why"
@@ -53,7 +55,7 @@ function M.new(specs, options)
     live = 0, stuck = 0, -- how many
     level = 0, -- how often shutdown was asked for
     code = 0, quit = false,
-    commands = {}, -- token -> command not yet answered
+    commands = {}, serial = 0, -- token -> command not yet answered; how many there were
     shutdown_tokens = {},
     queue = {}, effects = {}, now = 0, -- of the step in progress
     rng = { word = options.seed or 0 },
@@ -141,6 +143,7 @@ function M.step(st, event, now)
   if event.kind == "command" then
     command.register(st, event)
   end
+  stall.answer(st)
   reload.sweep(st)
   command.finish(st)
   return st, st.effects

@@ -7,6 +7,7 @@ local graph <const> = require "ward.engine.graph"
 local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
+local stall <const> = require "ward.engine.stall"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
 local window <const> = require "ward.engine.window"
@@ -40,6 +41,21 @@ local function wait(st, svc, details)
   end
 end
 
+-- Says which rule decided, for `why`.
+local function decided(st, svc, rule, outcome)
+  svc.decision = { rule = rule, outcome = outcome, at = st.now }
+end
+
+-- Restarting is paused: only a start of it by name brings it up, and a resume.
+local function park(st, svc, details)
+  decided(st, svc, PAUSED, "kept_down")
+  if svc.state ~= "backoff" then
+    details = details or {}
+    details.paused = true
+    state.enter(st, svc, "backoff", details)
+  end
+end
+
 --- A service without a process goes where it is wanted.
 ---@param st table
 ---@param svc table
@@ -49,6 +65,8 @@ function M.place(st, svc, details)
     details = details or {}
     details.because = svc.undone
     state.enter(st, svc, svc.undone and "failed" or "stopped", details)
+  elseif svc.paused then
+    park(st, svc, details)
   elseif svc.hold or not order.is_free(svc) or st.root_over or tree.is_awaited(svc) then
     wait(st, svc, details)
   else
@@ -81,6 +99,8 @@ end
 function M.begin(st, svc)
   if svc.up then
     return -- a oneshot that is done
+  elseif svc.paused then -- it is a dependent that is started
+    return hold.over_for(svc) == nil and park(st, svc)
   end
   M.clear(st, svc)
   svc.asking = nil
@@ -188,7 +208,16 @@ function M.take_exit(st, svc, event, asked)
   return exit
 end
 
+local function keep_down(st, svc, exit)
+  decided(st, svc, PAUSED, "paused")
+  state.enter(st, svc, "backoff", { exit = exit, told = svc.state == "backoff" or nil, paused = true })
+  state.answer_failed_try(st, svc, exit)
+end
+
 local function retry_later(st, svc, exit, delay)
+  if svc.paused then
+    return keep_down(st, svc, exit) -- a oneshot that is done, and is to be done again
+  end
   local policy <const> = svc.spec.restart.backoff
   if svc.ran >= policy.reset then
     svc.streak = 0
@@ -200,6 +229,7 @@ local function retry_later(st, svc, exit, delay)
     exit = exit, told = svc.state == "backoff" or nil,
     delay = delay, attempt = svc.streak, restarts = svc.restarts, next_at = st.now + delay,
   })
+  stall.tried(st, svc)
   -- Who started it by hand learns how that went; who waits for it goes on waiting.
   state.answer_failed_try(st, svc, exit)
   if tree.fell(st, svc) then
@@ -220,11 +250,6 @@ local function give_up(st, svc, exit, details)
     state.cascade(st, { svc }, { reason = svc.state })
   end
   tree.over(st, svc)
-end
-
--- Says which rule decided, for `why`.
-local function decided(st, svc, rule, outcome)
-  svc.decision = { rule = rule, outcome = outcome, at = st.now }
 end
 
 -- The rule of the spec.
@@ -260,10 +285,8 @@ end
 -- What follows an end that no stop had asked for. `delay` takes the place of the default rule's.
 local function settle(st, svc, exit, delay)
   out.disarm(st, svc)
-  if svc.paused then
-    decided(st, svc, PAUSED, "paused")
-    state.enter(st, svc, "backoff", { exit = exit, paused = true })
-    state.answer_failed_try(st, svc, exit)
+  if svc.paused and not (exit.ok and svc.spec.type == "oneshot") then
+    keep_down(st, svc, exit)
   elseif svc.spec.asks and not exits.prevented(svc.spec.restart_prevent, exit) then
     ask(st, svc, exit)
   else
@@ -309,7 +332,7 @@ function M.finish(st, svc, exit)
       return left(st, svc, exit)
     elseif exit and svc.cause and not svc.forgiven and not svc.hold then
       return settle(st, svc, exit)
-    elseif svc.doomed then
+    elseif svc.doomed and not svc.paused then
       out.push(st, svc, "needs") -- behind its next stop, which is queued already
       return wait(st, svc, { exit = exit })
     end
@@ -383,11 +406,15 @@ end
 --- Restarting is paused: nothing is decided any more, and what was decided does not happen yet.
 function M.pause(st, svc)
   svc.paused = true
-  if svc.state ~= "backoff" then
+  if svc.state == "waiting" then
+    tree.put_off(svc)
+    return park(st, svc)
+  elseif svc.state ~= "backoff" then
     return
   end
   out.disarm(st, svc)
   tree.put_off(svc)
+  order.expected_anew(st, svc)
   if svc.asking then
     svc.asking = nil
     decided(st, svc, PAUSED, "paused")
@@ -397,10 +424,15 @@ end
 
 --- Restarting is paused no longer: what is due is due now, unless its stop is queued already.
 function M.resume(st, svc)
+  local outcome <const> = svc.decision.outcome
   if svc.doomed then
     return
-  elseif svc.decision.outcome == "paused" then
+  elseif svc.hold then
+    M.place(st, svc) -- it starts with its group
+  elseif outcome == "paused" then
     settle(st, svc, svc.last_exit, 0)
+  elseif outcome == "kept_down" and not tree.is_awaited(svc) then
+    M.place(st, svc)
   else
     tree.back(st, svc)
   end

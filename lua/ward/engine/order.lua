@@ -220,7 +220,7 @@ local function is_dead(svc)
   if svc.state == "waiting" then
     return svc.lost > 0
   end
-  return svc.state == "stuck" or M.down(svc) and not svc.expected
+  return svc.state == "stuck" or svc.state == "backoff" and svc.paused or M.down(svc) and not svc.expected
 end
 
 -- A need that is dead takes those with it that wait for it, and theirs.

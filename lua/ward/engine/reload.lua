@@ -62,9 +62,10 @@ local function resize(svc, was_dormant, wanted, stops)
   end
 end
 
--- Is a service that runs, or tries to, to have another process?
+-- Is a service that runs, or tries to, to have another process? One whose restarting is paused keeps the one it has.
 local function is_due(svc)
-  return svc.desired == "up" and (order.live(svc) or svc.up or svc.state == "backoff" or svc.state == "failed")
+  return not svc.paused and svc.desired == "up"
+    and (order.live(svc) or svc.up or svc.state == "backoff" or svc.state == "failed")
 end
 
 -- Those whose process is not what the script declares now; returns those that are to be restarted.

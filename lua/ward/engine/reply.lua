@@ -16,9 +16,11 @@ end
 ---@param st table
 ---@param token any unique among the commands not yet answered
 ---@param names string[]
+---@param op string
 ---@return table command
-function M.open(st, token, names)
-  local command = { token = token, names = names, results = {}, open = #names }
+function M.open(st, token, names, op)
+  st.serial = st.serial + 1
+  local command = { token = token, names = names, op = op, serial = st.serial, results = {}, open = #names }
   st.commands[token] = command
   if command.open == 0 then
     close(st, command)

@@ -6,6 +6,7 @@ local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local reply <const> = require "ward.engine.reply"
+local stall <const> = require "ward.engine.stall"
 local vital <const> = require "ward.engine.vital"
 
 local M <const> = {}
@@ -40,17 +41,31 @@ local function over_by(need)
   return ('needs "%s", which %s'):format(need.name, OVER[need.state]), need.state
 end
 
+--- The state of a service, as people are told: restarting may be paused.
+---@param svc table
+---@return string
+function M.word(svc)
+  return svc.state == "backoff" and svc.paused and "paused" or svc.state
+end
+
 --- Why a wait for ready would be in vain: text and code, or nil while there is hope.
 ---@param svc table
 ---@return string|nil, string|nil
 function M.hopeless(svc)
-  if svc.desired == "down" or is_over(svc) then
+  if order.is_met(svc) or svc.desired == "down" or is_over(svc) then
     return over(svc)
   end
-  for _, need in ipairs(graph.reach(svc, "needs")) do
-    if is_over(need) then
-      return over_by(need)
+  local list <const>, seen <const>, at = { svc }, {}, 1
+  while list[at] do
+    for _, need in ipairs(list[at].needs) do
+      if is_over(need) then
+        return over_by(need)
+      elseif not seen[need] and need.active then -- one that was stopped by hand hides what that needs
+        seen[need] = true
+        list[#list + 1] = need
+      end
     end
+    at = at + 1
   end
 end
 
@@ -135,6 +150,7 @@ function M.enter(st, svc, to, details)
     event[key] = value
   end
   out.emit(st, event)
+  stall.entered(st, to)
   st.litter = st.litter or svc.removed and order.down(svc)
   reply.sweep(st, svc, function(waiter)
     return M.reached(svc, waiter.goal)

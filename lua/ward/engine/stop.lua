@@ -74,6 +74,9 @@ end
 
 --- One without a process has to: it is down at once.
 function M.shelf(st, svc, why)
+  if svc.paused and svc.desired == "up" and st.level == 0 then
+    return -- and stays down
+  end
   local awaited <const> = tree.is_awaited(svc)
   local details <const> = { reason = why.reason, need = why.need }
   if svc.asking then -- of the exit nothing was said but to the rule

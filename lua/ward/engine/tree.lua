@@ -11,6 +11,7 @@ local backoff <const> = require "ward.engine.backoff"
 local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
+local stall <const> = require "ward.engine.stall"
 local state <const> = require "ward.engine.state"
 local vital <const> = require "ward.engine.vital"
 local window <const> = require "ward.engine.window"
@@ -40,16 +41,11 @@ local function each_supervisor(node, visit)
   end
 end
 
-local function enter(st, sup, to)
-  vital.moved(sup, sup.state, to)
-  sup.state, sup.since = to, st.now
-end
-
 -- The supervisors of a child are as new: what they were about to do is taken over by whoever stops their services.
 local function reset(st, child)
   each_supervisor(child, function(sup)
     out.disarm(st, sup)
-    enter(st, sup, "up")
+    vital.enter(st, sup, "up")
     sup.past, sup.group, sup.grip, sup.wanted = {}, nil, nil, nil
     if sup.spec.shutdown then
       out.arm(st, sup, st.now + sup.spec.shutdown)
@@ -71,7 +67,7 @@ local function lay_down(st, sup, outcome, group)
     end
   end
   if not stays then
-    enter(st, sup, outcome)
+    vital.enter(st, sup, outcome)
     sup.outcome = outcome
   end
 end
@@ -149,7 +145,7 @@ local function start(st, node, group)
     end
   end
   if node.kind == "supervisor" then
-    enter(st, node, "up")
+    vital.enter(st, node, "up")
     node.up_since, node.past, node.outcome = st.now, {}, nil
     out.emit(st, { kind = "event", type = "supervisor_up", name = node.name })
   end
@@ -174,7 +170,7 @@ local function close(st, sup, outcome, culprit, reason)
     reset(st, child)
   end
   out.disarm(st, sup)
-  enter(st, sup, "stopping")
+  vital.enter(st, sup, "stopping")
   sup.grip, sup.group = grip, nil
   sup.ran = st.now - (sup.up_since or 0) -- the time that its stop takes does not count
   local list <const> = backwards(st, sup.first, sup.last)
@@ -229,9 +225,10 @@ local function ended(st, sup)
   end
   sup.streak, sup.restarts = sup.streak + 1, sup.restarts + 1
   local delay <const> = backoff.delay(policy, sup.streak, backoff.random(st.rng))
-  enter(st, sup, "backoff")
+  vital.enter(st, sup, "backoff")
   out.emit(st, { kind = "event", type = "supervisor_backoff", name = sup.name, delay = delay,
     restarts = sup.restarts })
+  stall.tried(st, sup)
   if M.fell(st, sup) then
     return
   elseif delay > 0 then
@@ -392,7 +389,7 @@ function M.by_hand(st, svc)
   local sup = svc.parent
   while sup do
     if sup.state == "failed" or sup.state == "done" then
-      enter(st, sup, "up")
+      vital.enter(st, sup, "up")
       sup.up_since, sup.past, sup.outcome = st.now, {}, nil
     elseif sup.state == "stopping" then
       sup.wanted = true

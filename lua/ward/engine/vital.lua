@@ -19,6 +19,15 @@ function M.moved(node, from, to)
   end
 end
 
+--- A supervisor goes to another state.
+---@param st table
+---@param sup table
+---@param to string
+function M.enter(st, sup, to)
+  M.moved(sup, sup.state, to)
+  sup.state, sup.since = to, st.now
+end
+
 --- Is a sibling of the node significant, and has not ended?
 ---@param node table
 ---@return boolean

@@ -54,7 +54,7 @@ function M.service(st, name, now)
   local dead = {}
   for at = #svc.needs, 1, -1 do
     if svc.needs[at].dead then
-      dead[#dead + 1] = { name = svc.needs[at].name, state = svc.needs[at].state }
+      dead[#dead + 1] = { name = svc.needs[at].name, state = state.word(svc.needs[at]) }
     end
   end
   return {

@@ -101,7 +101,7 @@ function SAYS.backoff(event)
   if event.asking then
     return nil -- told when the script has decided
   elseif event.paused then
-    return M.exit(event.exit) .. "; restarting is paused", "warn"
+    return (event.exit and M.exit(event.exit) .. "; " or "stays down: ") .. "restarting is paused", "warn"
   end
   local mood = event.exit.ok and "plain" or "bad"
   return ("%s; next try in %s (restart %d)"):format(M.exit(event.exit), duration.format(event.delay), event.restarts),

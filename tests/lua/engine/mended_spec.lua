@@ -331,4 +331,47 @@ describe("engine: mended", function()
       { tree = root })
     assert.are.equal("done", engine.service(st, "c").state)
   end)
+
+  -- The message that the command T is answered with in the last step.
+  local function answer(specs, steps, options)
+    for _, effect in ipairs((last(specs, steps, options))) do
+      if effect.kind == "reply" and effect.token == "T" then
+        return effect.ok or effect.results[1].message
+      end
+    end
+  end
+
+  it("a start is answered when what it needs is tried again, paused, or fails its try", function()
+    local specs <const> = { kit.spec("db", { backoff = { from = 20 } }), kit.spec("web", { needs = { "db" } }) }
+    local crash <const>, start <const> = { 1, kit.exit("db", 1) }, { 2, kit.command("start web", "T") }
+    local boot <const> = { 0, kit.boot }
+    assert.are.equal('needs "db": exited with code 1; it is tried again in 19s', answer(specs, { boot, crash, start }))
+    assert.are.equal('needs "db": exited with code 1; it is tried again in 20s',
+      answer(specs, { boot, { 1, kit.command("start web", "T") }, crash }))
+    assert.are.equal('needs "db", whose restarting is paused',
+      answer(specs, { boot, { 1, kit.command "pause db" }, crash, start }))
+    assert.are.equal('needs "db", whose restarting is paused', answer(specs, { boot, crash, start,
+      { 2, kit.command "pause db" }, { 3, kit.command("restart web", "T") } }))
+  end)
+
+  it("a start of what waits for what waits is, too, though the next try begins at once", function()
+    local specs <const> = { kit.spec("db", { backoff = { from = 0 } }), kit.spec("web", { needs = { "db" } }),
+      kit.spec("top", { after = { "web" } }) }
+    assert.are.equal('needs "db": exited with code 1; it is tried again',
+      answer(specs, { { 0, kit.boot }, { 1, kit.command("start top", "T") }, { 2, kit.exit("db", 1) } }))
+  end)
+
+  it("a start that is paused on its way is answered", function()
+    assert.are.equal("restarting is paused", answer({ kit.spec "db", kit.spec("web", { needs = { "db" } }) },
+      { { 0, kit.boot }, { 1, kit.command("start web", "T") }, { 2, kit.command "pause web" } }))
+  end)
+
+  it("a start of what waits for the restart of a supervisor is answered, a wait is not", function()
+    local specs <const>, root = kit.tree("app=one (inner=one 0/1 delay:20 (a) b)", { b = { needs = { "a" } } })
+    local steps <const> = { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" }, { 1, kit.exit("a", 1) },
+      { 1, kit.exit("b", "TERM") }, { 2, kit.command("start b", "T") } }
+    assert.are.equal('supervisor "inner" is restarted later', answer(specs, steps, { tree = root }))
+    steps[#steps] = { 2, kit.command("ready b", "T") }
+    assert.is_nil(answer(specs, steps, { tree = root }))
+  end)
 end)

@@ -175,7 +175,7 @@ end
 
 --- The service has to go away, whoever wants that.
 function Model:halt(svc)
-  if svc.state == "starting" or is_up(svc) or svc.state == "failed" and svc.undone then
+  if svc.state == "starting" or is_up(svc) or svc.state == "failed" and svc.undone and not self.quit then
     svc.undone = nil
     leave_ready(self, svc)
     svc.state, svc.rung, svc.deadline, svc.fault, svc.halted_at = "stopping", 0, nil, nil, self.now

@@ -44,10 +44,10 @@ local function want(st, svc, desired)
 end
 
 -- Sets the targets and all that they need desired up; returns what was not named.
-local function raise(st, list, named, op)
+local function raise(st, list, named, op, by_script)
   local wanted = {}
   for _, svc in ipairs(list) do
-    svc.paused = nil
+    svc.paused = by_script and svc.paused or nil
     want(st, svc, "up")
     supersede(st, svc, "ready", op)
     for _, need in ipairs(graph.reach(svc, "pulls")) do
@@ -70,7 +70,7 @@ local OPS <const> = {}
 --- Queues starts; what starts after them waits.
 ---@param st table
 ---@param list table[]
----@param input "want"|"start"
+---@param input "want"|"start"|"auto"
 function M.begin(st, list, input)
   for _, svc in ipairs(list) do
     order.expect(st, svc, true)
@@ -78,22 +78,24 @@ function M.begin(st, list, input)
   end
 end
 
-function OPS.start(st, names)
+function OPS.start(st, names, by_script)
   local list, named = targets(st, names)
-  M.begin(st, raise(st, list, named, "start"), "want")
-  M.begin(st, list, "start")
+  M.begin(st, raise(st, list, named, "start", by_script), "want")
+  M.begin(st, list, by_script and "auto" or "start")
 end
 
 --- What has to be done to restart services: what lives stops, and comes back because it is desired up.
 ---@param st table
 ---@param list table[]
+---@param by_script boolean|nil
 ---@return table[] stops
 ---@return table[] starts
-function M.restarts(st, list)
+function M.restarts(st, list, by_script)
   local stops, starts = {}, {}
+  local again <const> = by_script and life.again_by_script or life.again
   for _, svc in ipairs(list) do
     if order.live(svc) or svc.up then
-      life.again(st, svc)
+      again(st, svc)
       stops[#stops + 1] = svc
     else
       starts[#starts + 1] = svc
@@ -103,13 +105,13 @@ function M.restarts(st, list)
 end
 
 -- Stops go dependents first.
-function OPS.restart(st, names)
+function OPS.restart(st, names, by_script)
   local list, named = targets(st, names)
-  local wanted = raise(st, list, named, "restart")
-  local stops, starts = M.restarts(st, list)
+  local wanted = raise(st, list, named, "restart", by_script)
+  local stops, starts = M.restarts(st, list, by_script)
   state.halt_all(st, stops, { reason = "restart" })
   M.begin(st, wanted, "want")
-  M.begin(st, starts, "start")
+  M.begin(st, starts, by_script and "auto" or "start")
 end
 
 function OPS.stop(st, names)
@@ -149,7 +151,7 @@ end
 
 --- First half of a command: what it changes.
 ---@param st table
----@param event { op: "start"|"stop"|"restart"|"pause"|"resume"|"wait", names: string[] }
+---@param event { op: "start"|"stop"|"restart"|"pause"|"resume"|"wait", names: string[], by: "script"|nil }
 function M.apply(st, event)
   local op = OPS[event.op]
   if not op then
@@ -160,7 +162,7 @@ function M.apply(st, event)
     error("engine: a command with this token is still open", 0)
   end
   if st.level == 0 or event.op == "stop" then
-    op(st, event.names)
+    op(st, event.names, event.by == "script")
   end
 end
 

@@ -11,7 +11,7 @@
 --   { kind = "fault", name, cause, message }             { kind = "disarm", name }
 --   { kind = "verdict", name, id, verdict, fault }       { kind = "ask", name, id, exit, history }
 --   { kind = "timer", name }                             { kind = "reply", token, ok, results }
---   { kind = "command", op, names, for_, token, wait }   { kind = "event", type, name, ... }
+--   { kind = "command", op, names, for_, by, token, wait } { kind = "event", type, name, ... }
 --   { kind = "cancel", token }                           { kind = "quit", code }
 --   { kind = "shutdown", token }
 --   { kind = "reload", specs, tree, stale, restart, prune }

@@ -79,12 +79,25 @@ function M.clear(_, svc)
   svc.restarts, svc.streak, svc.past, svc.forgiven = 0, 0, {}, true
 end
 
+--- The script restarts it soon after its last start: that waits as its other restarts do.
+function M.again_by_script(st, svc)
+  if M.is_rested(st, svc) then
+    return M.again(st, svc)
+  end
+  svc.scripted = svc.state ~= "stopping" or svc.scripted
+end
+
 --- By hand while it goes down: it starts again as soon as it is down.
 function M.again(st, svc)
   M.clear(st, svc)
   svc.leaving = nil
   order.expected_anew(st, svc)
   tree.by_hand(st, svc)
+end
+
+--- The script starts it while it waits or goes down: it comes by itself.
+function M.hope(_, svc)
+  tree.wish(svc)
 end
 
 --- A dependent is started while it waits or goes down: what comes by itself is waited for.
@@ -166,12 +179,12 @@ function M.started(st, svc, event)
   assert(not svc.pid, "engine: started twice")
   svc.pid = event.pid
   if not svc.spec.ready and svc.spec.type ~= "oneshot" then
-    M.online(st, svc)
+    M.rise(st, svc)
   end
 end
 
 --- The program says that it is ready, or its probe does.
-function M.online(st, svc)
+function M.rise(st, svc)
   out.disarm(st, svc)
   svc.up_since = st.now
   state.enter(st, svc, "ready")
@@ -214,7 +227,8 @@ local function keep_down(st, svc, exit)
   state.answer_failed_try(st, svc, exit)
 end
 
-local function retry_later(st, svc, exit, delay)
+-- `again` is nil after an end that nobody had asked for, else { told = }: the script starts it once more, of its own.
+local function retry_later(st, svc, exit, delay, again)
   if svc.paused then
     return keep_down(st, svc, exit) -- a oneshot that is done, and is to be done again
   end
@@ -226,13 +240,14 @@ local function retry_later(st, svc, exit, delay)
   svc.restarts = svc.restarts + 1
   delay = delay or backoff.delay(policy, svc.streak, backoff.random(st.rng))
   state.enter(st, svc, "backoff", {
-    exit = exit, told = svc.state == "backoff" or nil,
+    exit = exit, told = svc.state == "backoff" or again and again.told or nil,
     delay = delay, attempt = svc.streak, restarts = svc.restarts, next_at = st.now + delay,
   })
-  stall.tried(st, svc)
-  -- Who started it by hand learns how that went; who waits for it goes on waiting.
-  state.answer_failed_try(st, svc, exit)
-  if tree.fell(st, svc) then
+  if not again then -- who started it by hand learns how that went; who waits for it goes on waiting
+    stall.tried(st, svc)
+    state.answer_failed_try(st, svc, exit)
+  end
+  if not again and tree.fell(st, svc) then
     return
   elseif delay > 0 then
     out.arm(st, svc, st.now + delay)
@@ -250,6 +265,40 @@ local function give_up(st, svc, exit, details)
     state.cascade(st, { svc }, { reason = svc.state })
   end
   tree.over(st, svc)
+end
+
+-- The script has it restarted, maybe because of its last end: that is one more of its restarts, unlike one by hand.
+local function once_more(st, svc, exit, again)
+  if window.add(svc.past, svc.spec.restart.give_up, st.now) then
+    decided(st, svc, "restart.give_up, and the script starts it", "give_up")
+    return give_up(st, svc, exit, { reason = "give_up" })
+  end
+  decided(st, svc, "the script starts it", "restart")
+  retry_later(st, svc, exit, nil, again)
+end
+
+--- Has it been well, or over, for so long that a start by the script has nothing to do with its last end?
+---@param st table
+---@param svc table
+---@return boolean
+function M.is_rested(st, svc)
+  local since <const> = svc.up_since or svc.state ~= "starting" and svc.since
+  return not since or st.now - since >= svc.spec.restart.backoff.reset
+end
+
+--- The script starts it. A rule that is being asked has decided with that.
+function M.auto(st, svc)
+  if svc.state == "backoff" then
+    if svc.asking then
+      svc.asking = nil
+      out.disarm(st, svc)
+      once_more(st, svc, svc.last_exit)
+    end
+  elseif svc.up or svc.state == "stopped" or M.is_rested(st, svc) then
+    M.begin(st, svc)
+  elseif not tree.by_hand(st, svc) then
+    once_more(st, svc, svc.last_exit, { told = true })
+  end
 end
 
 -- The rule of the spec.
@@ -295,12 +344,12 @@ local function settle(st, svc, exit, delay)
 end
 
 --- An exit that nobody asked for. Dependents go on running over a restart, not over an end.
-function M.crash(st, svc, event)
+function M.died(st, svc, event)
   settle(st, svc, M.take_exit(st, svc, event, false))
 end
 
 --- The exit that was asked for, or at last that of a stuck one.
-function M.ended(st, svc, event)
+function M.gone(st, svc, event)
   local exit <const> = M.take_exit(st, svc, event, true)
   if svc.helper then
     svc.untold = exit -- the command that stops it has to be done, too
@@ -323,6 +372,8 @@ end
 --- A stop is over.
 ---@param exit table|nil nil: there was no process
 function M.finish(st, svc, exit)
+  local scripted <const> = svc.scripted
+  svc.scripted = nil
   out.disarm(st, svc)
   if st.level == 0 and svc.desired == "up" then
     local down <const> = hold.over_for(svc)
@@ -332,6 +383,8 @@ function M.finish(st, svc, exit)
       return left(st, svc, exit)
     elseif exit and svc.cause and not svc.forgiven and not svc.hold then
       return settle(st, svc, exit)
+    elseif scripted and not svc.hold then
+      return once_more(st, svc, exit or svc.last_exit, { told = exit == nil })
     elseif svc.doomed and not svc.paused then
       out.push(st, svc, "needs") -- behind its next stop, which is queued already
       return wait(st, svc, { exit = exit })

@@ -47,7 +47,7 @@ local function first_rung(svc)
 end
 
 --- Goes down the ladder as soon as nobody has to be gone first.
-function M.release(st, svc)
+function M.down(st, svc)
   if svc.rung ~= 0 or svc.blockers > 0 or svc.followers > 0 then
     return
   elseif needs_ladder(svc) then
@@ -66,14 +66,14 @@ function M.stop(st, svc, why)
 end
 
 --- A oneshot that is done has to go down; one of another type is.
-function M.leave(st, svc, why)
+function M.quit(st, svc, why)
   if svc.up then
     M.stop(st, svc, why)
   end
 end
 
 --- One without a process has to: it is down at once.
-function M.shelf(st, svc, why)
+function M.shut(st, svc, why)
   if svc.paused and svc.desired == "up" and st.level == 0 then
     return -- and stays down
   end
@@ -132,7 +132,7 @@ end
 
 --- Its stop command had failed, so that what it did is not undone: that is tried again.
 function M.undo(st, svc, why)
-  if svc.undone then
+  if svc.undone and not st.quit then
     M.stop(st, svc, why)
   end
 end

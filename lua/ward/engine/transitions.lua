@@ -3,6 +3,7 @@
 --
 --   want      start, because a dependent is started (or at boot)
 --   start     start by command
+--   auto      start by the script
 --   renew     start by its supervisor
 --   halt      stop: by command, by a need that goes away, by its supervisor, at shutdown
 --   needs     all that it has to wait for is there
@@ -27,24 +28,24 @@ local tree <const> = require "ward.engine.tree"
 local M <const> = {}
 
 local INPUTS <const> = {
-  "want", "start", "renew", "halt", "needs", "free", "started", "ready", "exit", "ran", "timer", "fault", "verdict",
-  "resume", "lay", "hurry", "slay",
+  "want", "start", "auto", "renew", "halt", "needs", "free", "started", "ready", "exit", "ran", "timer", "fault",
+  "verdict", "resume", "lay", "hurry", "slay",
 }
 
 local TABLE <const> = {
-  --          want  start renew halt  needs free    started ready  exit  ran timer fault verdict resume lay hurry slay
-  stopped =  "begin begin renew -     -     -       !       -      !     -   -     -     -       -      -   -     -",
-  waiting =  "wish  begin renew shelf go    -       !       -      !     -   -     -     -       -      lay -     -",
-  starting = "-     -     -     stop  -     -       started online crash -   lapse fault -       -      -   -     -",
-  ready =    "-     -     -     stop  -     -       !       -      crash -   -     fault -       -      -   -     -",
-  stopping = "wish  again -     -     -     release late    -      ended ran climb -     -       -      -   hurry slay",
-  backoff =  "-     begin renew shelf -     -       !       -      !     -   retry -     verdict resume lay -     -",
-  failed =   "begin begin renew undo   -     -       !       -      !     -   -     -     -       -      -   -     -",
-  done =     "begin begin renew leave -     -       !       -      !     -   -     -     -       -      -   -     -",
-  stuck =    "wish  again -     -     -     -       late    -      ended ran -     -     -       -      -   -     -",
+  --          want  start auto  renew halt needs free started ready exit ran timer fault verdict resume lay hurry slay
+  stopped =  "begin begin auto  renew -    -     -    !       -     !    -   -     -     -       -      -   -     -",
+  waiting =  "wish  begin hope  renew shut go    -    !       -     !    -   -     -     -       -      lay -     -",
+  starting = "-     -     -     -     stop -     -    started rise  died -   lapse fault -       -      -   -     -",
+  ready =    "-     -     -     -     stop -     -    !       -     died -   -     fault -       -      -   -     -",
+  stopping = "wish  again hope  -     -    -     down late    -     gone ran climb -     -       -      -   hurry slay",
+  backoff =  "-     begin auto  renew shut -     -    !       -     !    -   retry -     verdict resume lay -     -",
+  failed =   "begin begin auto  renew undo -     -    !       -     !    -   -     -     -       -      -   -     -",
+  done =     "begin begin auto  renew quit -     -    !       -     !    -   -     -     -       -      -   -     -",
+  stuck =    "wish  again again -     -    -     -    late    -     gone ran -     -     -       -      -   -     -",
 }
 
-local STARTS <const> = { want = true, start = true, renew = true }
+local STARTS <const> = { want = true, start = true, auto = true, renew = true }
 
 local CELLS <const> = {}
 for state, row in pairs(TABLE) do

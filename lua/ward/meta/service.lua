@@ -160,7 +160,8 @@ function ward.service(spec) end
 ---@field name string Its name.
 local Service = {}
 
----Starts the service and what it needs, and waits until it is ready. A start by hand is never limited.
+---Starts the service and what it needs, and waits until it is ready. Less than `backoff.reset` after it was ready or has ended, that is one
+---more of its restarts: it waits for its delay, and `give_up` limits it. A pause is not lifted.
 ---
 ---```lua
 ---local ok, err = canary:start("30s")
@@ -177,7 +178,7 @@ function Service:start(timeout) end
 ---@return ward.Error? err `"timeout"`, or why it is not down
 function Service:stop(timeout) end
 
----Stops the service, starts it again, and waits until it is ready.
+---Stops the service, starts it again as `start` does, and waits until it is ready.
 ---@param timeout? ward.Duration how long to wait; the order stands when it is over
 ---@return true? ok
 ---@return ward.Error? err `"timeout"`, or why it is not ready

@@ -374,4 +374,57 @@ describe("engine: mended", function()
     steps[#steps] = { 2, kit.command("ready b", "T") }
     assert.is_nil(answer(specs, steps, { tree = root }))
   end)
+
+  -- What the script asks for.
+  local function by_script(text, token)
+    local event <const> = kit.command(text, token)
+    event.by = "script"
+    return event
+  end
+
+  it("a hook that restarts its service at each exit does not do so without a delay", function()
+    local st, now, delays = engine.new { kit.spec("a", { on = "never", asks = true }) }, 0, {}
+    st = engine.step(st, kit.boot, now)
+    for try = 1, 4 do
+      st = engine.step(st, kit.started("a", try), now)
+      st = engine.step(st, kit.exit("a", 1), now)
+      local effects
+      st, effects = engine.step(st, by_script("restart a", try), now)
+      assert.is_nil(told(effects, "starting"))
+      delays[try] = told(effects, "backoff").delay
+      st = engine.step(st, { kind = "verdict", name = "a", id = try }, now) -- what the hook returns comes too late
+      now = now + delays[try]
+      st = engine.step(st, kit.timer "a", now)
+      assert.are.equal("starting", engine.service(st, "a").state)
+    end
+    assert.are.same({ 1, 2, 4, 8 }, delays)
+  end)
+
+  it("nor does one that restarts it when it is ready or has failed, nor beyond its limit", function()
+    local specs <const> = { kit.spec("a", { on = "never", give_up = { n = 1, within = 60 } }) }
+    local up <const> = { { 0, kit.boot }, { 0, kit.started "a" }, { 0, by_script "restart a" },
+      { 0, kit.exit("a", "TERM") } }
+    local _, st = last(specs, up)
+    assert.are.same({ "backoff", 1 }, { st.by_name.a.state, st.by_name.a.deadline })
+    table.move({ { 1, kit.timer "a" }, { 1, kit.exit("a", 1) }, { 1, by_script("start a", "T") } }, 1, 3, 5, up)
+    local effects
+    effects, st = last(specs, up)
+    assert.are.equal("failed", st.by_name.a.state)
+    assert.are.equal("reply T no (a failed: failed: exited with code 1)", kit.line(effects[#effects]))
+  end)
+
+  it("what a script restarts after it has been well for long starts at once, and is not taken for a crash", function()
+    local specs <const>, root = kit.tree "app=all 0/60 (a b)"
+    local effects <const>, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 20, by_script "restart a" }, { 21, kit.exit("a", "TERM") } }, { tree = root })
+    assert.are.equal(1, kinds(effects, "spawn"))
+    assert.are.equal("ready", st.by_name.b.state)
+  end)
+
+  it("a script does not undo a pause", function()
+    local effects <const>, st = last({ kit.spec "a" }, { { 0, kit.boot }, { 0, kit.started "a" },
+      { 1, kit.command "pause a" }, { 2, kit.exit("a", 1) }, { 2, by_script("start a", "T") } })
+    assert.are.equal("backoff", st.by_name.a.state)
+    assert.are.equal("reply T no (a backoff: restarting is paused)", kit.line(effects[#effects]))
+  end)
 end)

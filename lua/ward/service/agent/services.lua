@@ -21,7 +21,7 @@ function M.ops.command(self, id, op, name)
     return nil, { code = "EINVAL", message = "no such command" }
   end
   self.commands[-id] = true
-  self.parts.driver:post({ kind = "command", op = op, names = { name }, token = -id })
+  self.parts.driver:post({ kind = "command", op = op, names = { name }, token = -id, by = "script" })
   return true
 end
 

@@ -34,9 +34,9 @@ local function differ(what, engine_says, model_says)
   error(("%s: the engine says %s, the model %s"):format(what, engine_says, model_says), 0)
 end
 
--- What the model does not follow: a start or a restart by hand while a group or a supervisor holds somebody, or of a
--- oneshot that is done, and several that are resumed at once. What then happens in which order within one step is the
--- engine's own.
+-- What the model does not follow: several that are resumed at once, and a start or a restart by hand while a group
+-- keeps a supervisor down that it will not bring back, or is only waiting for its last to end. What then happens in
+-- which order within one step is the engine's own.
 local function is_beyond(model, event)
   if event.op == "resume" then
     local resumed = 0
@@ -47,15 +47,11 @@ local function is_beyond(model, event)
   elseif event.op ~= "start" and event.op ~= "restart" then
     return false
   end
-  for _, svc in ipairs(model.list) do
-    if svc.hold or svc.group then
-      return true
-    end
-  end
-  for _, name in ipairs(event.op == "restart" and event.names or {}) do
-    local svc <const> = model.named[name]
-    if svc and svc.state == "done" then
-      return true
+  for _, nodes in ipairs { model.list, model.sups } do
+    for _, node in ipairs(nodes) do
+      if node.group and (node.due or next(node.group.laid)) then
+        return true
+      end
     end
   end
   return false
@@ -88,7 +84,7 @@ end
 function M.step(world, event, effects)
   local model <const> = world.model
   if is_beyond(model, event) then
-    world.model = nil
+    world.model, world.left = nil, event.op
     return
   end
   local expected <const> = model:step(event, world.now, (delays(world, effects)))
@@ -100,7 +96,7 @@ function M.step(world, event, effects)
   table.sort(expected)
   local one <const>, other <const> = table.concat(said, ", "), table.concat(expected, ", ")
   if one ~= other and is_order(model, said, expected) then
-    world.model = nil
+    world.model, world.left = nil, "order"
     return
   elseif one ~= other then
     differ("effects", "[" .. one .. "]", "[" .. other .. "]")

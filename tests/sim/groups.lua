@@ -277,7 +277,6 @@ local function let_go(model, node)
 end
 
 local function restart(model, node)
-  repeat until node.group or node.sup or not model:rule_start() -- those after it, which waited for its first try only
   let_go(model, node)
   if node.sup then
     wake_all(model, node)
@@ -327,11 +326,16 @@ function M.wished(svc)
   end
 end
 
+--- Is somebody of the group still to go down?
+function M.is_unripe(model, node)
+  return node.group ~= nil and any_live(members_of(model, node.group))
+end
+
 --- A restart happens, and is counted, or is one too many.
 function M.rule_restart(model)
   for _, list in ipairs { model.sups, model.list } do
     for _, node in ipairs(list) do
-      if node.due and not (node.group and any_live(members_of(model, node.group))) then
+      if node.due and not M.is_unripe(model, node) then
         local sup <const> = node.parent
         if model.level > 0 or sup.state ~= "up" then
           dissolve(model, node)
@@ -366,39 +370,30 @@ local function go_down(model, sup, outcome)
   model:halt_all(set_of(list))
 end
 
---- Is it below the supervisor, or does it need something that is?
-function M.leans_on(svc, sup)
-  if below(svc, sup) then
-    return true
-  end
-  for _, need in ipairs(svc.needs) do
-    if M.leans_on(need, sup) then
-      return true
-    end
-  end
-  return false
-end
-
 function M.give_up(model, sup)
   go_down(model, sup, "failed")
 end
 
 local ACTIVE <const> = { waiting = true, starting = true, ready = true, stopping = true, backoff = true, up = true }
 
---- A child has ended by itself, for good.
-function M.ended(model, node)
+--- Does a child that has ended by itself, for good, end its supervisor?
+function M.is_last(node)
   local sup <const> = node.parent
   local auto <const> = sup and sup.spec.auto_shutdown
   if not sup or not node.spec.significant or auto == nil or auto == "never" then
-    return
+    return false
   end
   for _, child in ipairs(sup.children) do
     if auto == "all_significant" and child ~= node and child.spec.significant and ACTIVE[child.state] then
-      return
+      return false
     end
   end
-  repeat until not model:rule_start(sup) -- those after it, elsewhere
-  go_down(model, sup, "done")
+  return true
+end
+
+--- It does.
+function M.ended(model, node)
+  go_down(model, node.parent, "done")
 end
 
 function lay(model, svc, outcome)
@@ -407,7 +402,7 @@ function lay(model, svc, outcome)
     svc.undecided, svc.kept = nil, nil
     svc.state = outcome == "failed" and "failed" or "stopped"
     if outcome == "failed" then
-      Replies.need_is_over(model, model:users_of(svc))
+      Replies.need_is_over(model, model.users_of(svc))
       model:halt_all(model:dependents_of(svc))
     end
     Replies.laid(model, svc)
@@ -437,7 +432,9 @@ local function is_down(model, sup)
     end
   else
     down_for_good(model, sup)
-    M.ended(model, sup)
+    if M.is_last(sup) then
+      M.ended(model, sup)
+    end
   end
 end
 

@@ -19,7 +19,8 @@ local ASK_TIME <const> = 10
 
 local is_up <const>, is_live <const> = Neighbours.is_up, Neighbours.is_live
 
-Model.is_up, Model.is_live, Model.on_its_way = is_up, is_live, Neighbours.on_its_way
+Model.is_up, Model.is_live = is_up, is_live
+Model.on_its_way, Model.users_of = Neighbours.on_its_way, Neighbours.users_of
 
 local function grow(model, sup, children)
   model.sups[#model.sups + 1] = sup
@@ -85,28 +86,6 @@ function Model:dependents_of(svc, found)
   return found
 end
 
--- Does the stop of what it needs change anything for it?
-local function is_active(svc)
-  if svc.state == "stopped" then
-    return svc.desired == "up"
-  end
-  return is_up(svc) or svc.undone or svc.state ~= "failed" and svc.state ~= "done" and svc.state ~= "stuck"
-end
-
-Model.is_active = is_active
-
---- The active ones among those, and through active ones.
-function Model:users_of(svc, found)
-  found = found or {}
-  for _, each in ipairs(svc.dependents) do
-    if not found[each] and is_active(each) then
-      found[each] = true
-      self:users_of(each, found)
-    end
-  end
-  return found
-end
-
 -- Stops ---------------------------------------------------------------------------------------------------
 
 local decide
@@ -115,9 +94,14 @@ local decide
 local function place(model, svc)
   if svc.desired == "down" or model.level > 0 then
     svc.state = svc.undone and "failed" or "stopped"
+    Replies.settle_one(model, svc)
   else
     svc.undone = nil
-    svc.state = Groups.verdict_of_the_dead(svc) or svc.paused and "backoff" or "waiting"
+    local dead <const> = Groups.verdict_of_the_dead(svc)
+    svc.state = dead or svc.paused and "backoff" or "waiting"
+    if dead then
+      Replies.laid(model, svc)
+    end
     svc.kept = svc.state == "backoff" or nil
   end
 end
@@ -131,7 +115,7 @@ local function after_stop(model, svc, had_process)
     decide(model, svc)
   elseif had_process and wanted and svc.leaving then
     svc.state = svc.exit.ok and svc.spec.type ~= "oneshot" and "done" or "failed"
-    Replies.need_is_over(model, model:users_of(svc))
+    Replies.need_is_over(model, Neighbours.users_of(svc))
     model:halt_all(model:dependents_of(svc))
   else
     place(model, svc)
@@ -228,15 +212,17 @@ end
 
 -- Starts --------------------------------------------------------------------------------------------------
 
-function Model:rule_start(except)
+local function launch(model, svc)
+  svc.state, svc.proc, svc.rung, svc.fault, svc.forgiven, svc.ready_for = "starting", true, 0, nil, nil, 0
+  svc.leaving, svc.undone = nil, nil
+  svc.deadline = svc.spec.start_timeout and model.now + svc.spec.start_timeout
+  model:say("spawn", svc.name)
+end
+
+function Model:rule_start()
   for _, svc in ipairs(self.list) do
-    if svc.state == "waiting" and self.level == 0 and Neighbours.may_start(svc)
-      and not (except and Groups.leans_on(svc, except)) then
-      svc.state, svc.proc, svc.rung, svc.fault, svc.forgiven, svc.ready_for = "starting", true, 0,
-        nil, nil, 0
-      svc.leaving, svc.undone = nil, nil
-      svc.deadline = svc.spec.start_timeout and self.now + svc.spec.start_timeout
-      self:say("spawn", svc.name)
+    if svc.state == "waiting" and self.level == 0 and Neighbours.may_start(svc) then
+      launch(self, svc)
       return true
     end
   end
@@ -263,11 +249,14 @@ local function end_for_good(model, svc)
   svc.state = svc.exit.ok and "done" or "failed"
   Replies.settle_one(model, svc)
   Groups.child_left(model, svc)
+  local was_last <const> = Groups.is_last(svc) -- before any that needs it is stopped
   if not is_up(svc) then
-    Replies.need_is_over(model, model:users_of(svc))
+    Replies.need_is_over(model, Neighbours.users_of(svc))
     model:halt_all(model:dependents_of(svc))
   end
-  Groups.ended(model, svc)
+  if was_last then
+    Groups.ended(model, svc)
+  end
 end
 
 local function keep_down(model, svc)
@@ -284,7 +273,8 @@ local function retry(model, svc, delay)
   svc.streak = (svc.ready_for >= svc.spec.restart.backoff.reset and 0 or svc.streak) + 1
   delay = delay or model.delay_of(svc, svc.spec.restart.backoff, svc.streak)
   Replies.try_failed(model, svc)
-  if Groups.child_down(model, svc) or svc.state ~= "backoff" then
+  local joined <const> = Groups.child_down(model, svc)
+  if joined or svc.state ~= "backoff" then
     svc.deadline = nil -- it restarts with a group, or what it needs goes down with its own
   elseif delay > 0 then
     svc.deadline = model.now + delay
@@ -415,7 +405,7 @@ local function service_timer(model, svc)
       next_rung(model, svc, svc.rung + 1)
     else
       svc.state = "stuck"
-      Replies.need_is_over(model, model:users_of(svc))
+      Replies.need_is_over(model, Neighbours.users_of(svc))
       model:halt_all(model:dependents_of(svc))
     end
   elseif svc.asking then

@@ -70,8 +70,28 @@ end
 
 M.on_its_way = on_its_way
 
---- May it start?
-function M.may_start(svc)
+-- Does the stop of what it needs change anything for it?
+local function is_active(svc)
+  if svc.state == "stopped" then
+    return svc.desired == "up"
+  end
+  return is_up(svc) or svc.undone or svc.state ~= "stuck" and not OVER[svc.state]
+end
+
+--- The active dependents, directly or through active ones.
+function M.users_of(svc, found)
+  found = found or {}
+  for _, each in ipairs(svc.dependents) do
+    if not found[each] and is_active(each) then
+      found[each] = true
+      M.users_of(each, found)
+    end
+  end
+  return found
+end
+
+--- Is it wanted, kept by nobody, and all that it needs is up?
+function M.has_needs(svc)
   if svc.desired == "down" or Groups.kept(svc) then
     return false
   end
@@ -79,6 +99,14 @@ function M.may_start(svc)
     if not is_up(need) then
       return false
     end
+  end
+  return true
+end
+
+--- May it start?
+function M.may_start(svc)
+  if not M.has_needs(svc) then
+    return false
   end
   for _, first in ipairs(svc.firsts) do
     if on_its_way(first) then

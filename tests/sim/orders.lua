@@ -42,9 +42,9 @@ local function begin(model, svc, named)
   if not named and svc.state == "backoff" then
     return
   elseif svc.paused and down and svc.state ~= "waiting" then
-    if not Groups.verdict_of_the_dead(svc) then
-      svc.state, svc.kept = "backoff", true
-    end
+    svc.past, svc.streak, svc.undone = {}, 0, nil
+    Groups.started_by_hand(model, svc)
+    svc.state, svc.kept = "backoff", true
     return
   elseif not (svc.state == "waiting" and not named) then
     svc.past, svc.streak, svc.forgiven = {}, 0, true

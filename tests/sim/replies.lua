@@ -110,7 +110,7 @@ function M.stopped(model, stops)
   local all = {}
   for svc in pairs(stops) do
     all[svc.name] = true
-    for each in pairs(model:users_of(svc)) do
+    for each in pairs(model.users_of(svc)) do
       all[each.name] = true
     end
   end

@@ -51,7 +51,7 @@ end
 
 local function explain(seed)
   local without <const> = play.shrink(seed)
-  local _, message, world = play.play(seed, { without = without, log = true })
+  local _, message, world = play.play(seed, { without = without, log = true, model = true })
   describe_tree(world.books.sups[1], "", world.books.nodes)
   print(table.concat(world.log, "\n"))
   print(("seed %d: %s"):format(seed, message))
@@ -112,7 +112,7 @@ if arg[1] == "share" then
   share(math.tointeger(arg[2]), math.tointeger(arg[3]))
 elseif arg[1] == "seed" then
   local seed <const> = math.tointeger(arg[2])
-  if not play.play(seed) then
+  if not play.play(seed, { model = true }) then
     explain(seed)
     os.exit(1)
   end

@@ -80,8 +80,9 @@ end
 
 function OPS.start(st, names, by_script)
   local list, named = targets(st, names)
-  M.begin(st, raise(st, list, named, "start", by_script), "want")
+  local wanted = raise(st, list, named, "start", by_script)
   M.begin(st, list, by_script and "auto" or "start")
+  M.begin(st, wanted, "want") -- also those that the former lay down
 end
 
 --- What has to be done to restart services: what lives stops, and comes back because it is desired up.
@@ -110,8 +111,9 @@ function OPS.restart(st, names, by_script)
   local wanted = raise(st, list, named, "restart", by_script)
   local stops, starts = M.restarts(st, list, by_script)
   state.halt_all(st, stops, { reason = "restart" })
-  M.begin(st, wanted, "want")
+  M.begin(st, stops, by_script and "auto" or "start") -- also when their stop is the end of a supervisor
   M.begin(st, starts, by_script and "auto" or "start")
+  M.begin(st, wanted, "want")
 end
 
 function OPS.stop(st, names)

@@ -57,7 +57,7 @@ function M.new(specs, options)
     code = 0, quit = false,
     commands = {}, serial = 0, -- token -> command not yet answered; how many there were
     shutdown_tokens = {},
-    queue = {}, effects = {}, now = 0, -- of the step in progress
+    queue = {}, frees = {}, effects = {}, now = 0, -- of the step in progress
     rng = { word = options.seed or 0 },
   }
   grow.tree(st, specs, options.tree, { by_name = {}, sup_by_name = {} })
@@ -129,14 +129,19 @@ function M.step(st, event, now)
   if not handle then
     error(('engine: unknown event "%s"'):format(event.kind), 2)
   end
-  st.now, st.effects, st.queue, st.sweeping = now, {}, {}, nil
+  st.now, st.effects, st.queue, st.frees, st.sweeping = now, {}, {}, {}, nil
   handle(st, event)
-  local at = 1
-  while st.queue[at] do
-    local input = st.queue[at]
+  local at, freed = 1, 1
+  local queue <const>, frees <const> = st.queue, st.frees
+  while queue[at] or frees[freed] do
+    local input = queue[at]
+    if input then
+      at = at + 1
+    else -- nobody is signalled or starts before all that stop in this step are told: they stop in one order
+      input, freed = frees[freed], freed + 1
+    end
     transitions.dispatch(st, input.node, input.input, input.arg)
-    at = at + 1
-    if st.root_over then -- before anybody is signalled: all that stop in a step stop in one order
+    if st.root_over then
       end_root(st)
     end
   end

@@ -65,6 +65,9 @@ function M.place(st, svc, details)
     details = details or {}
     details.because = svc.undone
     state.enter(st, svc, svc.undone and "failed" or "stopped", details)
+    if svc.undone then
+      state.cascade(st, { svc }, { reason = "failed" })
+    end
   elseif svc.paused then
     park(st, svc, details)
   elseif svc.hold or not order.is_free(svc) or st.root_over or tree.is_awaited(svc) then
@@ -102,7 +105,9 @@ end
 
 --- A dependent is started while it waits or goes down: what comes by itself is waited for.
 function M.wish(st, svc)
-  if svc.state ~= "waiting" then
+  if svc.sinking and svc.state == "waiting" then
+    return M.begin(st, svc) -- it would not come by itself
+  elseif svc.state ~= "waiting" then
     M.clear(st, svc)
   end
   tree.wish(svc)
@@ -112,13 +117,11 @@ end
 function M.begin(st, svc)
   if svc.up then
     return -- a oneshot that is done
-  elseif svc.paused then -- it is a dependent that is started
-    return hold.over_for(svc) == nil and park(st, svc)
   end
   M.clear(st, svc)
   svc.asking = nil
   out.disarm(st, svc)
-  if not tree.by_hand(st, svc) and (svc.state ~= "waiting" or not svc.hold) then
+  if not tree.by_hand(st, svc) and (svc.paused or svc.state ~= "waiting" or not svc.hold) then
     M.place(st, svc)
   end
 end
@@ -477,10 +480,11 @@ end
 
 --- Restarting is paused no longer: what is due is due now, unless its stop is queued already.
 function M.resume(st, svc)
-  local outcome <const> = svc.decision.outcome
-  if svc.doomed then
+  if svc.doomed or svc.asking then
     return
-  elseif svc.hold then
+  end
+  local outcome <const> = svc.decision.outcome
+  if svc.hold then
     M.place(st, svc) -- it starts with its group
   elseif outcome == "paused" then
     settle(st, svc, svc.last_exit, 0)

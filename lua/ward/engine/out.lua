@@ -17,7 +17,8 @@ end
 ---@param input string a column of the table
 ---@param arg any
 function M.push(st, node, input, arg)
-  st.queue[#st.queue + 1] = { node = node, input = input, arg = arg }
+  local queue <const> = (input == "free" or input == "needs") and st.frees or st.queue
+  queue[#queue + 1] = { node = node, input = input, arg = arg }
 end
 
 --- Sets the one timer of a node.

@@ -78,6 +78,9 @@ function M.dispatch(st, node, input, arg)
     local act = life[cell] or stop[cell]
     act(st, node, arg)
   end
+  if input == "lay" then
+    node.sinking = nil
+  end
   if node.expected and STARTS[input] then
     order.expect(st, node, false)
   end

@@ -41,15 +41,21 @@ local function each_supervisor(node, visit)
   end
 end
 
+-- The time that its stop may take begins.
+local function time_stop(st, sup)
+  if sup.spec.shutdown then
+    sup.stops_since = st.now
+    out.arm(st, sup, st.now + sup.spec.shutdown)
+  end
+end
+
 -- The supervisors of a child are as new: what they were about to do is taken over by whoever stops their services.
 local function reset(st, child)
   each_supervisor(child, function(sup)
     out.disarm(st, sup)
     vital.enter(st, sup, "up")
-    sup.past, sup.group, sup.grip, sup.wanted = {}, nil, nil, nil
-    if sup.spec.shutdown then
-      out.arm(st, sup, st.now + sup.spec.shutdown)
-    end
+    sup.up_since, sup.past, sup.group, sup.grip, sup.wanted = st.now, {}, nil, nil, nil
+    time_stop(st, sup)
   end)
 end
 
@@ -178,9 +184,7 @@ local function close(st, sup, outcome, culprit, reason)
     hold.set(st, svc, grip)
   end
   state.halt_all(st, list, { reason = outcome == "failed" and "give_up" or "auto_shutdown" })
-  if sup.spec.shutdown then
-    out.arm(st, sup, st.now + sup.spec.shutdown)
-  end
+  time_stop(st, sup)
   if grip.live == 0 then
     out.push(st, sup, "ripe", grip)
   end
@@ -462,7 +466,7 @@ function INPUTS.timer(st, sup)
     return M.back(st, sup)
   end
   for _, svc in ipairs(backwards(st, sup.first, sup.last)) do -- its time to stop is over
-    if svc.hold or st.level > 0 then
+    if svc.state == "stopping" and svc.since <= sup.stops_since then
       out.push(st, svc, "slay")
     end
   end
@@ -474,9 +478,7 @@ function M.shut(st)
   for _, sup in ipairs(st.supervisors) do
     out.disarm(st, sup)
     sup.group, sup.grip = nil, nil
-    if sup.spec.shutdown then
-      out.arm(st, sup, st.now + sup.spec.shutdown)
-    end
+    time_stop(st, sup)
   end
   for _, svc in ipairs(st.services) do
     svc.hold = nil

@@ -160,8 +160,8 @@ function ward.service(spec) end
 ---@field name string Its name.
 local Service = {}
 
----Starts the service and what it needs, and waits until it is ready. Less than `backoff.reset` after it was ready or has ended, that is one
----more of its restarts: it waits for its delay, and `give_up` limits it. A pause is not lifted.
+---Starts the service and what it needs, and waits until it is ready. Less than `backoff.reset` after it was ready or
+---has ended, that is one more of its restarts: it waits for its delay, and `give_up` limits it. A pause is not lifted.
 ---
 ---```lua
 ---local ok, err = canary:start("30s")

@@ -427,4 +427,46 @@ describe("engine: mended", function()
     assert.are.equal("backoff", st.by_name.a.state)
     assert.are.equal("reply T no (a backoff: restarting is paused)", kit.line(effects[#effects]))
   end)
+
+  it("nobody is signalled before all that stop in a step are told, however many supervisors end in it", function()
+    local specs <const>, root = kit.tree("app=one any (late dep fleet:never*=one any (a:never*))", {
+      dep = { needs = { "a" } }, late = { wants = { "dep" } } })
+    local effects <const> = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "dep" },
+      { 0, kit.started "late" }, { 1, kit.exit("a", 0) } }, { tree = root })
+    assert.are.equal(1, kinds(effects, "signal"))
+    assert.are.equal("late", told(effects, "signal").name)
+  end)
+
+  it("a start brings up what it wants, though its group would lay that down", function()
+    local specs <const>, root = kit.tree("app=rest (s fleet:never=one (w))", {
+      s = { wants = { "w" }, backoff = { from = 9 } } })
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "w" }, { 0, kit.started "s" },
+      { 1, kit.exit("s", 1) },
+      { 1, kit.exit("w", "TERM") }, { 2, kit.command "start s" } }, { tree = root })
+    assert.are.equal("starting", st.by_name.w.state)
+    assert.are.equal("waiting", st.by_name.s.state)
+  end)
+
+  it("a restart by hand is not lost when its stop is the end of its supervisor", function()
+    local specs <const>, root = kit.tree("app=rest 0/9 stay (db web)", {
+      web = { needs = { "db" }, backoff = { from = 9 } } })
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "db" }, { 0, kit.started "web" },
+      { 1, kit.exit("web", 1) }, { 2, kit.command "restart db" }, { 3, kit.exit("db", "TERM") } }, { tree = root })
+    assert.are.equal("starting", st.by_name.db.state)
+  end)
+
+  it("a supervisor that went down in its backoff with the one above has not been up all that time", function()
+    local specs <const>, root = kit.tree "app=one 0/5 stay (inner=one 0/5 delay:1 (a))"
+    local _, st = last(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 1, kit.exit("a", 1) },
+      { 2, kit.timer "inner" } }, { tree = root })
+    assert.are.equal("failed", st.root.state)
+    assert.are.equal(2, st.sup_by_name.inner.up_since)
+  end)
+
+  it("a pause over a question to the rule of a oneshot that is done can be resumed", function()
+    local _, st = last({ kit.spec("a", { type = "oneshot", asks = true }) }, { { 0, kit.boot }, { 0, kit.started "a" },
+      { 0, kit.command "pause a" }, { 1, kit.exit("a", 0) }, { 1, kit.command "resume a" } })
+    assert.are.equal("backoff", st.by_name.a.state)
+    assert.are.equal(1, st.by_name.a.asking)
+  end)
 end)

@@ -33,7 +33,7 @@ local NEEDS <const> = {
     { 4, pass, "start db" }, { 4, is, "web stopped" } },
   { "on_restart: a whole supervisor that it is in", "app=one (f=one 0/9 (db) web)",
     specs = { web = { needs = { "db" }, on_restart = "restart" } },
-    { 1, exit("db", 1), "f gives up: db intensity", "f is back", "TERM web", "start db", "start web" } },
+    { 1, exit("db", 1), "f gives up: db intensity", "f is back", "start db", "TERM web", "start web" } },
   { "an end for good stops what needs it, and all that needs that", "app=one (db:never web top)",
     specs = { web = { needs = { "db" } }, top = { needs = { "web" } } },
     { 1, exit("db", 0), "db is done", "TERM top", "TERM web" }, { 1, is, "web waiting", "top waiting" },

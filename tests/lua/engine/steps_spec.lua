@@ -176,7 +176,7 @@ local COMMANDS <const> = {
     { 1, command "stop db web", "db is stopping", table.unpack(STOP_WEB) },
     { 2, exit("web", 0), "disarm web", "web is stopped", "signal db TERM", "arm db 12" },
     { 3, exit("db", 0), "disarm db", "db is stopped" },
-    { 4, command("start web", "T"), "db is starting", "spawn db", "web is waiting" },
+    { 4, command("start web", "T"), "web is waiting", "db is starting", "spawn db" },
     { 4, started "db", "db is ready", "web is starting", "spawn web" },
     { 4, started "web", "web is ready", "reply T ok" } },
   { "start of a dependent supersedes the stop of its need, and the other way round",

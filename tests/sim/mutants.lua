@@ -48,7 +48,7 @@ local MUTANTS <const> = {
   { "on_restart is ignored", "graph", 'spec.on_restart == "restart" and', "false and" },
   { "stops go in any order", "state", "table.sort(list, graph.later_first)", "" },
   { "a contrary command answers nobody", "command", 'waiter.op ~= "wait" and waiter.goal ~= goal', "false" },
-  { "a start leaves wants alone", "command", 'graph.reach(svc, "pulls")', 'graph.reach(svc, "needs")' },
+  { "a start leaves wants alone", "command", 'graph.reach(svc, "pulls"', 'graph.reach(svc, "needs"' },
 }
 
 local function plant(mutant)

@@ -45,12 +45,12 @@ end
 
 -- Sets the targets and all that they need desired up; returns what was not named.
 local function raise(st, list, named, op, by_script)
-  local wanted = {}
+  local wanted, seen = {}, {}
   for _, svc in ipairs(list) do
     svc.paused = by_script and svc.paused or nil
     want(st, svc, "up")
     supersede(st, svc, "ready", op)
-    for _, need in ipairs(graph.reach(svc, "pulls")) do
+    for _, need in ipairs(graph.reach(svc, "pulls", seen)) do
       if not named[need] and not wanted[need] then
         wanted[need] = true
         wanted[#wanted + 1] = need
@@ -169,7 +169,7 @@ function M.apply(st, event)
 end
 
 -- true or false settles a name at once; nil: it has to wait.
-local function verdict(st, svc, goal, event)
+local function verdict(st, svc, goal, event, clear)
   if not svc then
     return false, "no such service", "unknown"
   elseif event.op == "pause" or event.op == "resume" then
@@ -179,7 +179,7 @@ local function verdict(st, svc, goal, event)
   end
   local ok, message, code = state.reached(svc, goal)
   if ok == nil and goal == "ready" then
-    message, code = state.hopeless(svc)
+    message, code = state.hopeless(svc, clear)
     ok = message and false
   end
   if ok == nil and event.wait == false then
@@ -196,10 +196,11 @@ function M.register(st, event)
     return
   end
   local goal = event.op == "stop" and "stopped" or event.op == "wait" and event.for_ or "ready"
+  local clear <const> = {}
   local command = reply.open(st, event.token, event.names, event.op)
   for slot, name in ipairs(event.names) do
     local svc = st.by_name[name]
-    local ok, message, code = verdict(st, svc, goal, event)
+    local ok, message, code = verdict(st, svc, goal, event, clear)
     if ok == nil then
       stall.entered(st, svc.state)
       table.insert(svc.waiters, { command = command, slot = slot, goal = goal, op = event.op })

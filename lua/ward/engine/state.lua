@@ -50,8 +50,9 @@ end
 
 --- Why a wait for ready would be in vain: text and code, or nil while there is hope.
 ---@param svc table
+---@param clear table<table, boolean> services that need nothing that is over; those found are added
 ---@return string|nil, string|nil
-function M.hopeless(svc)
+function M.hopeless(svc, clear)
   if order.is_met(svc) or svc.desired == "down" or is_over(svc) then
     return over(svc)
   end
@@ -60,12 +61,15 @@ function M.hopeless(svc)
     for _, need in ipairs(list[at].needs) do
       if is_over(need) then
         return over_by(need)
-      elseif not seen[need] and need.active then -- one that was stopped by hand hides what that needs
+      elseif not seen[need] and not clear[need] and need.active then -- one stopped by hand hides its needs
         seen[need] = true
         list[#list + 1] = need
       end
     end
     at = at + 1
+  end
+  for _, each in ipairs(list) do
+    clear[each] = true
   end
 end
 

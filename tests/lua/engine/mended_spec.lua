@@ -469,4 +469,16 @@ describe("engine: mended", function()
     assert.are.equal("backoff", st.by_name.a.state)
     assert.are.equal(1, st.by_name.a.asking)
   end)
+
+  it("a start of a chain of services by all their names looks at each need once", function()
+    local specs <const>, names <const> = {}, {}
+    for at = 1, 2000 do
+      names[at] = "s" .. at
+      specs[at] = kit.spec(names[at], { needs = { names[at - 1] } })
+    end
+    local start <const> = { kind = "command", op = "start", names = names, token = "T" }
+    local began <const> = os.clock()
+    last(specs, { { 0, kit.boot }, { 1, start } })
+    assert.is_true(os.clock() - began < 1)
+  end)
 end)

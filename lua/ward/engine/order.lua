@@ -167,6 +167,22 @@ local function update_active(svc)
   end
 end
 
+--- It is as it was when its state was saved: among those that wait for its neighbours, and that these would stop.
+---@param svc table
+function M.rejoin(svc)
+  for _, need in ipairs(svc.needs) do
+    if svc.queued then
+      join(need, "hungry", svc)
+    end
+    if svc.active then
+      join(need, "users", svc)
+    end
+  end
+  for _, first in ipairs(svc.queued and svc.firsts or {}) do
+    join(first, "patient", svc)
+  end
+end
+
 local function update_up(st, svc)
   local up <const> = svc.state == "ready" or svc.state == "done" and svc.spec.type == "oneshot"
   if up ~= svc.up then

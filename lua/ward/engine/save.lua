@@ -6,6 +6,7 @@
 
 local graph <const> = require "ward.engine.graph"
 local grow <const> = require "ward.engine.grow"
+local order <const> = require "ward.engine.order"
 
 local M <const> = {}
 
@@ -15,7 +16,8 @@ local POINTS <const> = { hold = true, group = true, grip = true, taken = true, w
 -- Those, and what the specs and the tree say or what is made from them.
 local APART <const> = {
   kind = true, name = true, spec = true, parent = true, children = true, index = true, first = true, last = true,
-  needs = true, dependents = true, firsts = true, laters = true, pulls = true,
+  needs = true, dependents = true, firsts = true, laters = true, pulls = true, shaken = true, place = true,
+  hungry = true, patient = true, users = true,
 }
 for key in pairs(POINTS) do
   APART[key] = true
@@ -24,7 +26,7 @@ end
 -- Of the state: what is made, and what belongs to the step that is over.
 local PASSING <const> = {
   services = true, by_name = true, supervisors = true, sup_by_name = true, root = true, commands = true,
-  queue = true, effects = true, sweeping = true,
+  queue = true, frees = true, effects = true, sweeping = true,
 }
 
 local function copy_but(from, skip)
@@ -48,7 +50,7 @@ local function save_holds(st)
       return
     end
     local trigger <const> = hold.trigger
-    saved[#saved + 1] = { kind = hold.kind, live = hold.live, due = hold.due, sup = place[hold.sup],
+    saved[#saved + 1] = { kind = hold.kind, whole = hold.whole, live = hold.live, due = hold.due, sup = place[hold.sup],
       trigger = trigger and (place[trigger] and -place[trigger] or trigger.index) }
     number_of[hold] = #saved
   end
@@ -111,7 +113,8 @@ local function restore_holds(st, saved)
   local holds = {}
   for at, each in ipairs(saved) do
     local trigger <const> = each.trigger
-    holds[at] = { kind = each.kind, live = each.live, due = each.due, sup = st.supervisors[each.sup],
+    holds[at] = { kind = each.kind, whole = each.whole, live = each.live, due = each.due,
+      sup = st.supervisors[each.sup],
       trigger = trigger and (trigger < 0 and st.supervisors[-trigger] or st.services[trigger]) or nil }
   end
   return holds
@@ -142,7 +145,7 @@ end
 ---@return table state
 function M.restore(plain, specs, tree)
   local st <const> = copy_but(plain.state, {})
-  st.commands, st.queue, st.effects = plain.commands, {}, {}
+  st.commands, st.queue, st.frees, st.effects = plain.commands, {}, {}, {}
   grow.tree(st, specs, tree, { by_name = {}, sup_by_name = {} })
   for _, spec in ipairs(plain.removed) do
     grow.append(st, { kind = "service", name = spec.name, spec = spec, waiters = {} })
@@ -156,6 +159,9 @@ function M.restore(plain, specs, tree)
   end
   for at, sup in ipairs(st.supervisors) do
     restore_node(st, sup, plain.supervisors[at], holds)
+  end
+  for _, svc in ipairs(st.services) do
+    order.rejoin(svc)
   end
   return st
 end

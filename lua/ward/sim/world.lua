@@ -85,6 +85,7 @@ local function agent_parts(self, keep)
   local core <const> = self.core
   return {
     cgroups = { group = function() end, drop = function() end }, keep = keep, driver = self.driver,
+    journal = { born = function() end, gone = function() end }, -- no successor takes these children over
     log = function() return {} end,
     history = { add = function(_, event) self.heard_events[#self.heard_events + 1] = copy.plain(event) end },
     say = function(text)

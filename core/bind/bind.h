@@ -7,6 +7,7 @@
 
 #include <lua.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -140,5 +141,16 @@ void ward_state_close(struct ward_core *core);
  * Returns 0, or -EINVAL with a sentence that names the place in *err and nothing pushed. Never raises:
  * also out of memory is an error. */
 int ward_transfer(lua_State *from, int index, int n, lua_State *to, struct ward_err *err);
+
+/* The same for a part of something; the limits are those of all parts together. */
+struct ward_passed {
+	size_t values, bytes;
+};
+int ward_transfer_more(lua_State *from, int index, int n, lua_State *to, struct ward_passed *passed,
+		       struct ward_err *err);
+
+/* Would the value at @index of @from arrive equal to that at @like of @to, which is plain data without cycles? May
+ * raise as @to does; then what it pushed to @from is still there. */
+bool ward_transfer_same(lua_State *from, int index, lua_State *to, int like);
 
 #endif

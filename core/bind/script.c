@@ -171,12 +171,22 @@ host_compiled(lua_State *L)
 	return 1;
 }
 
+/* Moves a field of the table at @index to the top of the stack. */
+static void
+take_field(lua_State *L, int index, const char *name)
+{
+	lua_getfield(L, index, name);
+	lua_pushnil(L);
+	lua_setfield(L, index, name);
+}
+
 /* Protected body of a load: boot.lua returns function(host, path) -> entry, bundle. */
 static int
 run_boot(lua_State *L)
 {
 	struct ward_script *s = lua_touserdata(L, 2);
 	const char *text;
+	int index;
 	size_t n;
 
 	open_libraries(L);
@@ -197,7 +207,12 @@ run_boot(lua_State *L)
 	lua_pushvalue(L, 3); /* the host */
 	lua_pushstring(L, s->path);
 	lua_call(L, 2, 2);
-	return 2;
+	if (!lua_istable(L, -1))
+		return 2;
+	index = lua_gettop(L);
+	take_field(L, index, "services");
+	take_field(L, index, "tree");
+	return 4;
 }
 
 static void fail(struct ward_script *s, const char *code, const char *fmt, ...)
@@ -283,7 +298,7 @@ ward_script_load(struct ward_script *s)
 	lua_pushlightuserdata(s->L, s);
 	r = ward_script_call(s, 2, s->cpu, " while loading");
 	if (r == 0 &&
-	    (lua_gettop(s->L) != WARD_SCRIPT_BUNDLE || !lua_isfunction(s->L, WARD_SCRIPT_ENTRY))) {
+	    (lua_gettop(s->L) != WARD_SCRIPT_TREE || !lua_isfunction(s->L, WARD_SCRIPT_ENTRY))) {
 		fail(s, "script", "%s: ward's Lua library does not fit this ward", s->path);
 		return -EINVAL;
 	}

@@ -1,6 +1,7 @@
 /* core.script: script states as the trusted state has them. */
 #include <errno.h>
 #include <lauxlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bind/bind.h"
@@ -98,18 +99,49 @@ option(lua_State *L, const char *name, double otherwise, double least, double mo
 	return value;
 }
 
+/* Says in @L why something of the bundle, below @where, could not come over. */
+static int
+fail_transfer(lua_State *L, const struct ward_script *s, const char *where,
+	      const struct ward_err *err)
+{
+	const char *between = *where && *err->detail != '[' ? ": " : "";
+
+	return ward_bind_fail_code(L, "script", "%s: %s%s%s", s->path, where, between, err->detail);
+}
+
+/* Copies the part of the bundle at @from of the script's stack to the field @name of the table on top of @L. Returns 0,
+ * or how many results say that it could not. */
+static int
+add_part(lua_State *L, struct ward_script *s, int from, const char *name)
+{
+	struct ward_err err;
+
+	if (ward_transfer_more(s->L, from, 1, L, &s->passed, &err) < 0)
+		return fail_transfer(L, s, name, &err);
+	lua_setfield(L, -2, name);
+	return 0;
+}
+
 /* Pushes the bundle of a script that has loaded, or nil and the error. Returns how many. */
 static int
 push_bundle(lua_State *L, struct ward_script *s, int loaded)
 {
 	struct ward_err err;
+	int n;
 
 	if (loaded < 0) {
 		lua_pushstring(L, s->message);
 		return ward_bind_fail_top(L, s->code);
-	} else if (ward_transfer(s->L, WARD_SCRIPT_BUNDLE, 1, L, &err) < 0) {
-		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
 	}
+	if (ward_transfer_more(s->L, WARD_SCRIPT_BUNDLE, 1, L, &s->passed, &err) < 0)
+		return fail_transfer(L, s, "", &err);
+	if (s->apart)
+		return 1;
+	n = add_part(L, s, WARD_SCRIPT_SERVICES, "services");
+	if (n == 0)
+		n = add_part(L, s, WARD_SCRIPT_TREE, "tree");
+	if (n > 0)
+		return n;
 	lua_settop(s->L, WARD_SCRIPT_ENTRY);
 	return 1;
 }
@@ -174,7 +206,8 @@ load_later(lua_State *L, struct ward_script *s, int done)
 
 /* core.script(path [, options]) -> bundle, script | nil, err
  *
- * options: cpu, in seconds; memory, in bytes; sources: texts by path, which stand for all files that there are; done:
+ * options: cpu, in seconds; memory, in bytes; sources: texts by path, which stand for all files that there are; apart:
+ * services and tree are not in the bundle, but to be had of the script, until it is entered; done:
  * then the load does not keep the caller: core.script returns the script, which can only be closed, and later
  * done(bundle, script) or done(nil, err) is called. */
 static int
@@ -195,19 +228,21 @@ core_script(lua_State *L)
 	if (lua_istable(L, 2)) {
 		lua_getfield(L, 2, "sources");
 		lua_getfield(L, 2, "done");
+		lua_getfield(L, 2, "apart");
 	}
-	lua_settop(L, 4);
+	lua_settop(L, 5);
 	box = push_box(L);
 	r = ward_script_new(core, ward_library_of(L), path, (size_t)memory, cpu, box);
 	if (r < 0)
 		return ward_bind_fail_errno(L, -r, "%s", path);
+	(*box)->apart = lua_toboolean(L, 5);
 	if (ward_transfer(L, 3, 1, (*box)->L, &err) < 0)
 		return ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
 	if (lua_isfunction(L, 4))
 		return load_later(L, *box, 4);
 	r = push_bundle(L, *box, ward_script_load(*box));
 	if (r == 1) {
-		lua_pushvalue(L, 5);
+		lua_pushvalue(L, 6);
 		return 2;
 	}
 	ward_script_free(*box);
@@ -237,6 +272,93 @@ script_serve(lua_State *L)
 	return 0;
 }
 
+/* The name of the service on top of a script's stack: pushes what argument 4 has for it, or nil. */
+static void
+push_known(lua_State *L, lua_State *from)
+{
+	int service = lua_gettop(from);
+	const char *key, *name;
+	size_t n;
+
+	lua_pushnil(L);
+	if (!lua_istable(L, 4) || !lua_istable(from, service))
+		return;
+	for (lua_pushnil(from); lua_next(from, service); lua_settop(from, service + 1)) {
+		key = lua_type(from, -2) == LUA_TSTRING ? lua_tostring(from, -2) : "";
+		if (strcmp(key, "name") != 0 || lua_type(from, -1) != LUA_TSTRING)
+			continue;
+		name = lua_tolstring(from, -1, &n);
+		lua_pop(L, 1);
+		lua_pushlstring(L, name, n);
+		(void)lua_rawget(L, 4);
+		break;
+	}
+	lua_settop(from, service);
+}
+
+/* Pushes what the value on top of the script's stack is over here: the one on top of @L, which is popped, where it is
+ * the same. Returns 0 or -EINVAL with nothing pushed. */
+static int
+take_or_copy(lua_State *L, struct ward_script *s, struct ward_err *err)
+{
+	if (lua_istable(L, -1) && ward_transfer_same(s->L, -1, L, -1))
+		return 0;
+	lua_pop(L, 1);
+	return ward_transfer_more(s->L, -1, 1, L, &s->passed, err);
+}
+
+static struct ward_script *
+check_apart(lua_State *L)
+{
+	struct ward_script *s = check_script(L);
+
+	lua_settop(s->L, lua_gettop(s->L) > WARD_SCRIPT_TREE ? WARD_SCRIPT_TREE : lua_gettop(s->L));
+	luaL_argcheck(L, lua_gettop(s->L) == WARD_SCRIPT_TREE, 1, "the bundle is gone");
+	luaL_argcheck(L, lua_checkstack(s->L, 4), 1, "out of memory");
+	return s;
+}
+
+/* script:services(first, last, known) -> those services of the bundle | nil, err. A service that is equal to
+ * known[its name] is that table; without `known` all are new. Fewer when there are no more. */
+static int
+script_services(lua_State *L)
+{
+	struct ward_script *s = check_apart(L);
+	lua_Integer first = luaL_checkinteger(L, 2), last = luaL_checkinteger(L, 3), count = 0;
+	struct ward_err err;
+	char where[40];
+
+	lua_settop(L, 4);
+	lua_newtable(L);
+	for (lua_Integer i = first; i <= last && lua_istable(s->L, WARD_SCRIPT_SERVICES); i++) {
+		if (lua_rawgeti(s->L, WARD_SCRIPT_SERVICES, i) == LUA_TNIL)
+			break;
+		push_known(L, s->L);
+		if (take_or_copy(L, s, &err) < 0) {
+			lua_settop(s->L, WARD_SCRIPT_TREE);
+			(void)snprintf(where, sizeof(where), "services[%lld]", (long long)i);
+			return fail_transfer(L, s, where, &err);
+		}
+		lua_rawseti(L, 5, ++count);
+		lua_settop(s->L, WARD_SCRIPT_TREE);
+	}
+	lua_settop(s->L, WARD_SCRIPT_TREE);
+	return 1;
+}
+
+/* script:tree(known) -> the tree of the bundle, which is `known` when it is equal | nil, err */
+static int
+script_tree(lua_State *L)
+{
+	struct ward_script *s = check_apart(L);
+	struct ward_err err;
+
+	lua_settop(L, 2);
+	if (take_or_copy(L, s, &err) < 0)
+		return fail_transfer(L, s, "tree", &err);
+	return 1;
+}
+
 /* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
 static int
 script_enter(lua_State *L)
@@ -249,6 +371,7 @@ script_enter(lua_State *L)
 	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
 	if (!lua_checkstack(s->L, nargs + 1))
 		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
+	lua_settop(s->L, WARD_SCRIPT_ENTRY); /* what is left of the bundle goes */
 	lua_pushvalue(s->L, WARD_SCRIPT_ENTRY);
 	r = ward_transfer(L, 3, nargs, s->L, &err);
 	if (r < 0) {
@@ -285,8 +408,10 @@ void
 ward_bind_script(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{ "serve", script_serve }, { "enter", script_enter }, { "memory", script_memory },
-		{ "close", box_close },	   { "__gc", box_close },     { NULL, NULL },
+		{ "serve", script_serve },   { "enter", script_enter },
+		{ "memory", script_memory }, { "services", script_services },
+		{ "tree", script_tree },     { "close", box_close },
+		{ "__gc", box_close },	     { NULL, NULL },
 	};
 
 	ward_bind_class(L, SCRIPT_TYPE, methods);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "bind/bind.h"
 #include "bind/plain.h"
@@ -138,7 +139,18 @@ copy_small(lua_State *from, int index, int n, lua_State *to)
 int
 ward_transfer(lua_State *from, int index, int n, lua_State *to, struct ward_err *err)
 {
-	struct copy c = { .from = from, .to = to };
+	struct ward_passed passed = { 0, 0 };
+
+	return ward_transfer_more(from, index, n, to, &passed, err);
+}
+
+int
+ward_transfer_more(lua_State *from, int index, int n, lua_State *to, struct ward_passed *passed,
+		   struct ward_err *err)
+{
+	struct copy c = {
+		.from = from, .to = to, .values = passed->values, .bytes = passed->bytes
+	};
 	int top = lua_gettop(from), to_top = lua_gettop(to), small, status;
 
 	if (!lua_checkstack(to, n + 3))
@@ -154,10 +166,109 @@ ward_transfer(lua_State *from, int index, int n, lua_State *to, struct ward_err 
 	lua_pushlightuserdata(to, &c);
 	status = lua_pcall(to, 1, c.n, 0);
 	lua_settop(from, top);
+	*passed = (struct ward_passed){ c.values, c.bytes };
 	if (status == LUA_OK && !c.refused)
 		return 0;
 	if (status != LUA_OK)
 		(void)ward_err_set(err, 0, 0, "out of memory");
 	lua_settop(to, to_top);
 	return -EINVAL;
+}
+
+static bool same_table(lua_State *from, int index, lua_State *to, int like);
+
+/* Both indexes are absolute. */
+static bool
+same(lua_State *from, int index, lua_State *to, int like)
+{
+	int type = lua_type(from, index);
+	size_t n, m;
+	const char *a, *b;
+
+	if (type != lua_type(to, like))
+		return false;
+	switch (type) {
+	case LUA_TNIL:
+		return true;
+	case LUA_TBOOLEAN:
+		return lua_toboolean(from, index) == lua_toboolean(to, like);
+	case LUA_TNUMBER:
+		if (lua_isinteger(from, index) != lua_isinteger(to, like))
+			return false;
+		return lua_isinteger(from, index)
+			       ? lua_tointeger(from, index) == lua_tointeger(to, like)
+			       : lua_tonumber(from, index) == lua_tonumber(to, like);
+	case LUA_TSTRING:
+		a = lua_tolstring(from, index, &n);
+		b = lua_tolstring(to, like, &m);
+		return n == m && memcmp(a, b, n) == 0;
+	case LUA_TTABLE:
+		return same_table(from, index, to, like);
+	default:
+		return false;
+	}
+}
+
+/* Pushes to @to the key at @index of @from; false: it is none that passes. */
+static bool
+push_key(lua_State *from, int index, lua_State *to)
+{
+	const char *s;
+	size_t n;
+
+	switch (lua_type(from, index)) {
+	case LUA_TSTRING:
+		s = lua_tolstring(from, index, &n);
+		lua_pushlstring(to, s, n);
+		return true;
+	case LUA_TBOOLEAN:
+		lua_pushboolean(to, lua_toboolean(from, index));
+		return true;
+	case LUA_TNUMBER:
+		if (lua_isinteger(from, index))
+			lua_pushinteger(to, lua_tointeger(from, index));
+		else
+			lua_pushnumber(to, lua_tonumber(from, index));
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* @like has an end and no cycle, and so nothing that has is like it. */
+static bool
+same_table(lua_State *from, int index, lua_State *to, int like)
+{
+	int key = lua_gettop(from) + 1, old = lua_gettop(to) + 1;
+	size_t count = 0;
+
+	if (!lua_checkstack(from, 3) || !lua_checkstack(to, 3))
+		return false;
+	if (lua_getmetatable(from, index))
+		return false;
+	for (lua_pushnil(from); lua_next(from, index);
+	     lua_settop(from, key), lua_settop(to, old - 1)) {
+		count++;
+		if (!push_key(from, key, to))
+			return false;
+		(void)lua_rawget(to, like);
+		if (!same(from, key + 1, to, old))
+			return false;
+	}
+	for (lua_pushnil(to); lua_next(to, like); lua_settop(to, old)) {
+		if (count-- == 0)
+			return false;
+	}
+	return count == 0;
+}
+
+bool
+ward_transfer_same(lua_State *from, int index, lua_State *to, int like)
+{
+	int top = lua_gettop(from), to_top = lua_gettop(to);
+	bool equal = same(from, lua_absindex(from, index), to, lua_absindex(to, like));
+
+	lua_settop(from, top);
+	lua_settop(to, to_top);
+	return equal;
 }

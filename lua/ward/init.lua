@@ -37,10 +37,9 @@ local function service(generation, at, spec)
   if getmetatable(spec) == nil and spec.source ~= nil then
     error(at .. ': service: unknown key "source"', 0)
   end
-  local canonical <const>, message <const> = schema.normalise(spec, generation.host, at)
-  if not canonical then error(at .. ": " .. message, 0) end
-  return tree.add(generation, "service", canonical.name, at, schema.sparse(canonical, spec), nil,
-    generation.runtime.services.service)
+  local declared <const>, message <const> = schema.declare(spec, generation.host, at)
+  if not declared then error(at .. ": " .. message, 0) end
+  return tree.add(generation, "service", declared.name, at, declared, nil, generation.runtime.services.service)
 end
 
 local function children_of(generation, name, list)

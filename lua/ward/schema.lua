@@ -4,17 +4,15 @@
 -- trusted state on what came over. The second run trusts nothing: wrong types, metatables, holes and
 -- sizes past the limits are refused with a sentence, and no walk is longer than a limit.
 
+local bundles <const> = require "ward.schema.bundle"
 local cgroup <const> = require "ward.schema.cgroup"
 local dotenv <const> = require "ward.dotenv"
-local graph <const> = require "ward.engine.graph"
 local identity <const> = require "ward.schema.identity"
 local keys <const> = require "ward.schema.keys"
 local process <const> = require "ward.schema.process"
 local restart <const> = require "ward.schema.restart"
 local sandbox <const> = require "ward.schema.sandbox"
 local stdio <const> = require "ward.schema.stdio"
-local suggest <const> = require "ward.suggest"
-local supervisor <const> = require "ward.schema.supervisor"
 local value <const> = require "ward.schema.value"
 
 local M <const> = {}
@@ -83,7 +81,7 @@ local function absolute(host)
   end
 end
 
-local function umask(given)
+local function umask(_, given)
   if given == nil then return 18 end
   if type(given) == "string" and given:find("^0?[0-7][0-7]?[0-7]?$") then return tonumber(given, 8) end
   local number <const> = type(given) == "number" and math.tointeger(given)
@@ -198,6 +196,33 @@ end
 -- What build makes of keys that are not there and depend on no others; shared by all specs. Filled below.
 local DEFAULTS <const> = {}
 
+local function flag(key, given) return given ~= nil and value.boolean(key, given) end
+
+-- Keys whose canonical value comes of what is given for them, and of nothing else: read(key, given, again).
+local ALONE <const> = {
+  umask = umask, env_clear = flag, fds = process.fds, parent_death = process.parent_death, limits = process.limits,
+  nice = process.nice, ioprio = process.ioprio, sched = process.sched, affinity = process.affinity,
+  oom_score_adj = process.oom_score_adj, cgroup = cgroup.normalise, clone = process.clone, restart = restart.restart,
+  restart_prevent = restart.prevent, success = restart.success, stop = restart.stop, significant = flag,
+}
+
+function ALONE.type(key, given)
+  return given == nil and "simple" or value.choice(key, given, TYPES, { notify = true })
+end
+
+function ALONE.start_timeout(key, given)
+  if given == nil then return nil end
+  return value.duration(key, given)
+end
+
+function ALONE.on_restart(key, given) return given == nil and "keep" or value.choice(key, given, ON_RESTART) end
+
+for key, read in next, ALONE do DEFAULTS[key] = read(key) end
+
+local ALONE_NAMES <const> = {}
+for key in next, ALONE do ALONE_NAMES[#ALONE_NAMES + 1] = key end
+table.sort(ALONE_NAMES) -- of several mistakes the same one is told each time
+
 -- The spec of `given`, a plain table with known keys and a good name. A spawned child may have pipes.
 local function build(given, host, source, spawned)
   local again <const> = given.source ~= nil
@@ -211,53 +236,29 @@ local function build(given, host, source, spawned)
   -- The script's directory is not to be found below another root.
   local home <const> = sandbox.has_root(box) and "/" or "."
   local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end
-  local function flag(key, default)
-    if given[key] == nil then return default end
-    return value.boolean(key, given[key])
-  end
-  -- What is not given, or what read(key, value, again) makes of it.
-  local function usual(key, read)
-    if given[key] == nil and DEFAULTS[key] ~= nil then return DEFAULTS[key] end
-    return read(key, given[key], again)
-  end
   local calls <const> = calls_of(given, host, again)
-  return consistent {
+  local spec <const> = {
     name = given.name,
     source = source or (again and value.string("source", given.source, { max = MAX_SOURCE })) or "?",
     cmd = cmd,
     arg0 = given.arg0 == nil and cmd[1] or value.string("arg0", given.arg0),
     cwd = resolve("cwd", given.cwd == nil and home or value.string("cwd", given.cwd, { max = value.MAX_PATH })),
-    umask = umask(given.umask),
     env = environment(given, host, resolve, again),
-    env_clear = flag("env_clear", false),
     user = user, ids = ids,
     stdin = stream("stdin"), stdout = stream("stdout"), stderr = stream("stderr"),
-    fds = usual("fds", process.fds),
     session = process.session("session", given.session, tty),
     tty = tty,
-    parent_death = process.parent_death("parent_death", given.parent_death),
-    limits = usual("limits", process.limits),
-    nice = process.nice("nice", given.nice),
-    ioprio = process.ioprio("ioprio", given.ioprio),
-    sched = process.sched("sched", given.sched),
-    affinity = process.affinity("affinity", given.affinity),
-    oom_score_adj = process.oom_score_adj("oom_score_adj", given.oom_score_adj),
-    cgroup = cgroup.normalise("cgroup", given.cgroup, again),
-    clone = process.clone("clone", given.clone),
     sandbox = box,
-    type = given.type == nil and "simple" or value.choice("type", given.type, TYPES, { notify = true }),
-    restart = usual("restart", restart.restart),
-    restart_prevent = usual("restart_prevent", restart.prevent),
-    success = usual("success", restart.success),
-    stop = usual("stop", restart.stop),
-    start_timeout = given.start_timeout ~= nil and value.duration("start_timeout", given.start_timeout) or nil,
     needs = others("needs", given, host), wants = others("wants", given, host), after = others("after", given, host),
-    on_restart = given.on_restart == nil and "keep" or value.choice("on_restart", given.on_restart, ON_RESTART),
-    significant = flag("significant", false),
     calls = next(calls) and calls or nil,
-    dormant = again and flag("dormant", false) or nil,
+    dormant = again and flag("dormant", given.dormant) or nil,
     asks = (calls.restart or calls.on_exit) ~= nil or nil,
   }
+  for _, key in ipairs(ALONE_NAMES) do
+    local item <const> = given[key]
+    if item == nil then spec[key] = DEFAULTS[key] else spec[key] = ALONE[key](key, item, again) end
+  end
+  return consistent(spec)
 end
 
 --- The canonical spec of a declaration, or of a canonical spec (which comes out equal).
@@ -294,36 +295,55 @@ end
 for key, item in next, build({ name = "x", cmd = { "x" } }, { dir = "/" }, "x") do DEFAULTS[key] = item end
 for _, key in ipairs { "name", "cmd", "arg0", "cwd", "source" } do DEFAULTS[key] = nil end
 
---- A canonical spec without what normalise adds again: thousands of services are mostly defaults.
----@param spec table canonical
----@param given table what it was made of
----@return table spec its values are shared with the canonical one
-function M.sparse(spec, given)
+-- A canonical spec without what normalise adds again: thousands of services are mostly defaults.
+local function sparse(spec, given)
   local few = { cwd = spec.cwd, env = next(spec.env) and spec.env or nil } -- which can come from files
   for key in next, given do few[key] = spec[key] end
   few.source, few.ids, few.calls, few.asks = spec.source, spec.ids, spec.calls, spec.asks
   return few
 end
 
--- What a service was in the script before, when it is the same now but for its line and the numbers of its functions.
-local function unchanged(given, known)
+local STREAMS <const> = { stdin = true, stdout = true, stderr = true }
+local IDENTITY <const> = { user = true, group = true, groups = true }
+
+-- The same at once, without the canonical spec between; nil: some key needs that. Other keys depend on tty and sandbox.
+local function brief(given, host, source)
+  local resolve <const> = absolute(host)
+  local few, hooks, identified = { name = given.name, source = source }, false, false
   for key, item in next, given do
-    if key ~= "source" and key ~= "calls" and item ~= known[key] and not value.same(item, known[key]) then
-      return nil
-    end
+    if key == "cmd" then few.cmd = value.words(key, item)
+    elseif STREAMS[key] then few[key] = stdio.normalise(key, item, resolve, false, false)
+    elseif ALONE[key] then few[key] = ALONE[key](key, item)
+    elseif VERBS[key] then few[key] = others(key, given, host)
+    elseif key == "env" then few.env = environment(given, host, resolve, false)
+    elseif IDENTITY[key] then identified = true
+    elseif key == "cwd" then few.cwd = resolve(key, value.string(key, item, { max = value.MAX_PATH }))
+    elseif HOOKS[key] then hooks = true
+    elseif key ~= "name" then return nil end
   end
-  for key, item in next, known do
-    if item ~= DEFAULTS[key] and given[key] == nil and not value.same(item, DEFAULTS[key])
-      and not (key == "arg0" and item == known.cmd[1] or key == "asks" or key == "calls") then
-      return nil
-    end
+  few.cwd = few.cwd or resolve("cwd", ".")
+  if identified then few.user, few.ids = identity.resolve(given, host) end
+  consistent { restart = few.restart or DEFAULTS.restart, type = few.type, significant = few.significant }
+  if hooks or type(given.restart) == "function" then
+    local calls <const> = calls_of(given, host, false)
+    few.calls, few.asks = calls, (calls.restart or calls.on_exit) ~= nil or nil
   end
-  if given.source == known.source and value.same(given.calls, known.calls) then return known end
-  local again, calls = {}, calls_of(given, nil, true)
-  for key, item in next, known do again[key] = item end
-  again.source, again.calls = given.source, next(calls) and calls or nil
-  again.asks = (calls.restart or calls.on_exit) ~= nil or nil
-  return again
+  return few
+end
+
+--- What a script state hands over of a declaration: the canonical spec without what normalise adds again.
+---@param spec any
+---@param host table as for normalise
+---@param source string file:line of the declaration
+---@return table|nil spec
+---@return string|nil message as of normalise
+function M.declare(spec, host, source)
+  if type(spec) == "table" and getmetatable(spec) == nil and M.name(spec.name) then
+    local ok <const>, few <const> = pcall(brief, spec, host, source)
+    if ok and few and few.cmd then return few end
+  end
+  local canonical <const>, message <const> = M.normalise(spec, host, source) -- and says what is wrong
+  return canonical and sparse(canonical, spec), message
 end
 
 -- Keys of a child: those of a service that are not a declared service's only.
@@ -358,78 +378,28 @@ function M.child(spec, host, source)
   return value.try(build_child, spec, host, source)
 end
 
-local BUNDLE_KEYS <const> = {
-  path = true, name = true, services = true, tree = true, reacts = true, sources = true,
-}
-local MAX_SOURCES <const> = 4096
+local PARTS <const> = { name = M.name, normalise = M.normalise, calls_of = calls_of, defaults = DEFAULTS }
 
--- The tree over all services.
-local function tree_of(given, services)
-  local found <const> = { specs = {}, seen = {}, count = 0 }
-  for _, spec in ipairs(services) do found.specs[spec.name] = spec end
-  local tree <const> = supervisor.tree("bundle.tree", given, nil, found, 1)
-  if found.count ~= #services then value.fail("bundle.tree", "does not hold every service") end
-  return tree
-end
-
--- The texts that the script was loaded from, by path.
-local function sources_of(given)
-  local sources = {}
-  if given == nil then return sources end
-  local paths <const> = value.keys("bundle.sources", given)
-  if #paths > MAX_SOURCES then value.fail("bundle.sources", "are too many") end
-  for _, path in ipairs(paths) do
-    if type(given[path]) ~= "string" then value.must("bundle.sources", "texts by path", given[path]) end
-    sources[path] = given[path]
-  end
-  return sources
-end
-
-local function check_bundle(bundle, host)
-  for _, key in ipairs(value.keys("bundle", bundle)) do
-    if not BUNDLE_KEYS[key] then value.fail("bundle", "unknown key " .. value.quote(key)) end
-  end
-  value.string("bundle.path", bundle.path, { max = value.MAX_PATH })
-  local name <const>, bad <const> = M.name(bundle.name)
-  if not name then value.fail("bundle", bad) end
-  local services, lines = {}, {}
-  for i = 1, value.list("bundle.services", bundle.services, "a list of services", MAX_SERVICES) do
-    local given <const> = bundle.services[i]
-    local at <const> = ("bundle.services[%d]"):format(i)
-    value.table(at, given)
-    local source <const> = value.string(at .. ".source", given.source, { max = MAX_SOURCE })
-    -- It begins lines on the terminal.
-    if source:find("[%c\127]") then value.fail(at .. ".source", "contains a control character") end
-    local known <const> = host.known and host.known[given.name]
-    local spec, message = known and unchanged(given, known), nil
-    if not spec then spec, message = M.normalise(given, host) end
-    if not spec then value.fail(source, message) end
-    if host.breathe and i % 64 == 0 then host.breathe() end
-    if lines[spec.name] then
-      value.fail(source, ('service "%s": this name is taken by the service at %s'):format(spec.name, lines[spec.name]))
-    end
-    services[i], lines[spec.name] = spec, source
-  end
-  local ok <const>, errors <const> = graph.check(services, suggest.nearest)
-  if not ok then value.fail("", errors[1].message) end
-  local reacts <const> = value.boolean("bundle.reacts", bundle.reacts or false)
-  local tree <const> = tree_of(bundle.tree, services)
-  return {
-    path = bundle.path, name = name, services = services, tree = tree, reacts = reacts,
-    sources = sources_of(bundle.sources),
-  }
-end
+local function nothing() end
 
 --- Checks what a script state returned, trusting nothing: shape, unique names, each spec normalised
 --- again, every need satisfied and no cycle.
----@param bundle any
+---@param bundle any its tables are kept
 ---@param host table as for normalise; canonical specs need none of its functions. known: canonical specs by name
----  that were there before; breathe: fn() is called now and then and may yield
+---  that were there before, and former: the traces of the bundle that they are of, whose tables may be in this one;
+---  breathe: fn() is called now and then and may yield
 ---@return table|nil bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts=,
 ---  sources = path -> text }
----@return string|nil message
+---@return string|ward.schema.Traces message or traces
 function M.bundle(bundle, host)
-  return value.try(check_bundle, bundle, host)
+  local traces
+  local given <const> = setmetatable({ breathe = host.breathe or nothing }, { __index = host })
+  local whole <const>, message <const> = value.try(function()
+    local checked
+    checked, traces = bundles.check(bundle, given, PARTS)
+    return checked
+  end)
+  return whole, message or traces
 end
 
 return M

@@ -447,6 +447,39 @@ describe("schema.bundle", function()
     assert.are_not.equal(given.services[1], out.services[1])
   end)
 
+  it("makes the very same of the declarations that it has seen before, and tells what is fresh", function()
+    local first = bundle { spec "a", spec("b", { "a" }), spec "c" }
+    local out, traces = schema.bundle(first, {})
+    local known = { a = out.services[1], b = out.services[2], c = out.services[3] }
+    assert.same(out.services, traces.fresh)
+    local function again(changed)
+      local services = { first.services[1], changed, first.services[3] }
+      local next_one = bundle(services)
+      next_one.tree = first.tree
+      return assert(schema.bundle(next_one, { known = known, former = traces })), select(2, schema.bundle(next_one,
+        { known = known, former = traces }))
+    end
+    local same, found = again(first.services[2])
+    for i = 1, 3 do assert.equal(out.services[i], same.services[i]) end
+    assert.equal(out.tree, same.tree)
+    assert.same({}, found.fresh)
+    local other, others = again(spec("b", { "c" }))
+    assert.equal(known.a, other.services[1])
+    assert.same({ other.services[2] }, others.fresh)
+    assert.same({ "c" }, other.services[2].needs)
+    -- What looks the same is the same, too; and what was checked before is checked again with its neighbours.
+    local equal, none = again(spec("b", { "a" }))
+    assert.equal(known.b, equal.services[2])
+    assert.same({}, none.fresh)
+    local shorter = bundle { first.services[1], first.services[2] }
+    shorter.tree = first.tree
+    local _, why = schema.bundle(shorter, { known = known, former = traces })
+    assert.equal('bundle.tree.children[3].service: is no service of the bundle: "c"', why)
+    local twice = bundle { first.services[1], first.services[1], first.services[3] }
+    _, why = schema.bundle(twice, { known = known, former = traces })
+    assert.equal('scripts/x.lua:97: service "a": this name is taken by the service at scripts/x.lua:97', why)
+  end)
+
   for title, case in pairs {
     ["no table"] = { function() return 3 end, "bundle: must be a table, got number 3" },
     ["metatable"] = { function() return setmetatable(bundle {}, {}) end,

@@ -15,6 +15,12 @@ local function edges(spec)
   return list
 end
 
+local function pause(at, breathe)
+  if breathe and at % 256 == 0 then
+    breathe()
+  end
+end
+
 local function complain(errors, spec, text)
   local where = spec.source and spec.source .. ": " or ""
   errors[#errors + 1] = {
@@ -23,9 +29,10 @@ local function complain(errors, spec, text)
   }
 end
 
-local function index_names(specs, errors)
+local function index_names(specs, errors, breathe)
   local by_name, names = {}, {}
-  for _, spec in ipairs(specs) do
+  for at, spec in ipairs(specs) do
+    pause(at, breathe)
     local first = by_name[spec.name]
     if first then
       complain(errors, spec, "the name is taken" .. (first.source and " by " .. first.source or ""))
@@ -39,8 +46,9 @@ end
 
 local VERBS <const> = { needs = "needs", wants = "wants", after = "is to start after" }
 
-local function check_names(specs, by_name, names, nearest, errors)
-  for _, spec in ipairs(specs) do
+local function check_names(specs, by_name, names, nearest, errors, breathe)
+  for at, spec in ipairs(specs) do
+    pause(at, breathe)
     for _, key in ipairs(EDGES) do
       for _, other in ipairs(spec[key] or {}) do
         if not by_name[other] then
@@ -54,9 +62,10 @@ local function check_names(specs, by_name, names, nearest, errors)
 end
 
 -- Takes away every service that waits for nothing else any more. What is left is on a cycle or waits for one that is.
-local function knotted(by_name, names)
+local function knotted(by_name, names, breathe)
   local open, users, free = {}, {}, {}
-  for _, name in ipairs(names) do
+  for at, name in ipairs(names) do
+    pause(at, breathe)
     users[name] = users[name] or {}
     open[name] = 0
     for _, need in ipairs(edges(by_name[name])) do
@@ -95,8 +104,8 @@ local function draw(cycle)
 end
 
 -- Among knotted services each waits for a knotted one: following the first of them must come round.
-local function check_cycles(by_name, names, errors)
-  local open = knotted(by_name, names)
+local function check_cycles(by_name, names, errors, breathe)
+  local open = knotted(by_name, names, breathe)
   if not open then
     return
   end
@@ -127,12 +136,13 @@ end
 --- Are the names unique, and the names in needs, wants and after known and free of cycles?
 ---@param specs table[] canonical specs in declaration order
 ---@param nearest? fun(word: string, names: string[]): string|nil finds what a misspelt name may have meant
+---@param breathe? fun() called now and then; it may yield
 ---@return true|nil, { message: string, source: string|nil }[]|nil
-function M.check(specs, nearest)
+function M.check(specs, nearest, breathe)
   local errors = {}
-  local by_name, names = index_names(specs, errors)
-  check_names(specs, by_name, names, nearest, errors)
-  check_cycles(by_name, names, errors)
+  local by_name, names = index_names(specs, errors, breathe)
+  check_names(specs, by_name, names, nearest, errors, breathe)
+  check_cycles(by_name, names, errors, breathe)
   if #errors > 0 then
     return nil, errors
   end

@@ -133,6 +133,28 @@ local function pair_up(sup, children, specs, found)
   return true
 end
 
+--- Gives some nodes their new specs, when the tree is the very same as before, and so are their neighbours.
+---@param st table
+---@param fresh table[] specs that are others than before
+---@param count integer of all specs
+---@param tree table|nil
+---@return boolean done false: nothing has been done
+function M.touch(st, fresh, count, tree)
+  if not tree or tree ~= st.root.spec or count ~= #st.services then
+    return false
+  end
+  for _, spec in ipairs(fresh) do
+    local node <const> = st.by_name[spec.name]
+    if not node or node.removed or node.spec.type ~= spec.type or not same_neighbours(node.spec, spec) then
+      return false
+    end
+  end
+  for _, spec in ipairs(fresh) do
+    st.by_name[spec.name].spec = spec
+  end
+  return true
+end
+
 --- Gives the nodes their new specs, when each has its place and its neighbours as before: thousands of services need
 --- not be linked again then.
 ---@return boolean done false: nothing has been done

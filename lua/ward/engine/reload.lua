@@ -71,7 +71,7 @@ end
 -- Those whose process is not what the script declares now; returns those that are to be restarted.
 local function outdated(st, event)
   local list = {}
-  for _, svc in ipairs(st.services) do
+  for _, svc in ipairs(next(event.stale) and st.services or {}) do
     if event.stale[svc.name] then
       svc.stale = (svc.proc or svc.up) and true or nil
       if event.restart and not (event.rolls and event.rolls[svc.name]) and is_due(svc) then
@@ -96,31 +96,39 @@ local function replant(st, event)
   return stops
 end
 
---- Takes over what a new script declares.
----@param st table
----@param event { specs: table[], tree: table|nil, stale: table<string, boolean>, restart: boolean, prune: boolean,
----  former: table<string, table>|nil, rolls: table<string, boolean>|nil }
----  stale: names whose process is no longer what the script declares; restart: whether these are restarted; prune:
----  whether what is declared no longer is stopped; former: the specs of these from now on; rolls: stale ones that
----  somebody else will replace
-function M.apply(st, event)
-  if st.level > 0 then
-    return
+-- Puts the new specs into their places. Returns the services that have to stop, and those that may have to start.
+local function settle(st, event)
+  local fresh <const>, was_dormant <const> = event.fresh or event.specs, {}
+  for _, spec in ipairs(fresh) do
+    local svc <const> = st.by_name[spec.name]
+    was_dormant[spec.name] = svc and (svc.spec.dormant or false)
   end
-  local was_dormant <const> = {}
-  for _, svc in ipairs(st.services) do
-    was_dormant[svc] = svc.spec.dormant or false
-  end
-  local stops <const> = grow.keep_shape(st, event.specs, event.tree) and {} or replant(st, event)
-  local wanted <const> = {}
-  for _, svc in ipairs(st.services) do
-    local before <const> = was_dormant[svc]
+  local replanted <const> = not grow.touch(st, fresh, #event.specs, event.tree)
+    and not grow.keep_shape(st, event.specs, event.tree)
+  local stops <const>, wanted <const> = replanted and replant(st, event) or {}, {}
+  for _, spec in ipairs(fresh) do
+    local svc <const>, before <const> = st.by_name[spec.name], was_dormant[spec.name]
     if before == nil and svc.desired == "up" then
       wanted[#wanted + 1] = hold.admits(st, svc) and svc or nil
     elseif before ~= nil and not svc.removed then
       resize(svc, before, wanted, stops)
     end
   end
+  return stops, wanted
+end
+
+--- Takes over what a new script declares.
+---@param st table
+---@param event { specs: table[], fresh: table[]|nil, tree: table|nil, stale: table<string, boolean>, restart: boolean,
+---  prune: boolean, former: table<string, table>|nil, rolls: table<string, boolean>|nil }
+---  fresh: those of the specs that are others than before (nil: all); stale: names whose process is no longer what
+---  the script declares; restart: whether these are restarted; prune: whether what is declared no longer is stopped;
+---  former: the specs of these from now on; rolls: stale ones that somebody else will replace
+function M.apply(st, event)
+  if st.level > 0 then
+    return
+  end
+  local stops <const>, wanted <const> = settle(st, event)
   local again <const>, starts <const> = command.restarts(st, outdated(st, event))
   state.halt_all(st, table.move(again, 1, #again, #stops + 1, stops), { reason = "reload" })
   command.begin(st, wanted, "want")

@@ -74,14 +74,14 @@ local function child(path, given, parent, found, depth)
   found.count = found.count + 1
   local why <const> = M.significance(parent.auto_shutdown, spec.significant)
   if why then value.fail(path .. ".service", value.quote(name) .. " " .. why) end
-  return { service = name }
+  return given
 end
 
 --- A tree as it came over: { name =, strategy =, ..., children = { { service = name }, { name =, children = } } }.
 ---@param path string
 ---@param given any
 ---@param parent table|nil
----@param found { specs: table<string, table>, seen: table, count: integer }
+---@param found { specs: table<string, table>, seen: table, count: integer, breathe: fun() }
 ---@param depth integer
 ---@return table
 function M.tree(path, given, parent, found, depth)
@@ -102,6 +102,7 @@ function M.tree(path, given, parent, found, depth)
   sup.pool = given.pool ~= nil and value.boolean(path .. ".pool", given.pool) or nil
   sup.children = {}
   for i = 1, value.list(path .. ".children", given.children, "a list", 10000) do
+    if i % 256 == 0 then found.breathe() end
     sup.children[i] = child(("%s.children[%d]"):format(path, i), given.children[i], sup, found, depth)
   end
   return sup

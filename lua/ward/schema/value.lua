@@ -180,7 +180,13 @@ function M.words(path, given)
   local count <const> = M.list(path, given, 'a list of strings such as { "sleep", "10" }')
   if count == 0 then M.fail(path, "must not be empty") end
   local words = {}
-  for i = 1, count do words[i] = M.text(("%s[%d]"):format(path, i), given[i], { min = i == 1 and 1 or 0 }) end
+  for i = 1, count do
+    local word <const> = given[i]
+    words[i] = word
+    if type(word) ~= "string" or word == "" or #word > M.MAX_STRING or word:find("\0", 1, true) then
+      words[i] = M.text(("%s[%d]"):format(path, i), word, { min = i == 1 and 1 or 0 })
+    end
+  end
   return words
 end
 

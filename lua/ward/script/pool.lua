@@ -68,12 +68,11 @@ function M.declare(generation, at, given)
   if not sup then error(("%s: %s: %s"):format(at, title, message), 0) end
   local children, names = {}, {}
   for i, spec in ipairs(members) do
-    local canonical, wrong = schema.normalise(spec, generation.host, at)
-    if not canonical then error(("%s: %s: %s"):format(at, title, wrong), 0) end
-    canonical = schema.sparse(canonical, spec)
-    canonical.dormant = i > limits.size or nil
-    names[i] = canonical.name
-    children[i] = generation.nodes[tree.add(generation, "service", canonical.name, at, canonical, nil,
+    local declared <const>, wrong <const> = schema.declare(spec, generation.host, at)
+    if not declared then error(("%s: %s: %s"):format(at, title, wrong), 0) end
+    declared.dormant = i > limits.size or nil
+    names[i] = declared.name
+    children[i] = generation.nodes[tree.add(generation, "service", declared.name, at, declared, nil,
       generation.runtime.services.service)]
   end
   local methods <const> = generation.runtime.services.pool { names = names, min = limits.min, max = limits.max }

@@ -24,7 +24,10 @@ function M.new(host)
   local by_name <const> = {}
   function own.node(name) return by_name[name] end
   -- order: nodes as declared; nodes: by the value the script holds; by_name: services and supervisors.
-  return { host = setmetatable(own, { __index = host }), order = {}, nodes = nodes, by_name = by_name }
+  return {
+    host = setmetatable(own, { __index = host }), order = {}, nodes = nodes, by_name = by_name,
+    view = view.family(nodes),
+  }
 end
 
 --- Adds a declaration and returns the value the script gets for it. Raises when the name is taken.
@@ -42,13 +45,11 @@ function M.add(generation, kind, name, at, spec, children, methods, title)
   if taken then
     error(("%s: %s: this name is taken by the %s at %s"):format(at, title, taken.kind, taken.source), 0)
   end
-  local fields <const> = { name = name }
-  for key, method in next, methods or {} do fields[key] = method end
-  local node <const> = { kind = kind, name = name, title = title, source = at, spec = spec, children = children }
+  local node <const> = {
+    kind = kind, name = name, title = title, source = at, spec = spec, children = children, methods = methods,
+  }
   for _, child in ipairs(children or {}) do child.parent = node end
-  node.value = view.readonly(fields, title, function(key, names)
-    return ("%s has no field %s%s"):format(title, view.key(key), suggest.hint(key, names))
-  end)
+  node.value = setmetatable({}, generation.view)
   generation.order[#generation.order + 1] = node
   generation.nodes[node.value] = node
   generation.by_name[name] = node

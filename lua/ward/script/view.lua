@@ -1,5 +1,6 @@
 -- Read-only views of tables, for what a script is given: the table behind a view cannot be reached.
 
+local suggest <const> = require "ward.suggest"
 local value <const> = require "ward.schema.value"
 
 local M <const> = {}
@@ -55,6 +56,34 @@ function M.readonly(values, name, absent, refuse)
     __name = name,
     __tostring = function() return name end,
   })
+end
+
+--- The metatable of many views alike, of which each is little more than a table: they read a name and methods.
+---@param behind table<table, { name: string, title: string, methods: table|nil }> by view
+---@return table metatable
+function M.family(behind)
+  local function all(view)
+    local object <const>, fields = behind[view], {}
+    for key, method in next, object.methods or {} do fields[key] = method end
+    fields.name = object.name
+    return fields
+  end
+  return {
+    __index = function(view, key)
+      local object <const> = behind[view]
+      if key == "name" then return object.name end
+      local method <const> = object.methods and object.methods[key]
+      if method then return method end
+      error(("%s has no field %s%s"):format(object.title, M.key(key), suggest.hint(key, names_of(all(view)))), 2)
+    end,
+    __newindex = function(view, key)
+      error(("%s is read-only: cannot set %s"):format(behind[view].title, M.key(key)), 2)
+    end,
+    __pairs = function(view) return next, all(view) end, -- of a copy
+    __metatable = false,
+    __name = "service",
+    __tostring = function(view) return behind[view].title end,
+  }
 end
 
 return M

@@ -52,25 +52,34 @@ end
 ---@param old table<string, table> specs by name
 ---@param order string[] their names
 ---@param new table[] specs
+---@param fresh table[] those of them that are not in `old`
+---@param breathe fun() called now and then; it may yield
 ---@return ward.service.Difference
-function M.compare(old, order, new)
-  local diff = { added = {}, changed = {}, stale = {}, removed = {}, unchanged = 0, keys = {} }
-  local declared = {}
-  for _, spec in ipairs(new) do
+function M.compare(old, order, new, fresh, breathe)
+  local diff = { added = {}, changed = {}, stale = {}, removed = {}, unchanged = #new, keys = {} }
+  for i, spec in ipairs(fresh) do
     local name, before = spec.name, old[spec.name]
-    declared[name] = true
     local list, stale
-    if before and before ~= spec then
+    if before then
       list, stale = changes(before, spec)
     end
     if not before then
       table.insert(diff.added, name)
-    elseif list and #list > 0 then
+    elseif #list > 0 then
       table.insert(stale and diff.stale or diff.changed, name)
       diff.keys[name] = list
-    else
-      diff.unchanged = diff.unchanged + 1
     end
+    if i % 64 == 0 then
+      breathe()
+    end
+  end
+  diff.unchanged = #new - #diff.added - #diff.changed - #diff.stale
+  if #order + #diff.added == #new then
+    return diff -- all that there were are there
+  end
+  local declared = {}
+  for _, spec in ipairs(new) do
+    declared[spec.name] = true
   end
   for _, name in ipairs(order) do
     if not declared[name] then

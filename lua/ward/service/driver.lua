@@ -274,6 +274,7 @@ end
 
 ---@class ward.service.Reload
 ---@field services table[] all canonical specs
+---@field fresh table[] those of them that are others than before
 ---@field tree table
 ---@field plans table<string, userdata> of services that are new or changed
 ---@field stops table<string, userdata> of their stop commands
@@ -283,14 +284,28 @@ end
 ---@field prune boolean
 ---@field rolls table<string, boolean> stale ones that are not restarted all the same
 
+-- The names in their new order, and the specs of those that are declared no longer.
+local function reorder(driver, services)
+  local order, declared, former = {}, {}, {}
+  for i, spec in ipairs(services) do
+    order[i], declared[spec.name] = spec.name, true
+  end
+  for _, name in ipairs(driver.order) do
+    if not declared[name] then
+      order[#order + 1] = name
+      former[name] = without_calls(driver.specs[name])
+      driver.specs[name] = former[name]
+    end
+  end
+  driver.order = order
+  return former
+end
+
 --- Takes over what another version of the script declares.
 ---@param new ward.service.Reload
 function Driver:reload(new)
-  local order, former, before = {}, {}, self.order
-  local declared = {}
-  for i, spec in ipairs(new.services) do
+  for _, spec in ipairs(new.fresh) do
     local name = spec.name
-    order[i], declared[name] = name, true
     self.specs[name] = spec
     self.warns[name] = warns(spec)
     if new.plans[name] then
@@ -298,16 +313,12 @@ function Driver:reload(new)
     end
     self.logs[name] = self.logs[name] or new.logs[name]
   end
-  for _, name in ipairs(before) do
-    if not declared[name] then
-      order[#order + 1] = name
-      former[name] = without_calls(self.specs[name])
-      self.specs[name] = former[name]
-    end
+  local former = {}
+  if new.tree ~= self.tree or #new.services ~= #self.order then
+    former, self.tree = reorder(self, new.services), new.tree
   end
-  self.order = order
   self:post({
-    kind = "reload", specs = new.services, tree = new.tree, former = former, stale = new.stale,
+    kind = "reload", specs = new.services, fresh = new.fresh, tree = new.tree, former = former, stale = new.stale,
     restart = new.restart, prune = new.prune, rolls = new.rolls,
   })
 end
@@ -436,7 +447,7 @@ function M.new(specs, parts, hooks)
     journal = parts.journal or NO_JOURNAL,
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
     hooks = hooks, helpers = {},
-    order = order, warns = warned,
+    order = order, warns = warned, tree = parts.tree,
     procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
     under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,
   }, Driver)

@@ -274,7 +274,7 @@ local function new_reloader(self, bundle, place, internal_error)
     shutting_down = function()
       return self.driver:shutting_down()
     end,
-  }, bundle.sources, self.handed_on.generation)
+  }, bundle, self.handed_on.generation)
 end
 
 local function new_control(self, bundle, options, internal_error)

@@ -17,23 +17,52 @@ local function message_of(err)
   return type(err) == "table" and err.message or tostring(err)
 end
 
+-- Services that come over at once.
+local FEW <const> = 64
+
+-- Brings over what a script that was loaded apart has kept; what is as it was before comes as what it was.
+local function take(raw, script, host)
+  local before <const> = host.former or {}
+  local services = {}
+  local list, err
+  repeat
+    host.breathe()
+    list, err = script:services(#services + 1, #services + FEW, before.given)
+    if not list then
+      return nil, err
+    end
+    table.move(list, 1, #list, #services + 1, services)
+  until #list < FEW
+  host.breathe()
+  raw.services = services
+  raw.tree, err = script:tree(before.given_tree)
+  return raw.tree and raw, err
+end
+
 --- Validates what a script declared.
 ---@param raw table? of core.script
 ---@param script userdata|table the script, or why there is none
----@param host table? known, breathe: as for schema.bundle
----@return table? bundle { path, name, services = canonical specs in declaration order, tree, reacts, sources, script }
+---@param host table? known, former, breathe: as for schema.bundle; then the script was loaded apart
+---@return table? bundle { path, name, services = canonical specs in declaration order, tree, reacts, sources, script,
+---  traces = of schema.bundle }
 ---@return string[]? errors one line each, with file and line where there is one
 function M.check(raw, script, host)
   if not raw then
     return nil, { message_of(script) }
   end
-  -- What needed this machine (users, files) was resolved in the first run.
-  local bundle, err = schema.bundle(raw, host or {})
+  local bundle, traces
+  if host then
+    raw, traces = take(raw, script, host)
+  end
+  if raw then
+    -- What needed this machine (users, files) was resolved in the first run.
+    bundle, traces = schema.bundle(raw, host or {})
+  end
   if not bundle then
     script:close()
-    return nil, { message_of(err) }
+    return nil, { message_of(traces) }
   end
-  bundle.script = script
+  bundle.script, bundle.traces = script, traces
   return bundle
 end
 

@@ -26,6 +26,7 @@ local PROBATION <const>, OFFENCES <const> = 60, 3
 ---@field queue table[] requests: { how =, answers = }
 ---@field running thread? the transaction
 ---@field sources table<string, string> of the version that runs
+---@field traces ward.schema.Traces of its bundle
 ---@field former table<string, string>? of the one before, while this one is on probation
 ---@field since number when this version took over
 ---@field offences integer
@@ -38,14 +39,14 @@ Reloader.__index = Reloader
 local function load_script(self, path, sources)
   local me = coroutine.running()
   local script, err = core.script(path, {
-    sources = sources,
+    sources = sources, apart = true,
     done = function(...)
       self.loading = nil
       self:continue(me, ...)
     end,
   })
   if not script and err.code == "EAGAIN" then
-    return core.script(path, { sources = sources })
+    return core.script(path, { sources = sources, apart = true })
   elseif not script then
     return nil, err
   end
@@ -91,17 +92,16 @@ local function prepare(self, how)
   local parts <const> = self.parts
   local breathe <const> = breather(self)
   local raw, script = load_script(self, parts.path, how.sources)
-  local bundle, errors = load.check(raw, script, { known = parts.driver.specs, breathe = breathe })
+  local specs <const> = parts.driver.specs
+  local bundle, errors = load.check(raw, script, { known = specs, former = self.traces, breathe = breathe })
   if not bundle then
     return nil, errors
   end
-  local diff <const> = differ.compare(parts.driver.specs, parts.driver:names(), bundle.services)
+  local all_fresh <const> = bundle.traces.fresh
+  local diff <const> = differ.compare(specs, parts.driver:names(), bundle.services, all_fresh, breathe)
   local again <const>, fresh = set_of(diff.added), {}
-  for name in pairs(diff.keys) do
-    again[name] = true
-  end
-  for _, spec in ipairs(bundle.services) do
-    if again[spec.name] then
+  for _, spec in ipairs(all_fresh) do
+    if again[spec.name] or diff.keys[spec.name] then
       fresh[#fresh + 1] = spec
     end
   end
@@ -156,6 +156,7 @@ local function commit(self, new)
   local parts <const>, how <const> = self.parts, new.how
   self.former = not how.back and self.sources or nil
   self.sources, self.since, self.offences = new.bundle.sources, core.now(), 0
+  self.traces = new.bundle.traces
   self.number = self.number + 1
   if how.discard then
     parts.keep:clear()
@@ -165,7 +166,8 @@ local function commit(self, new)
   parts.say(("reloaded %s (%s): %s"):format(parts.path, how.because or "ward reload", M.describe(result)), "good")
   local pools <const> = how.restart and roll.pools(new.bundle.tree, new.diff.stale) or {}
   parts.driver:reload({
-    services = new.bundle.services, tree = new.bundle.tree, plans = new.plans, stops = new.stops, logs = new.logs,
+    services = new.bundle.services, fresh = new.bundle.traces.fresh, tree = new.bundle.tree,
+    plans = new.plans, stops = new.stops, logs = new.logs,
     stale = set_of(new.diff.stale), restart = how.restart, prune = how.prune, rolls = roll.members(pools),
   })
   new.agent:announce({ event = "reload", at = core.time(), generation = self.number })
@@ -340,12 +342,13 @@ end
 
 --- The reloads of one supervisor.
 ---@param parts ward.service.ReloadParts
----@param sources table<string, string> of the version that runs
+---@param bundle table the version that runs
 ---@param number integer of that version
 ---@return ward.service.Reloader
-function M.new(parts, sources, number)
+function M.new(parts, bundle, number)
   local self = setmetatable({
-    parts = parts, queue = {}, sources = sources, since = core.now(), offences = 0, number = number,
+    parts = parts, queue = {}, sources = bundle.sources, traces = bundle.traces, since = core.now(),
+    offences = 0, number = number,
   }, Reloader)
   self.roll = roll.new(parts)
   self.timer = core.timer(function()

@@ -28,7 +28,9 @@ function M.pools(tree, stale)
       pools[#pools + 1] = { name = node.name, names = names }
     end
   end
-  visit(tree)
+  if #stale > 0 then
+    visit(tree)
+  end
   return pools
 end
 

@@ -405,6 +405,60 @@ leaves_nothing(void)
 	ok(again == fd, "no descriptor is left");
 }
 
+/* Evaluates @code, which has `script` and the path of a script that returns @text. */
+static void
+apart(const char *name, const char *text, const char *code)
+{
+	struct ward_core core = { 0 };
+	lua_State *L = new_trusted(&core);
+
+	write_file("x.lua", text, strlen(text));
+	lua_pushstring(L, in_dir("x.lua"));
+	lua_setglobal(L, "path");
+	if (luaL_dostring(L, code) != LUA_OK)
+		printf("# %s\n", lua_tostring(L, -1));
+	ok(lua_gettop(L) == 1 && lua_toboolean(L, 1), name);
+	lua_close(L);
+}
+
+#define APART "local bundle, s = script(path, { apart = true }) "
+
+static void
+in_parts(void)
+{
+	static const char three[] =
+		"return { path = 'x', services = { { name = 'a', cmd = { 'x' } },"
+		" { name = 'b' }, { name = 'c', n = 1 } }, tree = { children = {} } }";
+
+	apart("services come in parts, and those that are known as what is known", three,
+	      APART
+	      "local known = { a = { name = 'a', cmd = { 'x' } }, b = { name = 'b', n = 1 }, c = 1 "
+	      "}"
+	      "local l, more = s:services(1, 2, known), s:services(3, 9) "
+	      "return bundle.path == 'x' and not bundle.services and not bundle.tree and #l == 2"
+	      " and l[1] == known.a and l[2] ~= known.b and l[2].n == nil and #more == 1"
+	      " and more[1].n == 1 and #s:services(4, 9, known) == 0");
+	apart("the tree comes by itself", three,
+	      APART "local known = { children = {} } return s:tree(known) == known and "
+		    "s:tree().children");
+	apart("what is left of the bundle goes with the first entry", three,
+	      APART "s:enter(1) local good, err = pcall(s.services, s, 1, 1)"
+		    "return not good and err:find('the bundle is gone')");
+	apart("a service that cannot come over is named",
+	      "return { services = { { name = 'a' }, { name = 'b', x = { print } } }, tree = print "
+	      "}",
+	      APART
+	      "local l, err = s:services(1, 2) local t, bad = s:tree() "
+	      "return not l and err.message:find('services[2]: x[1]: a function', 1, true)"
+	      " and not t and bad.message:find('tree: the value', 1, true) and s:services(1, 1)");
+	apart("the limits are those of all parts together",
+	      "local big = {} for i = 1, 100000 do big[i] = i end local l = {}"
+	      "for i = 1, 9 do l[i] = { name = 's' .. i, big } end return { services = l }",
+	      APART
+	      "local l, err for i = 1, 9 do l, err = s:services(i, i) if not l then break end end "
+	      "return not l and err.message:find('more than 1000000 values', 1, true)");
+}
+
 static void
 no_library(void)
 {
@@ -431,6 +485,7 @@ main(void)
 	full_scripts();
 	host_functions();
 	leaves_nothing();
+	in_parts();
 	no_library();
 	for (size_t i = 0; i < sizeof(made) / sizeof(*made); i++)
 		(void)remove(in_dir(made[i]));

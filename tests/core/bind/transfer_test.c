@@ -176,11 +176,56 @@ several(void)
 	lua_close(to);
 }
 
+/* Whether what @a and @b return is found to be the same, with the stacks as before. */
+static void
+alike(bool expected, const char *a, const char *b)
+{
+	struct memory ma, mb;
+	lua_State *from = new_state(&ma), *to = new_state(&mb);
+
+	push_result(from, a);
+	push_result(to, b);
+	if (ward_transfer_same(from, -1, to, -1) != expected || lua_gettop(from) != 1 ||
+	    lua_gettop(to) != 1) {
+		printf("# %s and %s\n", a, b);
+		failures++;
+	}
+	lua_close(from);
+	lua_close(to);
+}
+
+static void
+comparisons(void)
+{
+	int before = failures;
+
+	alike(true, "return nil", "return nil");
+	alike(true, "return { 1, 2.5, 'x', true, { a = {} } }",
+	      "return { 1, 2.5, 'x', true, { a = {} } }");
+	alike(true, "return { [true] = 1, [2] = 2, [2.5] = 3, x = ('y'):rep(100) }",
+	      "return { [true] = 1, [2] = 2, [2.5] = 3, x = ('y'):rep(100) }");
+	alike(false, "return 1", "return 1.0");
+	alike(false, "return 0/0", "return 0/0");
+	alike(false, "return '1'", "return 1");
+	alike(false, "return 'a\\0b'", "return 'a\\0c'");
+	alike(false, "return {}", "return { 1 }");
+	alike(false, "return { 1 }", "return {}");
+	alike(false, "return { a = { b = { 1 } } }", "return { a = { b = { 2 } } }");
+	alike(false, "return { a = { 1, x = 1 } }", "return { a = { 1 } }");
+	alike(false, "return setmetatable({}, {})", "return {}");
+	alike(false, "return { [print] = 1 }", "return { x = 1 }");
+	alike(false, "return { print }", "return { 1 }");
+	alike(false, "local t = {} t.t = t return t", "return { t = { t = { t = {} } } }");
+	printf("%sok %d - what is the same on both sides\n", failures > before ? "not " : "",
+	       ++count);
+}
+
 #define TEN "d.d.d.d.d.d.d.d.d.d."
 
 int
 main(void)
 {
+	comparisons();
 	passes("nil", "return nil");
 	passes("booleans", "return { true, false, [true] = false }");
 	passes("integers and floats stay what they are",

@@ -32,17 +32,22 @@ M.host = {
   end,
 }
 
---- Normalises a service "web" with these keys.
-function M.normalise(keys)
+local function declaration(keys)
   local spec = { name = "web", cmd = { "/srv/web" } }
   for key, value in pairs(keys or {}) do spec[key] = value end
-  return schema.normalise(spec, M.host, "scripts/x.lua:14")
+  return spec
 end
 
---- The canonical spec of these keys, which comes out of a second run as it went in.
+--- Normalises a service "web" with these keys.
+function M.normalise(keys)
+  return schema.normalise(declaration(keys), M.host, "scripts/x.lua:14")
+end
+
+--- The canonical spec of these keys, which comes out of a second run as it went in, and of what a script hands over.
 function M.good(keys)
   local spec, message = M.normalise(keys)
   assert.is_nil(message)
+  assert.same(spec, schema.normalise(schema.declare(declaration(keys), M.host, "scripts/x.lua:14"), {}))
   assert.same(spec, schema.normalise(spec, {}))
   assert.same(spec, schema.normalise(spec, M.host, spec.source))
   return spec
@@ -53,6 +58,7 @@ function M.bad(keys, message)
   local spec, why = M.normalise(keys)
   assert.is_nil(spec)
   assert.equal('service "web": ' .. message, why)
+  assert.equal(why, select(2, schema.declare(declaration(keys), M.host, "scripts/x.lua:14")))
 end
 
 local function deep(n)

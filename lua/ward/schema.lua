@@ -52,6 +52,7 @@ both[#both + 1] = canonical_rows.dormant
 ---@return string|nil name
 ---@return string|nil message
 function M.name(name)
+  if type(name) == "string" and #name <= 128 and name:find("^[A-Za-z0-9][A-Za-z0-9_.@:-]*$") then return name end
   return value.try(function()
     value.string("name", name, { max = 128 })
     if not name:find("^[A-Za-z0-9]") then
@@ -183,14 +184,12 @@ local function calls_of(spec, host, again)
 end
 
 -- What belongs together.
-local function consistent(spec)
-  local on <const> = spec.restart.on
-  if spec.type == "oneshot" and (on == "always" or on == "success") then
+local function consistent(on, type, significant)
+  if type == "oneshot" and (on == "always" or on == "success") then
     value.fail("restart.on", ('must not be "%s" for a oneshot: its success is its end'):format(on))
-  elseif spec.significant and on == "always" then
+  elseif significant and on == "always" then
     value.fail("significant", 'must not be true with restart.on = "always": such a service never ends by itself')
   end
-  return spec
 end
 
 -- What build makes of keys that are not there and depend on no others; shared by all specs. Filled below.
@@ -202,7 +201,7 @@ local function flag(key, given) return given ~= nil and value.boolean(key, given
 local ALONE <const> = {
   umask = umask, env_clear = flag, fds = process.fds, parent_death = process.parent_death, limits = process.limits,
   nice = process.nice, ioprio = process.ioprio, sched = process.sched, affinity = process.affinity,
-  oom_score_adj = process.oom_score_adj, cgroup = cgroup.normalise, clone = process.clone, restart = restart.restart,
+  oom_score_adj = process.oom_score_adj, cgroup = cgroup.normalise, clone = process.clone,
   restart_prevent = restart.prevent, success = restart.success, stop = restart.stop, significant = flag,
 }
 
@@ -216,6 +215,18 @@ function ALONE.start_timeout(key, given)
 end
 
 function ALONE.on_restart(key, given) return given == nil and "keep" or value.choice(key, given, ON_RESTART) end
+
+-- A condition by itself says it all, and thousands of services have the same.
+local conditions <const> = {}
+
+function ALONE.restart(key, given, again)
+  local policy = conditions[given]
+  if not policy then
+    policy = restart.restart(key, given, again)
+    if type(given) == "string" then conditions[given] = policy end
+  end
+  return policy
+end
 
 for key, read in next, ALONE do DEFAULTS[key] = read(key) end
 
@@ -258,7 +269,8 @@ local function build(given, host, source, spawned)
     local item <const> = given[key]
     if item == nil then spec[key] = DEFAULTS[key] else spec[key] = ALONE[key](key, item, again) end
   end
-  return consistent(spec)
+  consistent(spec.restart.on, spec.type, spec.significant)
+  return spec
 end
 
 --- The canonical spec of a declaration, or of a canonical spec (which comes out equal).
@@ -323,7 +335,7 @@ local function brief(given, host, source)
   end
   few.cwd = few.cwd or resolve("cwd", ".")
   if identified then few.user, few.ids = identity.resolve(given, host) end
-  consistent { restart = few.restart or DEFAULTS.restart, type = few.type, significant = few.significant }
+  consistent((few.restart or DEFAULTS.restart).on, few.type, few.significant)
   if hooks or type(given.restart) == "function" then
     local calls <const> = calls_of(given, host, false)
     few.calls, few.asks = calls, (calls.restart or calls.on_exit) ~= nil or nil

@@ -4,8 +4,18 @@ local M <const> = {}
 
 local EDGES <const> = { "needs", "wants", "after" }
 
+local NONE <const> = {} -- nobody writes to it
+
+-- Most services have no neighbours.
+local function alone(spec)
+  return not next(spec.needs or NONE) and not next(spec.wants or NONE) and not next(spec.after or NONE)
+end
+
 -- All that a spec has to wait for, whatever for.
 local function edges(spec)
+  if alone(spec) then
+    return NONE
+  end
   local list <const> = {}
   for _, key in ipairs(EDGES) do
     for _, name in ipairs(spec[key] or {}) do
@@ -66,7 +76,6 @@ local function knotted(by_name, names, breathe)
   local open, users, free = {}, {}, {}
   for at, name in ipairs(names) do
     pause(at, breathe)
-    users[name] = users[name] or {}
     open[name] = 0
     for _, need in ipairs(edges(by_name[name])) do
       if by_name[need] then
@@ -83,7 +92,7 @@ local function knotted(by_name, names, breathe)
   while #free > 0 do
     local name = table.remove(free)
     left = left - 1
-    for _, user in ipairs(users[name]) do
+    for _, user in ipairs(users[name] or NONE) do
       open[user] = open[user] - 1
       if open[user] == 0 then
         free[#free + 1] = user
@@ -158,9 +167,6 @@ local later_first <const> = M.later_first
 
 local LISTS <const> = { "needs", "dependents", "firsts", "laters", "pulls", "shaken" }
 
--- Most services have no neighbours. Nobody but M.link writes these lists.
-local NONE <const> = {}
-
 local function add(svc, key, other)
   local list = svc[key]
   if list == NONE then
@@ -195,7 +201,7 @@ function M.link(services, by_name)
   end
   for _, svc in ipairs(services) do
     local spec = svc.spec
-    if next(spec.needs or NONE) or next(spec.wants or NONE) or next(spec.after or NONE) then
+    if not alone(spec) then
       local seen = {}
       join(svc, spec.needs, "needs", "dependents", seen)
       for _, need in ipairs(spec.on_restart == "restart" and svc.needs or NONE) do

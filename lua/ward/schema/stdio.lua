@@ -24,10 +24,16 @@ local function what(key)
   return ('"%s", a descriptor number or a path'):format(table.concat(WORDS[key], '", "'))
 end
 
+-- Streams of the words; shared by all specs.
+local OF_WORD <const> = {}
+for _, words in next, WORDS do
+  for _, word in ipairs(words) do OF_WORD[word] = OF_WORD[word] or { kind = word } end
+end
+
 -- The stream of one of the words.
 local function word_kind(key, word, tty)
   if word == "tty" and not tty then value.fail(key, '"tty" needs tty = true') end
-  return { kind = word }
+  return OF_WORD[word]
 end
 
 local function canonical(key, given, tty, spawned)
@@ -56,7 +62,7 @@ end
 ---@param tty boolean whether the child has a terminal, which is then the default
 ---@param spawned boolean? whether a task holds the other end of a "pipe"
 function M.normalise(key, given, absolute, again, tty, spawned)
-  if given == nil then return { kind = tty and "tty" or WORDS[key][1] } end
+  if given == nil then return OF_WORD[tty and "tty" or WORDS[key][1]] end
   if type(given) == "number" then return { kind = "fd", fd = value.integer(key, given, 0, MAX_FD) } end
   if again and type(given) == "table" then return canonical(key, given, tty, spawned) end
   value.string(key, given, { max = value.MAX_PATH, what = what(key) })

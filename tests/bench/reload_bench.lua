@@ -1,4 +1,5 @@
--- How long a reload of an unchanged script takes, and how long the loop keeps others waiting meanwhile.
+-- How long a reload of an unchanged script takes, and of one in which every line has moved, and how long the loop keeps
+-- others waiting meanwhile.
 --
 --     lua5.4 tests/bench/reload_bench.lua      from the top of a built tree; $WARD_BIN is the ward
 --
@@ -51,14 +52,18 @@ local function one_reload(asker, other, waits)
   return (sys.now() - began) * 1000
 end
 
-local function reloads(services, rounds, goal)
-  local w <const> = harness.start(([[
+local function script(services)
+  return ([[
     local ward = require "ward"
     for i = 1, %d do
       ward.service { name = "s" .. i, cmd = { "true" }, type = "oneshot", restart = "never",
         stdout = "null", stderr = "null" }
     end
-  ]]):format(services))
+  ]]):format(services)
+end
+
+local function reloads(services, rounds, goal, moved)
+  local w <const> = harness.start(script(services))
   w:until_(function()
     for _, each in ipairs(w:rpc("status").services) do
       if each.state ~= "done" then return false end
@@ -68,10 +73,13 @@ local function reloads(services, rounds, goal)
   local asker <const>, other <const> = assert(w:connect()), assert(w:connect())
   local times <const>, waits <const> = {}, {}
   one_reload(asker, other, {})
-  for i = 1, rounds do times[i] = one_reload(asker, other, waits) end
+  for i = 1, rounds do
+    if moved then harness.write(w.script, ("\n"):rep(i) .. script(services)) end
+    times[i] = one_reload(asker, other, waits)
+  end
   local time <const>, wait <const> = quantile(times, 0.5), quantile(waits, 0.99)
-  print(("reload, %5d services unchanged     %8.1f ms (best %.1f), goal %d: %s"):format(services, time,
-    times[1], goal, time <= goal and "met" or "missed"))
+  print(("reload, %5d services %-9s     %8.1f ms (best %.1f)%s"):format(services, moved and "moved" or "unchanged",
+    time, times[1], goal and (", goal %d: %s"):format(goal, time <= goal and "met" or "missed") or ""))
   print(("  others waited meanwhile            %8.1f ms p99 (most %.1f), goal %d: %s"):format(wait,
     quantile(waits, 1), GOAL_LATENCY, wait <= GOAL_LATENCY and "met" or "missed"))
   asker:close()
@@ -81,4 +89,5 @@ end
 
 reloads(100, 50, 10)
 reloads(10000, 8, 500)
+reloads(10000, 8, nil, true)
 harness.cleanup()

@@ -149,8 +149,9 @@ struct ward_passed {
 int ward_transfer_more(lua_State *from, int index, int n, lua_State *to, struct ward_passed *passed,
 		       struct ward_err *err);
 
-/* Would the value at @index of @from arrive equal to that at @like of @to, which is plain data without cycles? May
- * raise as @to does; then what it pushed to @from is still there. */
-bool ward_transfer_same(lua_State *from, int index, lua_State *to, int like);
+/* Would the value at @index of @from arrive equal to that at @like of @to, which is plain data without cycles? @but: the
+ * name of a field that does not count when both are tables, or NULL. May raise as @to does; then what it pushed to @from
+ * is still there. */
+bool ward_transfer_same(lua_State *from, int index, lua_State *to, int like, const char *but);
 
 #endif

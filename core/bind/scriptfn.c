@@ -272,39 +272,53 @@ script_serve(lua_State *L)
 	return 0;
 }
 
-/* The name of the service on top of a script's stack: pushes what argument 4 has for it, or nil. */
+/* Pushes to @L the string that the field @name of the table at @table of a script's stack is; nil when it is none.
+ * lua_getfield would make a string over there. */
 static void
-push_known(lua_State *L, lua_State *from)
+push_field(lua_State *L, lua_State *from, int table, const char *name)
 {
-	int service = lua_gettop(from);
-	const char *key, *name;
+	int top = lua_gettop(from);
+	const char *value;
 	size_t n;
 
 	lua_pushnil(L);
-	if (!lua_istable(L, 4) || !lua_istable(from, service))
-		return;
-	for (lua_pushnil(from); lua_next(from, service); lua_settop(from, service + 1)) {
-		key = lua_type(from, -2) == LUA_TSTRING ? lua_tostring(from, -2) : "";
-		if (strcmp(key, "name") != 0 || lua_type(from, -1) != LUA_TSTRING)
+	for (lua_pushnil(from); lua_next(from, table); lua_settop(from, top + 1)) {
+		if (lua_type(from, -2) != LUA_TSTRING || strcmp(lua_tostring(from, -2), name) != 0)
 			continue;
-		name = lua_tolstring(from, -1, &n);
-		lua_pop(L, 1);
-		lua_pushlstring(L, name, n);
-		(void)lua_rawget(L, 4);
+		if (lua_type(from, -1) == LUA_TSTRING) {
+			value = lua_tolstring(from, -1, &n);
+			lua_pop(L, 1);
+			lua_pushlstring(L, value, n);
+		}
 		break;
 	}
-	lua_settop(from, service);
+	lua_settop(from, top);
 }
 
-/* Pushes what the value on top of the script's stack is over here: the one on top of @L, which is popped, where it is
- * the same. Returns 0 or -EINVAL with nothing pushed. */
-static int
-take_or_copy(lua_State *L, struct ward_script *s, struct ward_err *err)
+/* For the service on top of the script's stack: pushes what `known`, argument 4, has for its name when that is the same
+ * but for its source, and sets that source in `moved`, in place 6, at @at, when it is another. */
+static bool
+recognise(lua_State *L, struct ward_script *s, lua_Integer at)
 {
-	if (lua_istable(L, -1) && ward_transfer_same(s->L, -1, L, -1))
-		return 0;
-	lua_pop(L, 1);
-	return ward_transfer_more(s->L, -1, 1, L, &s->passed, err);
+	int service = lua_gettop(s->L), top = lua_gettop(L);
+
+	if (!lua_istable(L, 4) || !lua_istable(s->L, service))
+		return false;
+	push_field(L, s->L, service, "name");
+	(void)lua_rawget(L, 4);
+	if (!lua_istable(L, -1) || !ward_transfer_same(s->L, service, L, -1, "source")) {
+		lua_settop(L, top);
+		return false;
+	}
+	push_field(L, s->L, service, "source");
+	lua_pushliteral(L, "source");
+	(void)lua_rawget(L, top + 1);
+	if (!lua_rawequal(L, -1, -2)) {
+		lua_pushvalue(L, -2);
+		lua_rawseti(L, 6, at);
+	}
+	lua_settop(L, top + 1);
+	return true;
 }
 
 static struct ward_script *
@@ -318,8 +332,9 @@ check_apart(lua_State *L)
 	return s;
 }
 
-/* script:services(first, last, known) -> those services of the bundle | nil, err. A service that is equal to
- * known[its name] is that table; without `known` all are new. Fewer when there are no more. */
+/* script:services(first, last, known) -> services, moved | nil, err: those of the bundle, fewer when there are no more. A
+ * service that is equal to known[its name] but for its `source` is that table, and moved[its place in the list] is its
+ * source, where that is another; without `known` all are new. */
 static int
 script_services(lua_State *L)
 {
@@ -330,20 +345,22 @@ script_services(lua_State *L)
 
 	lua_settop(L, 4);
 	lua_newtable(L);
+	lua_newtable(L);
 	for (lua_Integer i = first; i <= last && lua_istable(s->L, WARD_SCRIPT_SERVICES); i++) {
 		if (lua_rawgeti(s->L, WARD_SCRIPT_SERVICES, i) == LUA_TNIL)
 			break;
-		push_known(L, s->L);
-		if (take_or_copy(L, s, &err) < 0) {
+		count++;
+		if (!recognise(L, s, count) &&
+		    ward_transfer_more(s->L, -1, 1, L, &s->passed, &err) < 0) {
 			lua_settop(s->L, WARD_SCRIPT_TREE);
 			(void)snprintf(where, sizeof(where), "services[%lld]", (long long)i);
 			return fail_transfer(L, s, where, &err);
 		}
-		lua_rawseti(L, 5, ++count);
+		lua_rawseti(L, 5, count);
 		lua_settop(s->L, WARD_SCRIPT_TREE);
 	}
 	lua_settop(s->L, WARD_SCRIPT_TREE);
-	return 1;
+	return 2;
 }
 
 /* script:tree(known) -> the tree of the bundle, which is `known` when it is equal | nil, err */
@@ -354,7 +371,9 @@ script_tree(lua_State *L)
 	struct ward_err err;
 
 	lua_settop(L, 2);
-	if (take_or_copy(L, s, &err) < 0)
+	if (lua_istable(L, 2) && ward_transfer_same(s->L, WARD_SCRIPT_TREE, L, 2, NULL))
+		return 1;
+	if (ward_transfer_more(s->L, WARD_SCRIPT_TREE, 1, L, &s->passed, &err) < 0)
 		return fail_transfer(L, s, "tree", &err);
 	return 1;
 }

@@ -175,7 +175,7 @@ ward_transfer_more(lua_State *from, int index, int n, lua_State *to, struct ward
 	return -EINVAL;
 }
 
-static bool same_table(lua_State *from, int index, lua_State *to, int like);
+static bool same_table(lua_State *from, int index, lua_State *to, int like, const char *but);
 
 /* Both indexes are absolute. */
 static bool
@@ -203,7 +203,7 @@ same(lua_State *from, int index, lua_State *to, int like)
 		b = lua_tolstring(to, like, &m);
 		return n == m && memcmp(a, b, n) == 0;
 	case LUA_TTABLE:
-		return same_table(from, index, to, like);
+		return same_table(from, index, to, like, NULL);
 	default:
 		return false;
 	}
@@ -235,9 +235,16 @@ push_key(lua_State *from, int index, lua_State *to)
 	}
 }
 
-/* @like has an end and no cycle, and so nothing that has is like it. */
 static bool
-same_table(lua_State *from, int index, lua_State *to, int like)
+is_key(lua_State *L, int index, const char *name)
+{
+	return name && lua_type(L, index) == LUA_TSTRING &&
+	       strcmp(lua_tostring(L, index), name) == 0;
+}
+
+/* @like has an end and no cycle, and so nothing that has is like it. @but: a key that does not count, or NULL. */
+static bool
+same_table(lua_State *from, int index, lua_State *to, int like, const char *but)
 {
 	int key = lua_gettop(from) + 1, old = lua_gettop(to) + 1;
 	size_t count = 0;
@@ -248,6 +255,8 @@ same_table(lua_State *from, int index, lua_State *to, int like)
 		return false;
 	for (lua_pushnil(from); lua_next(from, index);
 	     lua_settop(from, key), lua_settop(to, old - 1)) {
+		if (is_key(from, key, but))
+			continue;
 		count++;
 		if (!push_key(from, key, to))
 			return false;
@@ -256,18 +265,23 @@ same_table(lua_State *from, int index, lua_State *to, int like)
 			return false;
 	}
 	for (lua_pushnil(to); lua_next(to, like); lua_settop(to, old)) {
-		if (count-- == 0)
+		if (!is_key(to, old, but) && count-- == 0)
 			return false;
 	}
 	return count == 0;
 }
 
 bool
-ward_transfer_same(lua_State *from, int index, lua_State *to, int like)
+ward_transfer_same(lua_State *from, int index, lua_State *to, int like, const char *but)
 {
 	int top = lua_gettop(from), to_top = lua_gettop(to);
-	bool equal = same(from, lua_absindex(from, index), to, lua_absindex(to, like));
+	bool equal;
 
+	index = lua_absindex(from, index);
+	like = lua_absindex(to, like);
+	equal = but && lua_istable(from, index) && lua_istable(to, like)
+			? same_table(from, index, to, like, but)
+			: same(from, index, to, like);
 	lua_settop(from, top);
 	lua_settop(to, to_top);
 	return equal;

@@ -390,6 +390,8 @@ function M.child(spec, host, source)
   return value.try(build_child, spec, host, source)
 end
 
+M.move = bundles.move
+
 local PARTS <const> = { name = M.name, normalise = M.normalise, calls_of = calls_of, defaults = DEFAULTS }
 
 local function nothing() end
@@ -399,7 +401,8 @@ local function nothing() end
 ---@param bundle any its tables are kept
 ---@param host table as for normalise; canonical specs need none of its functions. known: canonical specs by name
 ---  that were there before, and former: the traces of the bundle that they are of, whose tables may be in this one;
----  breathe: fn() is called now and then and may yield
+---  moved: the sources of those that are such, but were declared elsewhere, by place; breathe: fn() is called now and
+---  then and may yield
 ---@return table|nil bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts=,
 ---  sources = path -> text }
 ---@return string|ward.schema.Traces message or traces

@@ -471,6 +471,19 @@ describe("schema.bundle", function()
     local equal, none = again(spec("b", { "a" }))
     assert.equal(known.b, equal.services[2])
     assert.same({}, none.fresh)
+    -- What has only moved is told of it when the bundle takes over.
+    local given = bundle { first.services[1], first.services[2], first.services[3] }
+    given.tree = first.tree
+    local moved, to = schema.bundle(given, { known = known, former = traces, moved = { [3] = "scripts/x.lua:7" } })
+    assert.equal(known.c, moved.services[3])
+    assert.equal("scripts/x.lua:99", known.c.source)
+    assert.same({}, to.fresh)
+    schema.move(to, known)
+    assert.equal("scripts/x.lua:7", known.c.source)
+    assert.equal("scripts/x.lua:7", first.services[3].source)
+    local _, refused = schema.bundle(given, { known = known, former = traces, moved = { [3] = "x\27:1" } })
+    assert.equal("c.source: contains a control character", refused)
+
     local shorter = bundle { first.services[1], first.services[2] }
     shorter.tree = first.tree
     local _, why = schema.bundle(shorter, { known = known, former = traces })

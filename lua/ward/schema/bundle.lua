@@ -39,12 +39,17 @@ local function unchanged(given, known, schema)
   return again
 end
 
+local function source_of(at, given)
+  local source <const> = value.string(at .. ".source", given, { max = MAX_SOURCE })
+  -- It begins lines on the terminal.
+  if source:find("[%c\127]") then value.fail(at .. ".source", "contains a control character") end
+  return source
+end
+
 -- The spec of one declaration.
 local function spec_of(given, at, host, schema)
   value.table(at, given)
-  local source <const> = value.string(at .. ".source", given.source, { max = MAX_SOURCE })
-  -- It begins lines on the terminal.
-  if source:find("[%c\127]") then value.fail(at .. ".source", "contains a control character") end
+  local source <const> = source_of(at, given.source)
   local known <const> = host.known and host.known[given.name]
   local spec, message = known and unchanged(given, known, schema), nil
   if not spec then spec, message = schema.normalise(given, host) end
@@ -56,28 +61,44 @@ local function spec_of(given, at, host, schema)
   return spec
 end
 
--- Returns the specs, the declarations by name, and those specs that are not what is known.
+-- Returns the traces of the services.
 local function services_of(list, host, schema)
   local before <const>, known <const> = host.former and host.former.given or {}, host.known or {}
-  local services, given_of, fresh = {}, {}, {}
+  local sources <const> = host.moved or {}
+  local services <const>, given_of <const>, fresh <const>, moved <const> = {}, {}, {}, {}
   for i = 1, value.list("bundle.services", list, "a list of services", MAX_SERVICES) do
     local given <const> = list[i]
     local name = type(given) == "table" and rawget(given, "name")
     local spec = name and before[name] == given and known[name]
+    local source = spec and sources[i] and source_of(name, sources[i])
     if not spec then
       spec = spec_of(given, ("bundle.services[%d]"):format(i), host, schema)
       name = spec.name
-      if spec ~= known[name] then fresh[#fresh + 1] = spec end
     end
     if given_of[name] then
-      local first
-      for _, each in ipairs(services) do first = first or each.name == name and each.source end
-      value.fail(spec.source, ('service "%s": this name is taken by the service at %s'):format(name, first))
+      value.fail(source or spec.source, ('service "%s": this name is taken by the service at %s'):format(name,
+        moved[name] or given_of[name].source))
     end
-    services[i], given_of[name] = spec, given
+    if spec ~= known[name] then fresh[#fresh + 1] = spec end
+    services[i], given_of[name], moved[name] = spec, given, source or nil
     if i % 64 == 0 then host.breathe() end
   end
-  return services, given_of, fresh
+  return { services = services, given = given_of, fresh = fresh, moved = moved }
+end
+
+-- Are services the nodes of the tree and the neighbours that others of these names were before?
+local function same_places(traces, host)
+  local former <const>, known <const> = host.former, host.known
+  if not former or #traces.services ~= #former.services then return false end
+  for i, spec in ipairs(traces.fresh) do
+    local old <const> = known[spec.name]
+    if not old or old.significant ~= spec.significant or not value.same(old.needs, spec.needs)
+      or not value.same(old.wants, spec.wants) or not value.same(old.after, spec.after) then
+      return false
+    end
+    if i % 64 == 0 then host.breathe() end
+  end
+  return true
 end
 
 -- The tree over all services.
@@ -108,6 +129,7 @@ end
 ---@field services table[] their specs
 ---@field tree table
 ---@field fresh table[] those of the specs that are not in host.known
+---@field moved table<string, string> the sources of those that are declared on another line than before; see M.move
 
 --- Checks a bundle; see ward.schema. Raises what value.try catches.
 ---@param bundle any
@@ -122,21 +144,29 @@ function M.check(bundle, host, schema)
   value.string("bundle.path", bundle.path, { max = value.MAX_PATH })
   local name <const>, bad <const> = schema.name(bundle.name)
   if not name then value.fail("bundle", bad) end
-  local services <const>, given <const>, fresh <const> = services_of(bundle.services, host, schema)
+  local traces <const> = services_of(bundle.services, host, schema)
+  local services <const> = traces.services
   local reacts <const> = value.boolean("bundle.reacts", bundle.reacts or false)
-  local former <const> = host.former
-  local tree
-  if former and #fresh == 0 and #services == #former.services and bundle.tree == former.given_tree then
-    tree = former.tree -- over the same services, which fitted together before
-  else
+  local same <const> = same_places(traces, host)
+  if not same then
     local ok <const>, errors <const> = graph.check(services, suggest.nearest, host.breathe)
     if not ok then value.fail("", errors[1].message) end
-    tree = tree_of(bundle.tree, services, host)
   end
+  traces.given_tree = bundle.tree
+  traces.tree = same and bundle.tree == host.former.given_tree and host.former.tree
+    or tree_of(bundle.tree, services, host)
   return {
-    path = bundle.path, name = name, services = services, tree = tree, reacts = reacts,
+    path = bundle.path, name = name, services = services, tree = traces.tree, reacts = reacts,
     sources = sources_of(bundle.sources),
-  }, { given = given, given_tree = bundle.tree, services = services, tree = tree, fresh = fresh }
+  }, traces
+end
+
+--- Tells specs and declarations that have only moved where they are. A bundle that takes over does so.
+---@param traces ward.schema.Traces
+---@param known table<string, table> the specs by name
+function M.move(traces, known)
+  for name, source in next, traces.moved do known[name].source, traces.given[name].source = source, source end
+  traces.moved = {}
 end
 
 return M

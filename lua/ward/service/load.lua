@@ -24,14 +24,19 @@ local FEW <const> = 64
 local function take(raw, script, host)
   local before <const> = host.former or {}
   local services = {}
-  local list, err
+  host.moved = {}
+  local list, moved, err
   repeat
     host.breathe()
-    list, err = script:services(#services + 1, #services + FEW, before.given)
+    local count <const> = #services
+    list, moved = script:services(count + 1, count + FEW, before.given)
     if not list then
-      return nil, err
+      return nil, moved
     end
-    table.move(list, 1, #list, #services + 1, services)
+    table.move(list, 1, #list, count + 1, services)
+    for i, source in pairs(moved) do
+      host.moved[count + i] = source
+    end
   until #list < FEW
   host.breathe()
   raw.services = services
@@ -42,7 +47,8 @@ end
 --- Validates what a script declared.
 ---@param raw table? of core.script
 ---@param script userdata|table the script, or why there is none
----@param host table? known, former, breathe: as for schema.bundle; then the script was loaded apart
+---@param host table? known, former, breathe: as for schema.bundle, to which `moved` is added; then the script was
+---  loaded apart
 ---@return table? bundle { path, name, services = canonical specs in declaration order, tree, reacts, sources, script,
 ---  traces = of schema.bundle }
 ---@return string[]? errors one line each, with file and line where there is one

@@ -11,6 +11,7 @@ local json <const> = require("ward.service.json")
 local last_good <const> = require("ward.service.last_good")
 local load <const> = require("ward.service.load")
 local roll <const> = require("ward.service.roll")
+local schema <const> = require("ward.schema")
 
 local M <const> = {}
 
@@ -157,6 +158,7 @@ local function commit(self, new)
   self.former = not how.back and self.sources or nil
   self.sources, self.since, self.offences = new.bundle.sources, core.now(), 0
   self.traces = new.bundle.traces
+  schema.move(self.traces, parts.driver.specs)
   self.number = self.number + 1
   if how.discard then
     parts.keep:clear()

@@ -438,6 +438,17 @@ in_parts(void)
 	      "return bundle.path == 'x' and not bundle.services and not bundle.tree and #l == 2"
 	      " and l[1] == known.a and l[2] ~= known.b and l[2].n == nil and #more == 1"
 	      " and more[1].n == 1 and #s:services(4, 9, known) == 0");
+	apart("a service that has only moved is what is known",
+	      "return { services = { { name = 'a', source = 'x:2', t = { source = 1 } }, { name = "
+	      "'b', source = 'x:3' },"
+	      " { name = 'c', source = 'x:4', t = { source = 2 } } } }",
+	      APART "local known = { a = { name = 'a', source = 'x:1', t = { source = 1 } },"
+		    " b = { name = 'b', source = 'x:3' }, c = { name = 'c', source = 'x:1', t = { "
+		    "source = 1 } } }"
+		    "local l, moved = s:services(1, 9, known)"
+		    "return l[1] == known.a and l[2] == known.b and l[3].t.source == 2 and "
+		    "known.a.source == 'x:1'"
+		    " and moved[1] == 'x:2' and moved[2] == nil and moved[3] == nil");
 	apart("the tree comes by itself", three,
 	      APART "local known = { children = {} } return s:tree(known) == known and "
 		    "s:tree().children");

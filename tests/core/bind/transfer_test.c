@@ -185,7 +185,7 @@ alike(bool expected, const char *a, const char *b)
 
 	push_result(from, a);
 	push_result(to, b);
-	if (ward_transfer_same(from, -1, to, -1) != expected || lua_gettop(from) != 1 ||
+	if (ward_transfer_same(from, -1, to, -1, NULL) != expected || lua_gettop(from) != 1 ||
 	    lua_gettop(to) != 1) {
 		printf("# %s and %s\n", a, b);
 		failures++;

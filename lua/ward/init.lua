@@ -91,6 +91,19 @@ local function supervisor(generation, at, spec)
   return tree.add(generation, "supervisor", name, at, canonical, children)
 end
 
+--- Says how the script as a whole is to be treated.
+---@param generation table
+---@param at string file:line of the call
+---@param given table see ward.schema.keys
+local function settings(generation, at, given)
+  if generation.settings then
+    error(("%s: ward.settings: given before at %s"):format(at, generation.settings_at), 0)
+  end
+  local canonical <const>, message <const> = schema.settings(given)
+  if not canonical then error(("%s: ward.settings: %s"):format(at, message), 0) end
+  generation.settings, generation.settings_at = canonical, at
+end
+
 --- The `ward` table of one generation of a script, and that generation.
 ---@param host table as for schema.normalise, plus version: string; located: fn(fn) -> function that calls
 ---  fn(at, ...) with the file:line of its caller; and what ward.script.runtime needs
@@ -126,6 +139,7 @@ function M.open(host, guard)
   declare("service", service)
   declare("supervisor", supervisor)
   declare("pool", pool.declare)
+  declare("settings", settings)
   local runtime_ <const> = generation.runtime
   for name, fn in next, runtime_.functions do api[name] = host.located(fn) end
   for name, functions in next, runtime_.groups do

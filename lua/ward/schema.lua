@@ -392,6 +392,12 @@ end
 
 M.move = bundles.move
 
+--- The settings of a script, complete.
+---@param given any
+---@return table|nil settings
+---@return string|nil message
+function M.settings(given) return value.try(bundles.settings, "", given) end
+
 local PARTS <const> = { name = M.name, normalise = M.normalise, calls_of = calls_of, defaults = DEFAULTS }
 
 local function nothing() end
@@ -404,7 +410,7 @@ local function nothing() end
 ---  moved: the sources of those that are such, but were declared elsewhere, by place; breathe: fn() is called now and
 ---  then and may yield
 ---@return table|nil bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts=,
----  sources = path -> text }
+---  sources = path -> text, settings= }
 ---@return string|ward.schema.Traces message or traces
 function M.bundle(bundle, host)
   local traces

@@ -429,7 +429,10 @@ describe("schema.bundle", function()
       restart = { on = "always", backoff = { from = 0.1, factor = 2, max = 30, jitter = 0.1, reset = 10 } },
     }
     local sources = { ["scripts/x.lua"] = "return" }
-    return { path = "scripts/x.lua", name = "app", services = services, tree = tree, reacts = false, sources = sources }
+    return {
+      path = "scripts/x.lua", name = "app", services = services, tree = tree, reacts = false, sources = sources,
+      settings = { prune = false },
+    }
   end
 
   local function with_tree(change)
@@ -499,6 +502,11 @@ describe("schema.bundle", function()
       "bundle: must be a plain table, got one with a metatable" },
     ["unknown key"] = { function() return { path = "x", name = "a", services = {}, x = 1 } end,
       'bundle: unknown key "x"' },
+    ["settings"] = { function()
+      local given = bundle { spec "a" }
+      given.settings = { prune = 1 }
+      return given
+    end, "bundle.settings.prune: must be true or false, got number 1" },
     ["no services"] = { function() return { path = "x", name = "a" } end,
       "bundle.services: must be a list of services, got nothing" },
     ["bad name"] = { function() return { path = "x", name = "/", services = {} } end,

@@ -10,7 +10,7 @@ local M <const> = { summary = "Let the script as it is now take over from the on
 
 function M.configure(command)
   command:flag("--plan", "Print what would change, and do nothing.")
-  command:flag("--prune", "Stop services that are declared no longer.")
+  command:flag("--prune", "Stop services that are declared no longer, which the script may want, too (ward.settings).")
   command:flag("--no-restart", "Leave what runs otherwise than declared as it is, marked stale.")
   command:flag("--discard-state", "Forget what the script has kept (ward.keep).")
   command:flag("--json", "Print the answer as JSON.")

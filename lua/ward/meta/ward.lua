@@ -57,4 +57,18 @@
 ---@field version string The version of ward, as `ward version` prints it.
 local ward = {}
 
+---Says how the script as a whole is to be treated. Only while the script loads, once.
+---
+---```lua
+---ward.settings { prune = true }
+---```
+---@param settings ward.Settings what is not given is as by default
+function ward.settings(settings) end
+
+---@class ward.Settings
+---A reload stops services that are declared no longer, as `ward reload --prune` does. Otherwise they go on until
+---somebody stops them.
+---(boolean; default: false)
+---@field prune? boolean
+
 return ward

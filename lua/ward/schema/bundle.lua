@@ -4,6 +4,7 @@
 -- the spec of before; what only looks the same is compared; and only what is new is normalised.
 
 local graph <const> = require "ward.engine.graph"
+local keys <const> = require "ward.schema.keys"
 local suggest <const> = require "ward.suggest"
 local supervisor <const> = require "ward.schema.supervisor"
 local value <const> = require "ward.schema.value"
@@ -15,7 +16,9 @@ local MAX_SERVICES <const> = 10000
 local MAX_SOURCE <const> = value.MAX_PATH + 16
 local MAX_SOURCES <const> = 4096
 
-local KEYS <const> = { path = true, name = true, services = true, tree = true, reacts = true, sources = true }
+local KEYS <const> = {
+  path = true, name = true, services = true, tree = true, reacts = true, sources = true, settings = true,
+}
 
 -- What a service was in the script before, when it is the same now but for its line and the numbers of its functions.
 local function unchanged(given, known, schema)
@@ -123,6 +126,16 @@ local function sources_of(given)
   return sources
 end
 
+--- The settings of a script, complete.
+---@param path string
+---@param given any
+---@return table
+function M.settings(path, given)
+  value.table(path, given, "a table such as { prune = true }")
+  value.known(path, given, keys.settings)
+  return { prune = given.prune ~= nil and value.boolean(path == "" and "prune" or path .. ".prune", given.prune) }
+end
+
 ---@class ward.schema.Traces how a bundle is recognised when it comes again
 ---@field given table<string, table> the declarations as they came over, by name
 ---@field given_tree table
@@ -158,6 +171,7 @@ function M.check(bundle, host, schema)
   return {
     path = bundle.path, name = name, services = services, tree = traces.tree, reacts = reacts,
     sources = sources_of(bundle.sources),
+    settings = M.settings("bundle.settings", bundle.settings == nil and {} or bundle.settings),
   }, traces
 end
 

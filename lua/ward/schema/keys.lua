@@ -296,6 +296,11 @@ M.pool = {
     doc = "As a supervisor's, over all members." },
 }
 
+M.settings = {
+  { key = "prune", type = "boolean", default = "false", since = "0.1.0",
+    doc = "A reload stops what is declared no longer, as ward reload --prune does." },
+}
+
 M.supervisor = {
   { key = "name", type = "string", since = "0.1.0", doc = "As a service's; unique in the script." },
   { key = "children", type = "list of services and supervisors", since = "0.1.0", doc = "In order of start." },

@@ -131,7 +131,7 @@ end
 ---@param path string of the script
 ---@param returned any
 ---@return table bundle { path=, name=, services = { spec, ... }, tree = root supervisor, reacts = whether something
----  runs in it later }
+---  runs in it later, settings = as given, or nil }
 function M.finish(generation, path, returned)
   local roots <const> = roots_of(generation, path, returned)
   local specs, seen, trees = {}, {}, {}
@@ -149,7 +149,7 @@ function M.finish(generation, path, returned)
   generation.finished = true
   return {
     path = path, name = assert(schema.name(root.name or name_of_file(path))), services = specs, tree = root,
-    reacts = reacts,
+    reacts = reacts, settings = generation.settings,
   }
 end
 

@@ -49,8 +49,8 @@ end
 ---@param script userdata|table the script, or why there is none
 ---@param host table? known, former, breathe: as for schema.bundle, to which `moved` is added; then the script was
 ---  loaded apart
----@return table? bundle { path, name, services = canonical specs in declaration order, tree, reacts, sources, script,
----  traces = of schema.bundle }
+---@return table? bundle { path, name, services = canonical specs in declaration order, tree, reacts, sources, settings,
+---  script, traces = of schema.bundle }
 ---@return string[]? errors one line each, with file and line where there is one
 function M.check(raw, script, host)
   if not raw then

@@ -112,7 +112,10 @@ local function prepare(self, how)
     bundle.script:close()
     return nil, plans and { clashes } or stops
   end
-  return { bundle = bundle, diff = diff, fresh = fresh, plans = plans, stops = stops, how = how }
+  return {
+    bundle = bundle, diff = diff, fresh = fresh, plans = plans, stops = stops, how = how,
+    prune = how.prune or bundle.settings.prune,
+  }
 end
 
 -- The last steps that can fail; they leave something behind only when all is well.
@@ -146,7 +149,7 @@ local function report(self, new)
     keys[name] = json.list(list)
   end
   return {
-    generation = self.number, plan = how.plan, restart = how.restart, prune = how.prune,
+    generation = self.number, plan = how.plan, restart = how.restart, prune = new.prune,
     added = json.list(diff.added), changed = json.list(diff.changed), stale = json.list(diff.stale),
     removed = json.list(diff.removed), unchanged = diff.unchanged, keys = keys,
   }
@@ -170,7 +173,7 @@ local function commit(self, new)
   parts.driver:reload({
     services = new.bundle.services, fresh = new.bundle.traces.fresh, tree = new.bundle.tree,
     plans = new.plans, stops = new.stops, logs = new.logs,
-    stale = set_of(new.diff.stale), restart = how.restart, prune = how.prune, rolls = roll.members(pools),
+    stale = set_of(new.diff.stale), restart = how.restart, prune = new.prune, rolls = roll.members(pools),
   })
   new.agent:announce({ event = "reload", at = core.time(), generation = self.number })
   new.agent:start()
@@ -238,7 +241,7 @@ end
 ---@class ward.service.ReloadHow
 ---@field plan boolean? only compare
 ---@field restart boolean? restart what is stale
----@field prune boolean? stop what is declared no longer
+---@field prune boolean? stop what is declared no longer, whatever the script's settings are
 ---@field discard boolean? start without what the script has kept
 ---@field sources table<string, string>? texts instead of the files
 ---@field back boolean? to the version before

@@ -1,6 +1,7 @@
 -- Another version of the script takes over under children that run.
 
 local harness <const> = require "helpers.harness"
+local sys <const> = require "wardtest"
 
 local HEAD <const> = [[
 local ward = require "ward"
@@ -80,6 +81,23 @@ describe("a reload", function()
     assert.equal("-  gone  stopped\n4 unchanged\n", out)
     w:until_(function() return not has(w, "gone") end, nil, "gone is forgotten")
     assert.equal(4, (w:cli("status", "gone")))
+    w:stop()
+  end)
+
+  it("stops what is declared no longer when the script wants that", function()
+    local w <const> = start [[sleeper "kept" sleeper "gone" sleeper "later"]]
+    local before <const> = pids(w, "kept gone later")
+    rewrite(w, [[sleeper "kept" sleeper "later" ward.settings { prune = true }]])
+    assert.equal("-  gone  to be stopped\n2 unchanged; nothing was done\n", reload(w, "--plan"))
+    assert.same(before, pids(w, "kept gone later"))
+    sys.kill(w.pid, "HUP")
+    w:until_(function() return not has(w, "gone") end, nil, "gone is forgotten")
+    rewrite(w, [[sleeper "kept" ward.settings { prune = false }]])
+    assert.equal("-  later  declared no longer: goes on (--prune stops it)\n1 unchanged\n", reload(w))
+    rewrite(w, [[sleeper "kept" ward.settings { prune = true }]])
+    assert.equal("-  later  stopped\n1 unchanged\n", reload(w))
+    w:until_(function() return not has(w, "later") end, nil, "later is forgotten")
+    assert.same({ before[1] }, pids(w, "kept"))
     w:stop()
   end)
 

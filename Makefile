@@ -158,6 +158,13 @@ c-tests: $(C_TESTS)
 sim: ## play N=100000 random histories of the engine, or SEED=n alone, made small when it fails
 	@lua5.4 tests/sim/run.lua $(if $(SEED),seed $(SEED),$(or $(N),100000))
 
+.PHONY: soak
+soak: ## reload N=3000 times under timers, tasks and children that are killed; takes minutes
+	@.ci/deps $(BUILD_DEPS) $(TEST_DEPS)
+	@$(MAKE) --no-print-directory all helpers
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; BUILD=$(BUILD) WARD_RELOADS=$(or $(N),3000) WARD_TEST_TIMEOUT=7200 \
+		exec tests/run tests/lua/run/reload_soak_spec.lua
+
 .PHONY: bench
 bench: deps ## build and run the benchmarks
 	@$(MAKE) --no-print-directory all helpers c-benches

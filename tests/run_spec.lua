@@ -33,6 +33,7 @@ describe("tests/run", function()
     { "a pass", "echo 'ok 1 - a'; echo 1..1", "1 passed, 0 failed, 0 skipped" },
     { "a skip", "echo 'ok 1 - a # SKIP no kernel'; echo 1..1",
       "0 passed, 0 failed, 1 skipped", "skipped: a: no kernel" },
+    { "a note", "echo '# note: 7 of 7'; echo 'ok 1 - a'; echo 1..1", "1 passed, 0 failed, 0 skipped", "note: 7 of 7" },
     { "a failure, with what it says", "echo 'not ok 1 - a'; echo '# why'; echo 1..1; exit 1",
       "0 passed, 1 failed, 0 skipped", "not ok: a\n        why" },
     { "a short plan", "echo 'ok 1 - a'; echo 1..2", "1 passed, 1 failed, 0 skipped", "planned 2 tests, ran 1" },

@@ -1,6 +1,6 @@
 -- Many reloads in a row: nothing grows, and nothing that happens meanwhile is lost or told twice.
 --
--- WARD_RELOADS sets how many there are; 3000 take some minutes (WARD_TEST_TIMEOUT).
+-- WARD_RELOADS sets how many there are; 3000 take some minutes (`make soak`).
 
 local harness <const> = require "helpers.harness"
 local lfs <const> = require "lfs"
@@ -27,6 +27,9 @@ local function reload(connection, count, meanwhile)
     assert.matches('"result"', answer, 1, true)
   end
 end
+
+-- A line that tests/run shows.
+local function note(text, ...) print("# note: " .. text:format(...)) end
 
 local function descriptors(w)
   local count = 0
@@ -93,6 +96,7 @@ describe("many reloads", function()
     if memory then
       local after <const> = resident(w)
       assert(after - memory <= MOST_GROWTH, ("%d KiB, then %d KiB"):format(memory, after))
+      note("%d reloads: %d descriptors, %d KiB resident, then %d", RELOADS, fds, memory, after)
     end
     assert.equal(pid, w:until_ready "a")
     assert.is_true(w:rpc("status").generation > RELOADS)
@@ -135,6 +139,7 @@ describe("many reloads", function()
       end, nil, what .. " of every exit")
       assert.same(times, counts)
     end
+    note("%d reloads: %d children killed, each exit told once", RELOADS // 3, kills)
     w:stop()
   end)
 end)

@@ -491,6 +491,12 @@ describe("schema.bundle", function()
     shorter.tree = first.tree
     local _, why = schema.bundle(shorter, { known = known, former = traces })
     assert.equal('bundle.tree.children[3].service: is no service of the bundle: "c"', why)
+    -- As many, all known, but others: one that goes on though it was declared no longer is declared again.
+    local d = spec "d"
+    local swapped = bundle { first.services[2], first.services[3], d }
+    known.d = assert(schema.normalise(d, {}))
+    _, why = schema.bundle(swapped, { known = known, former = traces })
+    assert.matches('service "b": needs unknown service "a"', why, 1, true)
     local twice = bundle { first.services[1], first.services[1], first.services[3] }
     _, why = schema.bundle(twice, { known = known, former = traces })
     assert.equal('scripts/x.lua:97: service "a": this name is taken by the service at scripts/x.lua:97', why)

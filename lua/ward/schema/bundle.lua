@@ -69,6 +69,7 @@ local function services_of(list, host, schema)
   local before <const>, known <const> = host.former and host.former.given or {}, host.known or {}
   local sources <const> = host.moved or {}
   local services <const>, given_of <const>, fresh <const>, moved <const> = {}, {}, {}, {}
+  local strange = false
   for i = 1, value.list("bundle.services", list, "a list of services", MAX_SERVICES) do
     local given <const> = list[i]
     local name = type(given) == "table" and rawget(given, "name")
@@ -77,6 +78,7 @@ local function services_of(list, host, schema)
     if not spec then
       spec = spec_of(given, ("bundle.services[%d]"):format(i), host, schema)
       name = spec.name
+      strange = strange or not before[name]
     end
     if given_of[name] then
       value.fail(source or spec.source, ('service "%s": this name is taken by the service at %s'):format(name,
@@ -86,16 +88,16 @@ local function services_of(list, host, schema)
     services[i], given_of[name], moved[name] = spec, given, source or nil
     if i % 64 == 0 then host.breathe() end
   end
-  return { services = services, given = given_of, fresh = fresh, moved = moved }
+  return { services = services, given = given_of, fresh = fresh, moved = moved, strange = strange }
 end
 
 -- Are services the nodes of the tree and the neighbours that others of these names were before?
 local function same_places(traces, host)
   local former <const>, known <const> = host.former, host.known
-  if not former or #traces.services ~= #former.services then return false end
+  if not former or #traces.services ~= #former.services or traces.strange then return false end
   for i, spec in ipairs(traces.fresh) do
     local old <const> = known[spec.name]
-    if not old or old.significant ~= spec.significant or not value.same(old.needs, spec.needs)
+    if old.significant ~= spec.significant or not value.same(old.needs, spec.needs)
       or not value.same(old.wants, spec.wants) or not value.same(old.after, spec.after) then
       return false
     end
@@ -142,6 +144,7 @@ end
 ---@field services table[] their specs
 ---@field tree table
 ---@field fresh table[] those of the specs that are not in host.known
+---@field strange boolean is there one that host.former does not have?
 ---@field moved table<string, string> the sources of those that are declared on another line than before; see M.move
 
 --- Checks a bundle; see ward.schema. Raises what value.try catches.

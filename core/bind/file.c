@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -277,6 +278,20 @@ sys_lstat(lua_State *L)
 	return push_stat(L, &st);
 }
 
+/* readlink(path) -> where a symbolic link leads | nil, err */
+static int
+sys_readlink(lua_State *L)
+{
+	const char *path = check_path(L, 1);
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target));
+
+	if (n < 0)
+		return ward_bind_fail_errno(L, errno, "cannot read the link %s", path);
+	lua_pushlstring(L, target, (size_t)n);
+	return 1;
+}
+
 /* read(path [, max]): the whole of a regular file; files under /proc tell no size, so it is
  * counted. */
 static int
@@ -434,12 +449,19 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "read", sys_read },	{ "stat", sys_stat },
-		{ "lstat", sys_lstat }, { "mkdir", sys_mkdir },
-		{ "chmod", sys_chmod }, { "unlink", sys_unlink },
-		{ "rmdir", sys_rmdir }, { "write_file", sys_write_file },
-		{ "open", sys_open },	{ "access_x", sys_access_x },
-		{ "lock", sys_lock },	{ NULL, NULL },
+		{ "read", sys_read },
+		{ "stat", sys_stat },
+		{ "lstat", sys_lstat },
+		{ "mkdir", sys_mkdir },
+		{ "chmod", sys_chmod },
+		{ "unlink", sys_unlink },
+		{ "readlink", sys_readlink },
+		{ "rmdir", sys_rmdir },
+		{ "write_file", sys_write_file },
+		{ "open", sys_open },
+		{ "access_x", sys_access_x },
+		{ "lock", sys_lock },
+		{ NULL, NULL },
 	};
 
 	ward_bind_class(L, FILE_TYPE, file);

@@ -28,6 +28,7 @@ local PROBATION <const>, OFFENCES <const> = 60, 3
 ---@field running thread? the transaction
 ---@field sources table<string, string> of the version that runs
 ---@field traces ward.schema.Traces of its bundle
+---@field took_over fun()? called when another version has taken over
 ---@field former table<string, string>? of the one before, while this one is on probation
 ---@field since number when this version took over
 ---@field offences integer
@@ -179,6 +180,9 @@ local function commit(self, new)
   new.agent:start()
   self.roll:start(pools)
   self:remember()
+  if self.took_over then
+    self.took_over()
+  end
   return result
 end
 

@@ -7,42 +7,87 @@ local core <const> = require("ward.core")
 
 local M <const> = {}
 
--- Seconds without a change before the sources are read.
-local QUIET <const> = 0.1
+-- Seconds without a change before the sources are read, and until a directory that is gone is looked for again.
+local QUIET <const>, RETRY <const> = 0.1, 1
+
+-- As the kernel has it.
+local MOST_LINKS <const> = 40
 
 ---@class ward.service.Sources
 ---@field reloader ward.service.Reloader
 ---@field watches table<string, userdata> by directory
----@field seen table<string, string> what was loaded, or tried, last
+---@field names table<string, table<string, true>> by directory: what matters in it
+---@field seen table<string, string|false> what was loaded, or tried, last; false: it was not there
 local Sources <const> = {}
 Sources.__index = Sources
 
-local function directory(path)
-  return path:match("^(.*)/[^/]*$") or "."
+-- Adds the directories through which a path leads to its file, and the names in them that decide where: the links on
+-- the way, and the file.
+local function add_route(names, path)
+  local dir, rest, links = "/", path, 0
+  if path:sub(1, 1) ~= "/" then
+    rest = core.cwd() .. "/" .. path
+  end
+  while true do
+    local name, after = rest:match("^/*([^/]+)(.*)$")
+    if not name then
+      return
+    end
+    local here = dir == "/" and dir .. name or dir .. "/" .. name
+    local target = name ~= ".." and core.readlink(here)
+    if target or not after:find("[^/]") then
+      names[dir] = names[dir] or {}
+      names[dir][name] = true
+    end
+    if target and links < MOST_LINKS then
+      links, after = links + 1, target .. after
+      dir = target:sub(1, 1) == "/" and "/" or dir
+    elseif name == ".." then
+      dir = dir:match("^(.+)/[^/]+$") or "/"
+    elseif name ~= "." then
+      dir = here
+    end
+    rest = after
+  end
 end
 
--- Watches where the sources are; what is watched already stays so, for a source that may come back.
+-- Watches where the sources are. Returns whether all those directories are there.
 local function watch(self)
+  self.names = {}
   for path in pairs(self.reloader.sources) do
-    local dir = directory(path)
-    if not self.watches[dir] then
-      self.watches[dir] = core.watch(dir == "" and "/" or dir, function(what)
-        if what == "gone" then
-          self.watches[dir]:close()
-          self.watches[dir] = nil
-        end
-        self.timer:arm(core.now() + QUIET)
-      end)
+    add_route(self.names, path)
+  end
+  for dir, handle in pairs(self.watches) do
+    if not self.names[dir] then
+      handle:close()
+      self.watches[dir] = nil
     end
   end
+  local all = true
+  for dir in pairs(self.names) do
+    self.watches[dir] = self.watches[dir] or core.watch(dir, function(what, name)
+      if what == "gone" then
+        self.watches[dir]:close()
+        self.watches[dir] = nil
+      elseif what == "changed" and not self.names[dir][name] then
+        return -- a busy directory would never be quiet
+      end
+      self.timer:arm(core.now() + QUIET)
+    end)
+    all = all and self.watches[dir] ~= nil
+  end
+  return all
 end
 
 -- Is there anything that has not been tried yet? A version that was refused, or rolled back, is not tried again.
 local function news(self)
   local any = false
   for path, loaded in pairs(self.reloader.sources) do
-    local text = core.read(path)
-    any = any or text ~= (self.seen[path] or loaded)
+    local text, last = core.read(path) or false, self.seen[path]
+    if last == nil then
+      last = loaded
+    end
+    any = any or text ~= last
     self.seen[path] = text
   end
   return any
@@ -60,15 +105,20 @@ end
 ---@param reloader ward.service.Reloader
 ---@return ward.service.Sources
 function M.new(reloader)
-  local self = setmetatable({ reloader = reloader, watches = {}, seen = {} }, Sources)
-  self.timer = core.timer(function()
-    watch(self)
+  local self = setmetatable({ reloader = reloader, watches = {}, names = {}, seen = {} }, Sources)
+  local function look()
+    if not watch(self) then
+      self.timer:arm(core.now() + RETRY)
+    end
     if news(self) then
       reloader:by_itself({ restart = true }, "changed on disk")
     end
-  end)
-  watch(self)
-  news(self)
+  end
+  self.timer = core.timer(look)
+  reloader.took_over = function()
+    self.timer:arm(core.now()) -- its sources may be others
+  end
+  look()
   return self
 end
 

@@ -236,6 +236,49 @@ describe("a reload", function()
     w:stop()
   end)
 
+  it("comes with what changes the way to the sources, too", function()
+    local dir <const> = harness.directory()
+    local function put(path, name) harness.write(dir .. path, HEAD .. "sleeper '" .. name .. "'") end
+    local function shell(commands)
+      assert.equal(0, (harness.run({ "sh", "-ec", commands }, { cwd = dir })))
+    end
+    shell "mkdir one two busy; ln -s one current; ln -s ../current/app.lua busy/link.lua"
+    put("/one/app.lua", "first")
+    put("/two/app.lua", "second")
+    local w <const> = harness.start(dir .. "/busy/link.lua", { args = { "--watch" } })
+    w:until_ready "first"
+    put("/one/app.lua", "edited") -- behind two links
+    until_new(w, "edited")
+    shell "ln -s two next; mv -T next current"
+    until_new(w, "second")
+    -- A module in a directory that the version before did not know; what it requires is found beside the script's link.
+    shell "mkdir -p busy/lib"
+    harness.write(dir .. "/busy/lib/name.lua", "return 'third'")
+    harness.write(dir .. "/two/app.lua", HEAD .. "sleeper(require 'name')")
+    until_new(w, "third")
+    harness.write(dir .. "/busy/lib/name.lua", "return 'fourth'")
+    until_new(w, "fourth")
+    -- It goes, and comes back later.
+    shell "mv busy/lib away"
+    w:until_says "not reloaded %(changed on disk%)"
+    shell "mkdir busy/lib; echo \"return 'fifth'\" >busy/lib/name.lua"
+    until_new(w, "fifth")
+    w:stop()
+  end)
+
+  it("comes with a change in a directory that is never quiet", function()
+    local w <const> = start([[sleeper "a"]], { args = { "--watch" } })
+    w:until_ready "a"
+    rewrite(w, [[sleeper "a" sleeper "b"]])
+    local serial = 0
+    w:until_(function()
+      serial = serial + 1
+      harness.write(w.dir .. "/other", tostring(serial))
+      return has(w, "b")
+    end, 20, "b, though the directory is busy")
+    w:stop()
+  end)
+
   it("of a version that fails on and on is taken back", function()
     local w <const> = start [[sleeper("a", { on_start = function() print "good" end })]]
     local pid <const> = w:until_ready "a"

@@ -1,6 +1,6 @@
 -- Plays cases that are written as data: a tree, what happens, and what starts and stops because of it, in order.
 --
---   { title, tree, steps ..., specs =, slow =, mute =, deaf = }
+--   { title, tree, steps ..., specs =, slow =, mute =, deaf =, lean = reloads share what is as before }
 --
 -- `tree` and `specs` are as kit.tree takes them. A step is { time, event, lines ... }. The children are obedient: they
 -- are up as soon as they are spawned, and die of the first signal; but those named in `mute` do not come up by
@@ -14,6 +14,7 @@
 local engine <const> = require "ward.engine"
 local kit <const> = require "lua.engine.kit"
 local luassert <const> = require "luassert"
+local value <const> = require "ward.schema.value"
 
 local M <const> = {}
 
@@ -80,8 +81,24 @@ local REACTIONS <const> = {
   end,
 }
 
+-- A reload as it comes of a script that was recognised: what is as before is the very same, and the rest is told.
+local function lean(st, event)
+  local specs, fresh = {}, {}
+  for i, spec in ipairs(event.specs) do
+    local svc = st.by_name[spec.name]
+    local known = svc and not svc.removed and value.same(svc.spec, spec)
+    specs[i] = known and svc.spec or spec
+    fresh[#fresh + 1] = not known and spec or nil
+  end
+  local changed = { specs = specs, fresh = fresh }
+  if value.same(event.tree, st.root.spec) then
+    changed.tree = st.root.spec
+  end
+  return setmetatable(changed, { __index = event })
+end
+
 local function step(play, event, now)
-  local todo = { event }
+  local todo = { play.lean and event.kind == "reload" and lean(play.st, event) or event }
   for _, each in ipairs(todo) do
     if each.kind ~= "exit" or play.alive[each.name] then
       play.alive[each.name or ""] = each.kind ~= "exit" and play.alive[each.name or ""] or nil
@@ -146,7 +163,8 @@ end
 function M.session(case)
   local specs, tree = kit.tree(case[2], case.specs)
   local session = setmetatable({ st = engine.new(specs, { tree = tree }), lines = {}, alive = {}, timers = {},
-    slow = set(case.slow), mute = set(case.mute), deaf = set(case.deaf) }, Session)
+    slow = set(case.slow), mute = set(case.mute), deaf = set(case.deaf),
+    lean = case.lean }, Session)
   if not case[3] or case[3][2].kind ~= "boot" then
     step(session, kit.boot, 0)
   end

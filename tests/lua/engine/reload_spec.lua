@@ -150,6 +150,10 @@ describe("engine: reload", function()
     it(case[1], function()
       play.play(case)
     end)
+
+    it(case[1] .. ", told what is fresh", function()
+      play.play(setmetatable({ lean = true }, { __index = case }))
+    end)
   end
 
   it("tells who runs something else than what is declared, and who is declared no longer", function()
@@ -179,7 +183,7 @@ describe("engine: reload", function()
     for round = 1, 400 do
       seed = round
       local now <const> = 100
-      local case = { "", trees[pick(#trees)], specs = nil, slow = pick(3) == 1 and "b" or "" }
+      local case = { "", trees[pick(#trees)], specs = nil, slow = pick(3) == 1 and "b" or "", lean = round % 2 == 0 }
       local session <const> = play.session(case)
       for at = 1, 25 do
         local name <const> = ("abcd"):sub(pick(4)):sub(1, 1)

@@ -51,6 +51,7 @@ local function grow(st, sup, children, specs, old)
       node.spec, node.parent = spec, sup
       if node.removed then
         node.desired, node.removed = node.removed, nil
+        old.back[#old.back + 1] = node
       end
       place_service(st, node)
     end
@@ -72,7 +73,8 @@ end
 ---@param st table
 ---@param specs table[] canonical, which graph.check accepts
 ---@param tree table|nil the root supervisor as in a bundle, over all of specs
----@param old { by_name: table, sup_by_name: table, root: table|nil }
+---@param old { by_name: table, sup_by_name: table, root: table|nil, back: table[]|nil } back: gets those that are
+---  declared again
 function M.tree(st, specs, tree, old)
   local by_name = {}
   for _, spec in ipairs(specs) do

@@ -82,17 +82,29 @@ local function outdated(st, event)
   return list
 end
 
+-- One that is declared again is wanted as before, whoever has stopped it meanwhile.
+local function revive(st, svc)
+  reply.sweep(st, svc, function(waiter)
+    if waiter.op == "stop" and svc.desired == "up" then
+      return false, "superseded by a reload", "superseded"
+    end
+  end)
+end
+
 -- Makes the tree again around the nodes that stay. Returns the services that have to stop.
 local function replant(st, event)
   local old <const> = {
     services = st.services, by_name = st.by_name, supervisors = st.supervisors, sup_by_name = st.sup_by_name,
-    root = st.root,
+    root = st.root, back = {},
   }
   old.sup_by_name[old.root.name or ""] = nil -- the root is the root, whatever its name
   grow.tree(st, event.specs, event.tree, old)
   local stops <const> = keep_old(st, old, event.prune, event.former)
   grow.link(st)
   tree.mend(st)
+  for _, svc in ipairs(old.back) do
+    revive(st, svc)
+  end
   return stops
 end
 

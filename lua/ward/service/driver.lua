@@ -14,6 +14,7 @@ local SHORTAGE_PAUSE <const> = 0.1
 ---@class ward.service.Driver
 ---@field plans table<string, userdata> made once a spec; they survive restarts
 ---@field logs table<string, userdata> only for services that log
+---@field forgotten integer how many services are gone for good
 ---@field procs table<string, userdata> the live process of each service
 ---@field degraded table<string, table[]> sandbox steps that failed and were allowed to: { stage, errno, message }
 local Driver <const> = {}
@@ -326,6 +327,7 @@ end
 --- A service is gone for good.
 ---@param name string
 function Driver:forget(name)
+  self.forgotten = self.forgotten + 1
   if self.timers[name] then
     self.timers[name]:close()
   end
@@ -447,7 +449,7 @@ function M.new(specs, parts, hooks)
     journal = parts.journal or NO_JOURNAL,
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
     hooks = hooks, helpers = {},
-    order = order, warns = warned, tree = parts.tree,
+    order = order, warns = warned, tree = parts.tree, forgotten = 0,
     procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
     under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,
   }, Driver)

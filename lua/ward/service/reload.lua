@@ -186,8 +186,21 @@ local function commit(self, new)
   return result
 end
 
+-- What was compared has to be what is there: a service that is declared again may have gone for good meanwhile.
+local function prepare_well(self, how)
+  local driver <const> = self.parts.driver
+  while true do
+    local forgotten <const> = driver.forgotten
+    local new, errors = prepare(self, how)
+    if not new or driver.forgotten == forgotten then
+      return new, errors
+    end
+    new.bundle.script:close()
+  end
+end
+
 local function transaction(self, how)
-  local new, errors = prepare(self, how)
+  local new, errors = prepare_well(self, how)
   if new and self.parts.shutting_down() then
     new.bundle.script:close()
     return nil, { "shutting down" }

@@ -279,6 +279,32 @@ describe("a reload", function()
     w:stop()
   end)
 
+  it("of what is declared again and ends meanwhile starts it anew", function()
+    -- Members of pools that are not wanted: what makes a reload long, and costs no process.
+    local function many(arg)
+      return ([[for i = 1, 2 do
+        ward.pool { name = "p" .. i, size = 0, max = 999, cmd = { "sleep", "%d" } }
+      end
+      sleeper "a" ]]):format(arg)
+    end
+    local w <const> = start(many(1) .. [[sleeper "again"]])
+    local connection <close> = assert(w:connect())
+    for round = 1, 8 do
+      local pid <const> = w:until_ready "again"
+      rewrite(w, many(1))
+      reload(w)
+      rewrite(w, many(1 + round) .. [[sleeper "again"]])
+      assert(connection:send '{"jsonrpc":"2.0","id":1,"method":"reload"}\n')
+      sys.sleep_ms(round * 40) -- any moment of it will do
+      w:cli("stop", "again")
+      assert.matches('"result"', harness.read_line(connection), 1, true)
+      assert.equal(0, (w:cli("start", "again")))
+      assert.not_equal(pid, w:until_ready "again")
+    end
+    assert.is_nil(w:err():find("internal error", 1, true))
+    w:stop()
+  end)
+
   it("of a version that fails on and on is taken back", function()
     local w <const> = start [[sleeper("a", { on_start = function() print "good" end })]]
     local pid <const> = w:until_ready "a"

@@ -192,6 +192,7 @@ M.rows = {
   ["ward.supervisor"] = { bad = { { "ward.supervisor {}", "ward.supervisor: " .. LOADING } } },
   ["ward.pool"] = { bad = { { "ward.pool {}", "ward.pool: " .. LOADING } } },
   ["ward.command"] = { bad = { { 'ward.command("x", print)', "ward.command: " .. LOADING } } },
+  ["ward.settings"] = { bad = { { "ward.settings {}", "ward.settings: " .. LOADING } } },
   ["ward.keep"] = { bad = { { 'ward.keep("x", {})', "ward.keep: " .. LOADING } } },
   ["Service:start"] = {
     bad = { { 'slow:start("x")', "service:start: timeout: " .. DURATION },
@@ -232,6 +233,7 @@ M.declarations = {
     'ward.supervisor: expected a plain table such as { name = "app", children = { db, web } }, got number 3' },
   { "ward.pool(3)", 'pool: must be a table such as { name = "worker", size = 4, cmd = { "worker" } }, got number 3' },
   { "ward.command(3)", "ward.command: the name: must be a string, got number 3" },
+  { "ward.settings { prun = true }", 'ward.settings: unknown key "prun" (did you mean "prune"?)' },
   { "ward.keep(3)", "ward.keep: name: must be a string, got number 3" },
   { 'ward.on_signal("NOPE", print)', 'ward.on_signal: the signal: unknown signal "NOPE"' },
   { 'ward.on("exitt", print)', 'ward.on: the event: no event is called "exitt" (did you mean "exit"?)' },

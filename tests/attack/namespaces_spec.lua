@@ -8,6 +8,7 @@ local sandboxed <const> = require "helpers.sandboxed"
 local sys <const> = require "wardtest"
 
 local has_root <const> = sandboxed.is_root()
+local succeeds <const>, fails <const> = sandboxed.succeeds, sandboxed.fails
 
 -- The secret of the host: /etc/shadow, which only root may read.
 local SECRET <const> = "/etc/shadow"
@@ -26,17 +27,6 @@ local KINDS <const> = {
   { "root of a user namespace", jail { uid_map = { { inside = 0, outside = 100000, count = 1000 } } } },
   { "root without capabilities", jail { caps = {} } },
 }
-
-local function succeeds(arguments, opts)
-  local ok <const>, text <const> = sandboxed.attack(arguments, nil, opts)
-  assert.is_true(ok, "outside: " .. text)
-end
-
-local function fails(arguments, sandbox, opts)
-  local ok <const>, text <const> = sandboxed.attack(arguments, sandbox, opts)
-  assert.is_false(ok, "inside: " .. text)
-  return text
-end
 
 -- A sandbox that is held against one attack; the program is at /attack in it.
 local function fails_in_jails(arguments)

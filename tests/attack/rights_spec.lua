@@ -6,16 +6,7 @@ local sandboxed <const> = require "helpers.sandboxed"
 local sys <const> = require "wardtest"
 
 local has_root <const> = sandboxed.is_root()
-
-local function succeeds(arguments, opts)
-  local ok <const>, text <const> = sandboxed.attack(arguments, nil, opts)
-  assert.is_true(ok, "outside: " .. text)
-end
-
-local function fails(arguments, sandbox, opts)
-  local ok <const>, text <const> = sandboxed.attack(arguments, sandbox, opts)
-  assert.is_false(ok, "inside: " .. text)
-end
+local succeeds <const>, fails <const> = sandboxed.succeeds, sandboxed.fails
 
 local function attack(name, fn)
   it(name, function()

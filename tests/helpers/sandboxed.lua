@@ -115,4 +115,23 @@ function M.has(options, name)
   return ("," .. options .. ","):find("," .. name .. ",", 1, true) ~= nil
 end
 
+--- The attack succeeds where nothing holds it.
+---@param arguments string[] as of attack
+---@param opts table?
+function M.succeeds(arguments, opts)
+  local ok <const>, text <const> = M.attack(arguments, nil, opts)
+  assert(ok, "outside: " .. text)
+end
+
+--- It fails in a sandbox.
+---@param arguments string[]
+---@param sandbox table
+---@param opts table?
+---@return string text what it said
+function M.fails(arguments, sandbox, opts)
+  local ok <const>, text <const> = M.attack(arguments, sandbox, opts)
+  assert(not ok, "inside: " .. text)
+  return text
+end
+
 return M

@@ -1,5 +1,5 @@
-/* The process table and its rows. Private to proc.c, which starts children, and proc_adopt.c, which takes over those that came
- * through a re-exec. */
+/* The process table and its rows. Private to proc.c, which starts children, proc_adopt.c, which takes over those that came
+ * through a re-exec, and proc_failed.c, which says why one never ran its program. */
 #ifndef WARD_LOOP_PROC_TABLE_H
 #define WARD_LOOP_PROC_TABLE_H
 
@@ -53,6 +53,10 @@ void ward_proc_free(struct ward_proc *p);
 /* Puts the child, which is watched, into the table; with a @launching one, it is ended when it is still launching at
  * p->deadline. */
 void ward_proc_enter(struct ward_proc *p, bool launching);
+
+/* Did the program of a child that has ended never run? Then fills *err. */
+bool ward_proc_failed(const struct ward_proc *p, const struct ward_exit *e, bool before_exec,
+		      struct ward_err *err);
 
 ward_watch_fn ward_proc_on_exit, ward_proc_on_report;
 

@@ -65,6 +65,16 @@ ward_pidfd_ended(int pidfd, int *by_signal)
 	return info.si_pid != 0;
 }
 
+int
+ward_pidfd_has_memory(int pidfd)
+{
+	long r = ward_sys_process_mrelease(pidfd, 0);
+
+	if (r == 0 || r == -EINVAL)
+		return 1;
+	return r == -ESRCH ? 0 : (int)r;
+}
+
 static uint64_t
 micros(struct timeval t)
 {

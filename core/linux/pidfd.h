@@ -32,6 +32,11 @@ int ward_pidfd_signal_group(int pidfd, pid_t pgid, int sig);
 /* Tells whether a child has ended, without reaping it: 1 (and whether a signal did it), 0 or -errno. */
 int ward_pidfd_ended(int pidfd, int *by_signal);
 
+/* Has a process memory still? One that is dying gives it up before it closes its descriptors, and long before it can
+ * be waited for. 1, 0, or -errno where that cannot be told (process_mrelease(2), since Linux 5.15: it refuses one that
+ * is not dying). */
+int ward_pidfd_has_memory(int pidfd);
+
 /* Reaps a child that has ended (waitid(2), P_PIDFD). Returns 0 with *out filled, -EAGAIN when it
  * still runs, or -errno. */
 int ward_pidfd_reap(int pidfd, struct ward_exit *out);

@@ -449,6 +449,12 @@ ward_sys_pidfd_send_signal(int pidfd, int sig, unsigned int flags)
 	return ward_sys6(__NR_pidfd_send_signal, pidfd, sig, 0, (long)flags, 0, 0);
 }
 
+WARD_SYS long
+ward_sys_process_mrelease(int pidfd, unsigned int flags)
+{
+	return ward_sys6(__NR_process_mrelease, pidfd, (long)flags, 0, 0, 0, 0);
+}
+
 /* @info: siginfo_t; @usage: struct rusage or NULL (the fifth argument that libc's waitid hides) */
 WARD_SYS long
 ward_sys_waitid(int idtype, int id, void *info, int options, void *usage)

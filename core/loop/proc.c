@@ -19,7 +19,7 @@
 #include "spawn/stage.h"
 
 /* How long after its start the end of a program by a signal may still turn out to have come before
- * exec: a dying process closes its descriptors a moment before its pidfd says so. */
+ * exec: a dying process closes its descriptors a moment before its pidfd says so. Unless we are sure. */
 #define DOUBT_NS UINT64_C(100000000)
 
 static void
@@ -57,11 +57,23 @@ ended_before_exec(const struct ward_proc *p)
 
 	if (p->launch && ward_launch_stage(p->launch) != WARD_STAGE_EXEC)
 		return true;
-	if (!p->launch && !p->untold && !p->unborn && ward_now_ns() - p->ran_ns > DOUBT_NS)
+	if (p->sure ||
+	    (!p->launch && !p->untold && !p->unborn && ward_now_ns() - p->ran_ns > DOUBT_NS))
 		return false;
 	if (ward_pidfd_ended(p->pidfd, &by_signal) != 1 || !(by_signal || p->unborn))
 		return false;
 	return ward_procfs_stat(p->pid, &st) == 0 && (st.flags & WARD_PF_FORKNOEXEC);
+}
+
+/* The report pipe is closed: by exec, or by the end of the child? What has memory then has exec'd, since a dying one
+ * gives it up first. Where the kernel does not say that, one whose end is not to be seen yet is taken for running. */
+static bool
+program_runs(struct ward_proc *p)
+{
+	int memory = ward_pidfd_has_memory(p->pidfd), by_signal;
+
+	p->sure = memory == 1;
+	return memory < 0 ? ward_pidfd_ended(p->pidfd, &by_signal) != 1 : p->sure;
 }
 
 static void
@@ -150,8 +162,6 @@ start_listening(struct ward_proc *p)
 		(void)ward_pidfd_signal(p->pidfd, SIGKILL);
 }
 
-/* End-of-file: the program runs, or the child is gone or going, which its pidfd tells in a moment. One
- * that a signal ends right here is taken for running until then: a look into /proc would cost each start. */
 /* Is the child in no step before execve? Its record tells; where that is lost, a flag that execve clears. */
 static bool
 at_exec(const struct ward_proc *p)
@@ -165,19 +175,18 @@ at_exec(const struct ward_proc *p)
 	return ward_procfs_stat(p->pid, &st) == 0 && !(st.flags & WARD_PF_FORKNOEXEC);
 }
 
+/* End-of-file: the program runs, or the child is gone or going, which its pidfd tells in a moment. */
 void
 ward_proc_on_report(struct ward_watch *w, uint32_t events)
 {
 	struct ward_proc *p = ward_container_of(w, struct ward_proc, report_watch);
-	int by_signal;
 
 	if (!p->learn && (events & EPOLLIN) && !(events & EPOLLHUP)) {
 		start_listening(p);
 		return;
 	}
-	/* A kernel that does not say whether the child has ended says so by the pidfd when it has.
-	 * What was ended for its time closes the pipe as it dies, in whatever stage. */
-	if (p->timed_out || !at_exec(p) || ward_pidfd_ended(p->pidfd, &by_signal) == 1)
+	/* What was ended for its time closes the pipe as it dies, in whatever stage. */
+	if (p->timed_out || !at_exec(p) || !program_runs(p))
 		ward_watch_del(p->table->loop, &p->report_watch);
 	else if (set_oom_score_adj(p))
 		report_started(p);

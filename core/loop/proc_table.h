@@ -31,6 +31,7 @@ struct ward_proc {
 	struct ward_launch *launch; /* until the program runs */
 	uint64_t deadline;	    /* of the launch */
 	bool timed_out;
+	bool sure;   /* that its program ran */
 	bool untold; /* the launch is over, and `started` has not been called */
 	int oom_err; /* of writing oom_score_adj: then the program must not run */
 	pid_t pid;

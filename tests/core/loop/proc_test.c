@@ -1,11 +1,14 @@
 /* Real children through plan, launch, child and process table. The program of most of them is this
  * test itself, called with "report": it writes what it sees to a file. */
 #include <errno.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "linux/pidfd.h"
 #include "proc_kit.h"
 
 static char self[4096], dir[] = "/tmp/ward-proc-test-XXXXXX";
@@ -353,6 +356,28 @@ test_killed_before_exec(void)
 	ward_plan_free(plan);
 }
 
+/* What tells a program that runs from a child that is dying. */
+static void
+test_memory(void)
+{
+	pid_t pid = fork();
+	int fd, before, by_signal;
+
+	if (pid == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	fd = ward_pidfd_open(pid);
+	before = ward_pidfd_has_memory(fd);
+	(void)ward_pidfd_signal(fd, SIGKILL);
+	while (ward_pidfd_ended(fd, &by_signal) == 0)
+		(void)sched_yield();
+	ok(before < 0 || (before == 1 && ward_pidfd_has_memory(fd) == 0),
+	   "a process has memory, and a zombie none (%d)", before);
+	(void)waitpid(pid, NULL, 0);
+	ward_fd_close(&fd);
+}
+
 /* Many at once, each with its own status, while orphans end around them. */
 static void
 test_statuses(void)
@@ -583,6 +608,7 @@ main(int argc, char **argv)
 	test_hanging_open();
 	test_hanging_together();
 	test_killed_before_exec();
+	test_memory();
 	test_burst();
 	test_statuses();
 	test_group_dies_with_leader();

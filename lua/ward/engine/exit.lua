@@ -92,6 +92,14 @@ function M.prevented(prevent, exit)
   return prevent ~= nil and listed(prevent, exit)
 end
 
+--- Has the script a say about what follows an exit that nobody asked for?
+---@param spec table
+---@param exit table
+---@return boolean
+function M.asks(spec, exit)
+  return spec.asks and not M.prevented(spec.restart_prevent, exit) or false
+end
+
 local BECAUSE <const> = {
   timeout = "was not ready in time", watchdog = "missed its watchdog", check = "failed its check",
 }

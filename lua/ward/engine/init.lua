@@ -26,6 +26,7 @@
 -- answers at once; without a token nobody is answered.
 
 local command <const> = require "ward.engine.command"
+local exits <const> = require "ward.engine.exit"
 local graph <const> = require "ward.engine.graph"
 local grow <const> = require "ward.engine.grow"
 local order <const> = require "ward.engine.order"
@@ -183,6 +184,17 @@ function M.list(st)
     views[index] = view(svc)
   end
   return views
+end
+
+--- Will the script be asked about this exit, if it is the next event?
+---@param st table
+---@param name string
+---@param exit table
+---@return table|nil exit as it will be told of it; nil: it is not asked
+function M.foresee(st, name, exit)
+  local svc <const> = st.by_name[name]
+  return svc and transitions.CELLS[svc.state].exit == "died" and not svc.paused and exits.asks(svc.spec, exit)
+    and exits.judge(svc.spec.success, exit, false, svc.cause) or nil
 end
 
 --- Why a service is as it is: see ward.engine.why.

@@ -339,7 +339,7 @@ local function settle(st, svc, exit, delay)
   out.disarm(st, svc)
   if svc.paused and not (exit.ok and svc.spec.type == "oneshot") then
     keep_down(st, svc, exit)
-  elseif svc.spec.asks and not exits.prevented(svc.spec.restart_prevent, exit) then
+  elseif exits.asks(svc.spec, exit) then
     ask(st, svc, exit)
   else
     decide(st, svc, exit, delay)

@@ -3,8 +3,8 @@
 
 local core <const> = require("ward.core")
 local engine <const> = require("ward.engine")
-local journal <const> = require("ward.service.journal")
 local launches <const> = require("ward.service.launches")
+local steps <const> = require("ward.service.steps")
 
 local M <const> = {}
 
@@ -19,14 +19,6 @@ local SHORTAGE_PAUSE <const> = 0.1
 ---@field degraded table<string, table[]> sandbox steps that failed and were allowed to: { stage, errno, message }
 local Driver <const> = {}
 Driver.__index = Driver
-
--- Errors here are ours. They are told and survived: children are worth more than a clean stack.
-local function guarded(driver, what, fn, ...)
-  local ok, err = xpcall(fn, debug.traceback, ...)
-  if not ok then
-    driver.hooks.internal_error(what, tostring(err))
-  end
-end
 
 -- For a driver that nobody is to succeed.
 local function nothing()
@@ -96,6 +88,9 @@ end
 -- What the script says about an exit. It may be slow, and may never answer: the engine waits only so long.
 function EFFECTS.ask(driver, effect)
   local name = effect.name
+  if steps.asked(driver, effect) then
+    return
+  end
   driver.hooks.ask(name, driver.specs[name].calls, effect.exit, effect.history, function(verdict, fault)
     driver:post({ kind = "verdict", name = name, id = effect.id, verdict = verdict, fault = fault })
   end)
@@ -135,26 +130,8 @@ function EFFECTS.quit(driver, effect)
   driver.hooks.quit(effect.code)
 end
 
--- The turns of the effects of a step: what acts comes before what tells, so that a service that died is back before its
--- obituary is written, and the script, which may hang, is entered when all else is done.
-local function step(driver, event)
-  local now <const> = core.now()
-  local effects
-  driver.journal:event(now, event, driver.state)
-  driver.state, effects = engine.step(driver.state, event, now)
-  for turn = 1, journal.TURNS do
-    local doubtful = false
-    for _, effect in ipairs(effects) do
-      if journal.turn(effect) == turn then
-        doubtful = doubtful or journal.is_doubtful(effect)
-        guarded(driver, effect.kind, EFFECTS[effect.kind], driver, effect)
-      end
-    end
-    if doubtful then
-      driver.journal:done(turn)
-    end
-  end
-end
+--- Feeds an event to the engine and carries out what it asks for.
+Driver.post = steps.post
 
 --- A launch that failed before there was a process is news of a later turn: the machine is short of something
 --- (descriptors, processes, memory), and trying again at once, with a backoff of 0, would leave the loop no turn.
@@ -195,27 +172,11 @@ function Driver:tell_learned(name, exit)
   end
 end
 
---- Feeds an event to the engine and carries out what it asks for. Called from within itself it only queues.
----@param event table
-function Driver:post(event)
-  local queue = self.queue
-  queue[#queue + 1] = event
-  if self.draining then
-    return
-  end
-  self.draining = true
-  local at = 1
-  while queue[at] do
-    guarded(self, queue[at].kind, step, self, queue[at])
-    at = at + 1
-  end
-  self.queue, self.draining = {}, false
-end
-
 --- The engine's view of a service, with what the driver knows: uptime of the process.
 ---@param name string
 ---@return table? view
 function Driver:view(name)
+  steps.catch_up(self)
   local view = engine.service(self.state, name)
   if view then
     view.degraded = self.degraded[name]
@@ -383,7 +344,7 @@ function Driver:go_on(found)
     self:post({ kind = "cancel", token = token })
   end
   for _, effect in ipairs(found.effects) do
-    guarded(self, effect.kind, EFFECTS[effect.kind], self, effect)
+    steps.guarded(self, effect.kind, EFFECTS[effect.kind], self, effect)
   end
   for name, proc in pairs(self.procs) do
     if engine.service(self.state, name).state == "stopping" then
@@ -397,7 +358,7 @@ function Driver:go_on(found)
     self:fail_later(name, { kind = "unknown", uptime = 0, at = core.time() })
   end
   for _, name in ipairs(found.run) do
-    guarded(self, "run", EFFECTS.run, self, { name = name })
+    steps.guarded(self, "run", EFFECTS.run, self, { name = name })
   end
 end
 
@@ -448,10 +409,10 @@ function M.new(specs, parts, hooks)
     state = parts.state or engine.new(specs, { seed = parts.seed, tree = parts.tree }),
     journal = parts.journal or NO_JOURNAL,
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
-    hooks = hooks, helpers = {},
+    hooks = hooks, effects = EFFECTS, helpers = {},
     order = order, warns = warned, tree = parts.tree, forgotten = 0,
     procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
-    under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, draining = false,
+    under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, at = 1, draining = false,
   }, Driver)
 end
 

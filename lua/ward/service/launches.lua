@@ -2,6 +2,7 @@
 -- launched. What the driver has of them is in its tables: procs, started, degraded.
 
 local core <const> = require("ward.core")
+local steps <const> = require("ward.service.steps")
 
 local M <const> = {}
 
@@ -47,7 +48,7 @@ local function callbacks(driver, name, lacking, settle)
     end
     exit.at = exit.at or core.time()
     driver:tell_learned(name, exit)
-    driver:post({ kind = "exit", name = name, exit = exit })
+    steps.exited(driver, name, exit)
     settle()
   end
   return it

@@ -46,7 +46,7 @@ describe("ward.service.control", function()
   end)
 
   teardown(function()
-    for _, name in ipairs({ "ward.core", "ward.service.driver", "ward.service.control" }) do
+    for _, name in ipairs({ "ward.core", "ward.service.driver", "ward.service.steps", "ward.service.control" }) do
       package.loaded[name] = nil
     end
   end)

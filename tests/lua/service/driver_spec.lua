@@ -14,6 +14,7 @@ describe("ward.service.driver", function()
       if type(answer) == "function" then answer = answer(event) end
       return state, answer or {}
     end,
+    foresee = function(_, _, exit) return script.foresees and { kind = exit.kind, judged = true } end,
     service = function(_, name) return { name = name, pid = 1001 } end,
   }
 
@@ -35,7 +36,9 @@ describe("ward.service.driver", function()
   end)
 
   teardown(function()
-    package.loaded["ward.core"], package.loaded["ward.engine"], package.loaded["ward.service.driver"] = nil, nil, nil
+    for _, name in ipairs { "ward.core", "ward.engine", "ward.service.driver", "ward.service.steps" } do
+      package.loaded[name] = nil
+    end
   end)
 
   local function kinds()
@@ -90,6 +93,61 @@ describe("ward.service.driver", function()
     core.proc("a").handlers.started(1001, { { stage = "nice" } })
     assert.same({ "a lacks 1", "event started" }, { table.unpack(written, 10) })
     assert.same({}, told.errors)
+  end)
+
+  -- One whose on_exit has a say: `hook` is what it does, and gets what answers for it.
+  local function with_hook(hook)
+    script.boot, script.foresees = { { kind = "spawn", name = "a" } }, true
+    script.exit = { { kind = "ask", name = "a", id = 7, exit = { kind = "exited" } } }
+    driver.specs.a.calls = { on_exit = 1 }
+    function driver.hooks.ask(name, calls, exit, history, answer)
+      told.asked = { name, calls.on_exit, exit.judged, history }
+      told.before = kinds()
+      hook(answer)
+    end
+    driver:post({ kind = "boot" })
+    core.proc("a"):up()
+    core.proc("a"):exit({ kind = "exited", code = 3 })
+  end
+
+  it("tells a hook of an exit before the engine, and the engine what it said", function()
+    with_hook(function(answer)
+      core.clock = core.clock + 5
+      answer("stop")
+    end)
+    assert.same({ "a", 1, true }, told.asked)
+    assert.same({ "boot", "started" }, told.before)
+    assert.same({ "boot", "started", "exit", "verdict" }, kinds())
+    assert.equal(core.clock - 5, seen[3].now) -- of the exit, whatever the hook took
+    assert.same({ 7, "stop" }, { seen[4].id, seen[4].verdict })
+  end)
+
+  it("takes the answer of a hook that waits when it comes", function()
+    local later
+    with_hook(function(answer) later = answer end)
+    assert.same({ "boot", "started", "exit" }, kinds())
+    later(nil, "it failed")
+    assert.same({ "boot", "started", "exit", "verdict" }, kinds())
+    assert.same({ 7, "it failed" }, { seen[4].id, seen[4].fault })
+  end)
+
+  it("shows a hook what comes after the exit, and does after it what it asks for", function()
+    with_hook(function(answer)
+      driver:post({ kind = "command" })
+      assert.same({ "boot", "started" }, kinds())
+      driver:view("b")
+      assert.same({ "boot", "started", "exit" }, kinds())
+      driver:view("b")
+      answer()
+    end)
+    assert.same({}, told.errors)
+    assert.same({ "boot", "started", "exit", "command", "verdict" }, kinds())
+  end)
+
+  it("survives a hook that cannot be asked", function()
+    with_hook(function() error("no script") end)
+    assert.matches("^ask: .*no script", told.errors[1])
+    assert.same({ "boot", "started", "exit" }, kinds())
   end)
 
   it("turns a refused launch into an exit, in a later turn", function()

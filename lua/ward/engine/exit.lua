@@ -28,10 +28,10 @@ end
 
 -- The cause as the table of systemd.service(5) has them: "clean", "code", "signal", "spawn", "unknown"; "timeout",
 -- "watchdog" and "check" are what the engine itself had it stopped for.
-local function cause_of(exit, why)
+local function cause_of(exit, ok, why)
   if why then
     return why
-  elseif exit.ok then
+  elseif ok then
     return "clean"
   elseif exit.kind == "exited" then
     return "code"
@@ -41,11 +41,20 @@ local function cause_of(exit, why)
   return exit.kind == "spawn_failed" and "spawn" or "unknown"
 end
 
---- A copy of `exit` with `ok` and `cause` set.
+--- What an exit comes to.
 ---@param success { codes: integer[], signals: string[] }
 ---@param exit table
 ---@param asked boolean a stop was in progress
 ---@param why string|nil what the engine had it stopped for: "timeout", "watchdog", "check"
+---@return boolean ok
+---@return string cause
+function M.meaning(success, exit, asked, why)
+  -- An unknown status is never taken for a success, nor is an end that had to be brought about.
+  local ok <const> = not why and is_ok(success, exit, asked)
+  return ok, cause_of(exit, ok, why)
+end
+
+--- A copy of `exit` with `ok` and `cause` set, for the same parameters.
 ---@return table exit
 function M.judge(success, exit, asked, why)
   local copy = {}
@@ -56,9 +65,7 @@ function M.judge(success, exit, asked, why)
     -- The stop came before its program ran: that is no failure of the start.
     copy.kind, copy.stage, copy.message, copy.errno = "signaled", nil, nil, nil
   end
-  -- An unknown status is never taken for a success, nor is an end that had to be brought about.
-  copy.ok = not why and is_ok(success, copy, asked)
-  copy.cause = cause_of(copy, why)
+  copy.ok, copy.cause = M.meaning(success, copy, asked, why)
   return copy
 end
 

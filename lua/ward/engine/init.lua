@@ -190,11 +190,13 @@ end
 ---@param st table
 ---@param name string
 ---@param exit table
----@return table|nil exit as it will be told of it; nil: it is not asked
+---@return boolean|nil ok of the exit; nil: it is not asked
+---@return string|nil cause
 function M.foresee(st, name, exit)
   local svc <const> = st.by_name[name]
-  return svc and transitions.CELLS[svc.state].exit == "died" and not svc.paused and exits.asks(svc.spec, exit)
-    and exits.judge(svc.spec.success, exit, false, svc.cause) or nil
+  if svc and transitions.CELLS[svc.state].exit == "died" and not svc.paused and exits.asks(svc.spec, exit) then
+    return exits.meaning(svc.spec.success, exit, false, svc.cause)
+  end
 end
 
 --- Why a service is as it is: see ward.engine.why.

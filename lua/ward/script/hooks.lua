@@ -7,9 +7,6 @@ local M <const> = {}
 
 local VERDICTS <const> = 'a delay, "stop", "escalate" or nothing'
 
--- Who has a say after an exit, in this order.
-local SAYS <const> = { "on_exit", "restart" }
-
 local function verdict_of(returned)
   if returned == nil or returned == "stop" or returned == "escalate" then return returned end
   if type(returned) ~= "number" and type(returned) ~= "string" then
@@ -21,8 +18,9 @@ end
 --- The functions of one generation.
 ---@param scheduler ward.script.Scheduler
 ---@param host table request; node: fn(name) -> { value, title, source } of a service
----@return table hooks add: fn(fn) -> number; call: fn(number, name, ...) runs one as a task; ask: fn(id, name, calls,
----  exit, history) runs those that have a say, and answers with request("answer", id, verdict, fault)
+---@return table hooks add: fn(fn) -> number; call: fn(number, name, ...) runs one as a task; ask: fn(id, name, exit,
+---  on_exit, restart, history) runs those of the two that there are, and answers with request("answer", id, verdict,
+---  fault)
 function M.new(scheduler, host)
   local functions <const> = {}
   local hooks <const> = {}
@@ -38,21 +36,23 @@ function M.new(scheduler, host)
     return scheduler:start(functions[number], nil, host.node(name).value, ...)
   end
 
-  -- The first verdict that is not nil. Nonsense is the declaration's fault, and named as that.
-  local function consult(node, calls, exit, history)
-    for _, key in ipairs(SAYS) do
-      local fn <const> = functions[calls[key]]
-      local returned
-      if fn and key == "on_exit" then returned = fn(node.value, exit) end
-      if fn and key == "restart" then returned = fn(exit, history) end
-      local verdict <const>, message <const> = value.try(verdict_of, returned)
-      if message then error(("%s: %s: %s: %s"):format(node.source, node.title, key, message), 0) end
-      if verdict ~= nil then return verdict end
-    end
+  -- What a function that has a say says. Nonsense is the declaration's fault, and named as that.
+  local function say(node, key, returned)
+    if returned == nil then return nil end
+    local verdict <const>, message <const> = value.try(verdict_of, returned)
+    if message then error(("%s: %s: %s: %s"):format(node.source, node.title, key, message), 0) end
+    return verdict
   end
 
-  function hooks.ask(id, name, calls, exit, history)
-    local task <const> = scheduler:start(consult, nil, host.node(name), calls, exit, history)
+  -- The first verdict that is not nil.
+  local function consult(node, exit, on_exit, restart, history)
+    local verdict = on_exit and say(node, "on_exit", functions[on_exit](node.value, exit))
+    if verdict == nil and restart then verdict = say(node, "restart", functions[restart](exit, history)) end
+    return verdict
+  end
+
+  function hooks.ask(id, name, ...)
+    local task <const> = scheduler:start(consult, nil, host.node(name), ...)
     task.ended = function(how, result)
       if how == "returned" then
         host.request("answer", id, result[1])

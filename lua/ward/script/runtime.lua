@@ -111,8 +111,8 @@ local REACTS <const> = { "after", "every", "on", "on_signal", "watch", "command"
 ---@param host table request, now, blocker, located, environ, what schema.normalise needs, and what ward.fs needs
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
 ---@return table runtime functions: name -> fn(at, ...), what `ward` offers; groups: name -> functions, such as
----  those of ward.fs; values: name -> table; coroutine, print: the script's; callback: fn(fn) -> its number;
----  services: methods of services and pools; scope: fn(globals, ward), told once;
+---  those of ward.fs; values: name -> what else it offers; coroutine, print: the script's; callback: fn(fn) -> its
+---  number; services: methods of services and pools; scope: fn(globals, ward), told once;
 ---  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
 function M.new(host, guard)
   local meta <const> = {}
@@ -148,7 +148,7 @@ function M.new(host, guard)
   return {
     functions = functions,
     groups = { fs = fs.functions(host), http = parts.http },
-    values = { env = fs.env(host.environ()) },
+    values = { env = fs.env(host.environ()), now = host.now }, -- to read the clock needs no position
     coroutine = coroutines.new(self),
     callback = parts.hook.add,
     services = parts.service,

@@ -264,7 +264,6 @@ function M.new(self, located, meta)
   function functions.all(at, list) return all(self, at, list) end
   function functions.race(at, list) return race(self, at, list) end
   function functions.timeout(at, ...) return timeout(self, at, ...) end
-  function functions.now() return self.clock() end
   function functions.semaphore(at, count)
     local free <const> = argument(at, "ward.semaphore", value.integer, "the count", count, 1, 1000000)
     return setmetatable({ free = free, waiting = {} }, Semaphore)

@@ -257,10 +257,14 @@ local function enter(self, ...)
   return true
 end
 
-local function drain(self)
+-- Works off the queue, and all that is ready after that. What comes with the call comes first: then the queue is empty.
+local function drain(self, ...)
   local more, queue = true, self.queue
   self.entering = true
-  for _ = 1, ENTRIES do
+  if select("#", ...) > 0 then
+    more = enter(self, ...)
+  end
+  for _ = 1, self.script and ENTRIES or 0 do
     local event = queue[self.first]
     if event then
       queue[self.first] = nil
@@ -293,9 +297,13 @@ function Agent:post(op, ...)
   if not self.script then
     return
   end
+  local free = self.started and not self.entering
+  if free and self.last < self.first then
+    return drain(self, op, ...)
+  end
   self.last = self.last + 1
   self.queue[self.last] = table.pack(op, ...)
-  if self.started and not self.entering then
+  if free then
     drain(self)
   end
 end
@@ -355,7 +363,7 @@ function Agent:ask(name, calls, exit, history, told)
   self.serial = self.serial + 1
   self.asked[self.serial] = told
   -- The history is long, and each call of a hook has its price: only a rule is told of it.
-  self:post("ask", self.serial, name, calls, exit, calls.restart and history or nil)
+  self:post("ask", self.serial, name, exit, calls.on_exit, calls.restart, calls.restart and history or nil)
 end
 
 --- The engine has answered a command; true when it was the script's.

@@ -74,15 +74,18 @@ end
 function M.exited(driver, name, exit)
   local spec = driver.specs[name]
   local calls = spec and spec.calls
-  local judged = calls and calls.on_exit and not calls.restart and not driver.draining
-    and engine.foresee(driver.state, name, exit)
-  if not judged then
+  local ok, cause
+  if calls and calls.on_exit and not calls.restart and not driver.draining then
+    ok, cause = engine.foresee(driver.state, name, exit)
+  end
+  if ok == nil then
     return M.post(driver, { kind = "exit", name = name, exit = exit })
   end
+  exit.ok, exit.cause = ok, cause
   local early = { name = name }
   driver.queue[1] = { kind = "exit", name = name, exit = exit, now = core.now() }
   driver.draining, driver.early = true, early
-  guarded(driver, "ask", driver.hooks.ask, name, calls, judged, nil, function(verdict, fault)
+  guarded(driver, "ask", driver.hooks.ask, name, calls, exit, nil, function(verdict, fault)
     early.answer = { kind = "verdict", name = name, id = early.id, verdict = verdict, fault = fault }
     if early.id then
       M.post(driver, early.answer)

@@ -14,7 +14,7 @@ describe("ward.service.driver", function()
       if type(answer) == "function" then answer = answer(event) end
       return state, answer or {}
     end,
-    foresee = function(_, _, exit) return script.foresees and { kind = exit.kind, judged = true } end,
+    foresee = function() return script.foresees, "code" end,
     service = function(_, name) return { name = name, pid = 1001 } end,
   }
 
@@ -97,11 +97,11 @@ describe("ward.service.driver", function()
 
   -- One whose on_exit has a say: `hook` is what it does, and gets what answers for it.
   local function with_hook(hook)
-    script.boot, script.foresees = { { kind = "spawn", name = "a" } }, true
+    script.boot, script.foresees = { { kind = "spawn", name = "a" } }, false
     script.exit = { { kind = "ask", name = "a", id = 7, exit = { kind = "exited" } } }
     driver.specs.a.calls = { on_exit = 1 }
     function driver.hooks.ask(name, calls, exit, history, answer)
-      told.asked = { name, calls.on_exit, exit.judged, history }
+      told.asked = { name, calls.on_exit, exit.ok, exit.cause, history }
       told.before = kinds()
       hook(answer)
     end
@@ -115,7 +115,7 @@ describe("ward.service.driver", function()
       core.clock = core.clock + 5
       answer("stop")
     end)
-    assert.same({ "a", 1, true }, told.asked)
+    assert.same({ "a", 1, false, "code" }, told.asked)
     assert.same({ "boot", "started" }, told.before)
     assert.same({ "boot", "started", "exit", "verdict" }, kinds())
     assert.equal(core.clock - 5, seen[3].now) -- of the exit, whatever the hook took

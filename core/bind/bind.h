@@ -121,6 +121,12 @@ void ward_bind_pack(lua_State *L);
 /* Adds journal and journal_read to the table on top; needs no core: journal.c. */
 void ward_bind_journal(lua_State *L);
 
+/* Enters the script whose userdata is all that the stack holds, for what has become due: for at most @cpu seconds, and
+ * without arguments. Returns 0 when that was all: it has asked for nothing, and wants to be entered again at *next
+ * (seconds of core.now; 0: for nothing that it knows of). Else pushes what script:enter returns, and returns how many
+ * values that are: scriptfn.c. May raise. */
+int ward_bind_script_due(lua_State *L, double cpu, double *next);
+
 /* Adds user, group and groups to the table on top; needs no core: users.c. */
 void ward_bind_users(lua_State *L);
 

@@ -13,6 +13,8 @@ struct timer {
 	struct ward_core *core;
 	struct ward_timer *timer; /* NULL once closed */
 	int fn;
+	int script; /* reference, or LUA_NOREF */
+	double cpu; /* seconds of an entry of it */
 };
 
 struct signal {
@@ -21,16 +23,59 @@ struct signal {
 	int fn;
 };
 
+/* seconds of core.now() */
+static void
+arm(const struct timer *t, lua_Number at)
+{
+	/* A thousand years is for ever, and far from the edge of the integer. */
+	if (at < 0)
+		at = 0;
+	if (at > 3e10)
+		at = 3e10;
+	ward_timer_arm(t->timer, (uint64_t)(at * 1e9));
+}
+
+/* Enters the script, and goes on to the function only where there is something for it to do. */
+static int
+fire(lua_State *L)
+{
+	const struct timer *t = lua_touserdata(L, 1);
+	double next = 0;
+	int n;
+
+	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, t->script);
+	lua_remove(L, 1);
+	n = ward_bind_script_due(L, t->cpu, &next);
+	if (n == 0) {
+		if (next > 0)
+			arm(t, next);
+		return 0;
+	}
+	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
+	lua_insert(L, -n - 1);
+	lua_call(L, n, 0);
+	return 0;
+}
+
 static void
 on_timer(void *arg)
 {
 	struct timer *t = arg;
 	lua_State *L = t->core->lua;
 
+	if (t->script != LUA_NOREF) {
+		lua_pushcfunction(L, fire);
+		lua_pushlightuserdata(L, t);
+		(void)ward_bind_call(L, 1, 0, "a timer");
+		return;
+	}
 	(void)lua_rawgeti(L, LUA_REGISTRYINDEX, t->fn);
 	(void)ward_bind_call(L, 0, 0, "a timer");
 }
 
+/* core.timer(fn [, script, cpu]): with a script, that is entered when the timer fires, as by script:enter(cpu), and
+ * the timer is armed again for what it waits for then. fn gets the results where they say that there is more to do, or
+ * that it failed, or when it has asked for something. */
 static int
 timer_new(lua_State *L)
 {
@@ -38,10 +83,16 @@ timer_new(lua_State *L)
 	struct timer *t;
 
 	luaL_checktype(L, 1, LUA_TFUNCTION);
+	lua_settop(L, 3);
 	t = lua_newuserdatauv(L, sizeof(*t), 0);
-	*t = (struct timer){ .core = core, .fn = LUA_NOREF };
+	*t = (struct timer){ .core = core, .fn = LUA_NOREF, .script = LUA_NOREF };
 	luaL_setmetatable(L, TIMER);
 	t->fn = ward_bind_ref(L, 1);
+	if (!lua_isnil(L, 2)) {
+		t->cpu = luaL_checknumber(L, 3);
+		lua_pushvalue(L, 2);
+		t->script = luaL_ref(L, LUA_REGISTRYINDEX);
+	}
 	t->timer = ward_timer_new(core->loop, on_timer, t);
 	if (!t->timer)
 		return luaL_error(L, "not enough memory for a timer");
@@ -64,13 +115,8 @@ timer_arm(lua_State *L)
 	const struct timer *t = check_timer(L);
 	lua_Number at = luaL_checknumber(L, 2);
 
-	/* A thousand years is for ever, and far from the edge of the integer. */
 	luaL_argcheck(L, at == at, 2, "not a time");
-	if (at < 0)
-		at = 0;
-	if (at > 3e10)
-		at = 3e10;
-	ward_timer_arm(t->timer, (uint64_t)(at * 1e9));
+	arm(t, at);
 	return 0;
 }
 
@@ -89,6 +135,7 @@ timer_close(lua_State *L)
 	ward_timer_free(t->timer);
 	t->timer = NULL;
 	ward_bind_unref(L, &t->fn);
+	ward_bind_unref(L, &t->script);
 	return 0;
 }
 

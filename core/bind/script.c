@@ -138,6 +138,7 @@ host_request(lua_State *L)
 
 	if (!T || s->server == LUA_NOREF || !lua_checkstack(T, nargs + 2))
 		return luaL_error(L, "the script is not running");
+	s->requested = true;
 	top = lua_gettop(T);
 	(void)lua_rawgeti(T, LUA_REGISTRYINDEX, s->server);
 	if (ward_transfer(L, 1, nargs, T, &err) < 0) {

@@ -19,6 +19,7 @@ struct ward_script {
 	struct ward_library *library;
 	struct ward_budget budget;
 	lua_State *trusted;	/* whose call entered it; NULL between entries */
+	bool requested;		/* it has asked for something since it was entered */
 	int server;		/* reference there: what host.request calls */
 	struct ward_work *work; /* the load on a thread of its own; NULL when it is over */
 	int loaded;		/* what it returned */

@@ -378,26 +378,25 @@ script_tree(lua_State *L)
 	return 1;
 }
 
-/* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
+/* Calls the entry with the @nargs plain values at @first of @L's stack, and pushes true and its results, or nil and an
+ * error. Returns how many. */
 static int
-script_enter(lua_State *L)
+enter(lua_State *L, struct ward_script *s, double cpu, int first, int nargs)
 {
-	struct ward_script *s = check_script(L);
-	double cpu = luaL_checknumber(L, 2);
-	int nargs = lua_gettop(L) - 2, n, r;
 	struct ward_err err;
+	int n, r;
 
-	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
 	if (!lua_checkstack(s->L, nargs + 1))
 		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
 	lua_settop(s->L, WARD_SCRIPT_ENTRY); /* what is left of the bundle goes */
 	lua_pushvalue(s->L, WARD_SCRIPT_ENTRY);
-	r = ward_transfer(L, 3, nargs, s->L, &err);
+	r = ward_transfer(L, first, nargs, s->L, &err);
 	if (r < 0) {
 		lua_settop(s->L, WARD_SCRIPT_ENTRY);
 		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
 	}
 	s->trusted = L;
+	s->requested = false;
 	r = ward_script_call(s, nargs, cpu, "");
 	s->trusted = NULL;
 	if (r < 0) {
@@ -406,13 +405,36 @@ script_enter(lua_State *L)
 	}
 	n = lua_gettop(s->L) - WARD_SCRIPT_ENTRY;
 	luaL_checkstack(L, n + 2, "results of a script");
-	lua_settop(L, 1);
 	lua_pushboolean(L, 1);
 	r = ward_transfer(s->L, WARD_SCRIPT_ENTRY + 1, n, L, &err);
 	lua_settop(s->L, WARD_SCRIPT_ENTRY);
 	if (r < 0)
 		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
 	return n + 1;
+}
+
+/* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
+static int
+script_enter(lua_State *L)
+{
+	struct ward_script *s = check_script(L);
+	double cpu = luaL_checknumber(L, 2);
+
+	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
+	return enter(L, s, cpu, 3, lua_gettop(L) - 2);
+}
+
+int
+ward_bind_script_due(lua_State *L, double cpu, double *next)
+{
+	struct ward_script *s = check_script(L);
+	int n = enter(L, s, cpu, 2, 0);
+
+	if (s->requested || !lua_toboolean(L, 2) || lua_toboolean(L, 3))
+		return n;
+	*next = lua_tonumber(L, 4); /* 0: never */
+	lua_settop(L, 1);
+	return 0;
 }
 
 /* script:memory() -> bytes of Lua memory in use */

@@ -63,6 +63,15 @@ function Heap:remove(item)
   if i > 1 and before(last, self[i // 2]) then rise(self, i, last) else sink(self, i, last) end
 end
 
+--- Lets an item that is in be due later than it was.
+---@param item table
+---@param at number
+function Heap:put_off(item, at)
+  self.seq = self.seq + 1
+  item.at, item.seq = at, self.seq
+  sink(self, item.index, item)
+end
+
 --- When the first item is due; nil when there is none.
 ---@return number?
 function Heap:next()

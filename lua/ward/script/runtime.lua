@@ -33,12 +33,12 @@ local function stuck(blocker)
   end
 end
 
--- What the core calls: one of `ops` or "run", and then whatever has become due. Says whether there is more to do at
+-- What the core calls: one of `ops` or nothing, and then whatever has become due. Says whether there is more to do at
 -- once, and when the next thing is due; after "stop" nothing begins any more.
 local function entry(self, ops)
   local over = false
   return function(op, ...)
-    if op ~= "run" then
+    if op then
       ops[op](...)
       self:reap()
       over = over or op == "stop"

@@ -12,6 +12,8 @@ local M <const> = {}
 
 --- What a task yields to say that the yield is for the scheduler.
 M.PARK = setmetatable({}, { __name = "ward.park" })
+-- What the function of a task that loops yields at the end of each of its runs.
+local AGAIN <const> = {}
 --- What park returns when its deadline came first.
 M.TIMEOUT = setmetatable({}, { __name = "ward.timeout" })
 
@@ -33,6 +35,7 @@ local NOTHING <const> = { n = 0 }
 ---@field out integer? what it and its tasks print goes there
 ---@field ended fun(how: string, result: table?)? called when it is done
 ---@field private boolean? its failure is for ended alone
+---@field loops boolean? it may be run again
 ---@field nested thread[]? coroutines of the script that wait for it, the innermost last
 
 ---@class ward.script.Scheduler
@@ -87,6 +90,29 @@ function Scheduler:start(fn, parent, ...)
   }, self.meta)
   self:own(parent, task, self.cancel_child)
   enqueue(self, task)
+  return task
+end
+
+--- Starts fn() as a task that can be run again when it is done. Its coroutine, which is most of what a task is made of,
+--- then stays as long as fn does not fail.
+---@param fn function
+---@param parent ward.script.Task?
+---@param last ward.script.Task? of the run before, which is done
+---@return ward.script.Task
+function Scheduler:rerun(fn, parent, last)
+  if last and last.co then
+    last.how, last.result, last.fresh = nil, nil, true
+    self:own(last.parent, last, self.cancel_child)
+    enqueue(self, last)
+    return last
+  end
+  local task <const> = self:start(function()
+    while true do
+      fn()
+      yield(AGAIN)
+    end
+  end, parent)
+  task.loops = true
   return task
 end
 
@@ -201,6 +227,10 @@ local function settle(self, task, ok, ...)
     local message <const> = self.guard((...), co)
     close(co) -- what it had to <close>
     return finish(self, task, "failed", { message })
+  elseif task.loops and rawequal((...), AGAIN) then
+    local co <const> = task.co
+    finish(self, task, "returned", NOTHING)
+    task.co = co
   elseif status(task.co) == "dead" then
     return finish(self, task, "returned", select("#", ...) > 0 and pack(...) or NOTHING)
   end
@@ -268,9 +298,14 @@ function Scheduler:stop() release(self.root) end
 function Scheduler:tick(now)
   local timers <const> = self.timers
   while true do
-    local item <const> = timers:due(now)
-    if not item then return end
-    if item.fire then item:fire() else self:wake(item, TIMEOUT) end
+    local item <const> = timers[1]
+    if not item or item.at > now then return end
+    if item.fire then
+      item:fire(now) -- takes it out, or puts it off
+    else
+      timers:remove(item)
+      self:wake(item, TIMEOUT)
+    end
   end
 end
 

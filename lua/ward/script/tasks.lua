@@ -205,17 +205,19 @@ local function timer_class(self, located)
   end
   Timer.__index = handle.methods(located, "timer", { cancel = function(_, timer) cancel(timer) end })
 
-  local function fire(timer)
-    local previous <const> = timer.task
-    if timer.period then
+  local function fire(timer, now)
+    local period <const> = timer.period
+    if period then
       -- On the grid of its first time: late ones are left out, never made up for.
-      local at <const>, period <const> = timer.at, timer.period
-      local missed <const> = (self.clock() - at) // period
-      self.timers:push(timer, missed > 0 and at + (missed + 1) * period or at + period)
+      local at <const> = timer.at + period
+      self.timers:put_off(timer, at > now and at or at + ((now - at) // period + 1) * period)
+      local last <const> = timer.task
+      if not last or last.state == "done" then timer.task = self:rerun(timer.fn, timer.owner, last) end
     else
+      self.timers:remove(timer)
       self:disown(timer.owner, timer)
+      self:start(timer.fn, timer.owner)
     end
-    if not previous or previous.state == "done" then timer.task = self:start(timer.fn, timer.owner) end
   end
   return Timer, fire, cancel
 end

@@ -236,9 +236,8 @@ end
 
 -- Entries --------------------------------------------------------------------------------------------------
 
--- One entry. Returns whether a task is ready for the next one.
-local function enter(self, ...)
-  local ok, more, at = self.script:enter(BUDGET, ...)
+-- What an entry came to. Returns whether a task is ready for the next one.
+local function entered(self, ok, more, at)
   if ok then
     self.next_time, self.failures = at, 0
     return more
@@ -257,34 +256,37 @@ local function enter(self, ...)
   return true
 end
 
--- Works off the queue, and all that is ready after that. What comes with the call comes first: then the queue is empty.
-local function drain(self, ...)
-  local more, queue = true, self.queue
+-- Works off the queue, and after that what is ready. Tasks that want a turn of the loop between them have it.
+local function go_on(self, more)
+  local queue = self.queue
   self.entering = true
-  if select("#", ...) > 0 then
-    more = enter(self, ...)
-  end
-  for _ = 1, self.script and ENTRIES or 0 do
+  for _ = 1, ENTRIES do
+    if not self.script then
+      break
+    end
     local event = queue[self.first]
     if event then
       queue[self.first] = nil
       self.first = self.first + 1
-      more = enter(self, table.unpack(event, 1, event.n))
+      more = entered(self, self.script:enter(BUDGET, table.unpack(event, 1, event.n)))
     elseif more then
-      more = enter(self, "run")
+      more = entered(self, self.script:enter(BUDGET))
     else
-      break
-    end
-    if not self.script then
       break
     end
   end
   self.entering = false
   if not self.script then
     return
-  elseif more or self.queue[self.first] then
-    self.timer:arm(core.now())
-  elseif self.next_time then
+  end
+  local late = more or self.queue[self.first] ~= nil
+  if late then
+    self.later:arm(core.now())
+  elseif self.late then
+    self.later:disarm()
+  end
+  self.late = late
+  if self.next_time and not late then
     self.timer:arm(self.next_time)
   else
     self.timer:disarm()
@@ -299,12 +301,13 @@ function Agent:post(op, ...)
   end
   local free = self.started and not self.entering
   if free and self.last < self.first then
-    return drain(self, op, ...)
+    self.entering = true
+    return go_on(self, entered(self, self.script:enter(BUDGET, op, ...)))
   end
   self.last = self.last + 1
   self.queue[self.last] = table.pack(op, ...)
   if free then
-    drain(self)
+    go_on(self, true)
   end
 end
 
@@ -388,7 +391,7 @@ function Agent:start()
   self.first = self.first - 1
   self.queue[self.first] = table.pack("start", self.parts.keep.data)
   self.started = true
-  drain(self)
+  go_on(self, true)
 end
 
 --- Another script takes over: ends its tasks and their children, and closes it. Nobody waits for its commands any more.
@@ -442,6 +445,7 @@ function Agent:close(why)
   signals.close(self)
   watches.close(self)
   self.timer:close()
+  self.later:close()
   self.script:close()
   self.script = nil
   for id, told in pairs(self.asked) do
@@ -476,10 +480,15 @@ function M.new(script, parts)
   }, Agent)
   if script then
     script:serve(function(op, ...)
+      self.entering = true
       return OPS[op](self, ...)
     end)
-    self.timer = core.timer(function()
-      drain(self)
+    -- What only waits for time is entered from the core, and mostly nothing is left to do here.
+    self.timer = core.timer(function(...)
+      return go_on(self, select("#", ...) == 0 or entered(self, ...))
+    end, script, BUDGET)
+    self.later = core.timer(function()
+      go_on(self, true)
     end)
   end
   return self

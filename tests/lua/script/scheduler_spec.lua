@@ -90,6 +90,74 @@ describe("the heap", function()
   end)
 end)
 
+describe("the heap, when it puts items off,", function()
+  it("keeps the order", function()
+    local h <const> = heap.new()
+    local a <const>, b <const>, c <const> = { name = "a" }, { name = "b" }, { name = "c" }
+    for i, item in ipairs { a, b, c } do h:push(item, i) end
+    h:put_off(a, 2) -- now behind b, which came to that time before it
+    assert.equal(2, h:next())
+    h:put_off(b, 9)
+    local out <const> = {}
+    for i = 1, 3 do out[i] = h:due(9).name end
+    assert.same({ "a", "c", "b" }, out)
+  end)
+end)
+
+describe("a task that is run again", function()
+  local w
+  before_each(function() w = world() end)
+
+  it("keeps its coroutine as long as it does not fail, and ends what it started each time", function()
+    local seen <const>, runs, ended = {}, 0, 0
+    w.go(function()
+      w.ward.every(1, function()
+        runs = runs + 1
+        seen[runs] = coroutine.running()
+        w.ward.task(function()
+          local _ <close> = setmetatable({}, { __close = function() ended = ended + 1 end })
+          w.ward.sleep(100)
+        end)
+        w.ward.sleep(0.25)
+        if runs == 3 then error("third") end
+        if runs == 5 then w.ward.sleep(2) end
+      end)
+      w.ward.sleep(8.5)
+    end)
+    w.advance(4.5)
+    assert.same({ 4, 4 }, { runs, ended })
+    assert.is_true(seen[1] == seen[2] and seen[2] == seen[3] and seen[3] ~= seen[4])
+    assert.equal(1, #w.reports)
+    assert.matches("guarded .*third", w.reports[1])
+    w.advance(3) -- the fifth is at it at 6 and at 7
+    assert.equal(5, runs)
+    w.advance(2) -- what owned it has ended
+    assert.equal(6, runs)
+    assert.equal(6, ended)
+    assert.is_nil(w.scheduler:next_time())
+  end)
+
+  it("can be cancelled while it waits, and starts afresh", function()
+    local runs, shut = 0, 0
+    local task
+    w.go(function()
+      w.ward.every(1, function()
+        runs = runs + 1
+        local _ <close> = setmetatable({}, { __close = function() shut = shut + 1 end })
+        task = w.scheduler.current
+        w.ward.sleep(runs == 2 and 100 or 0)
+      end)
+      w.ward.sleep(100)
+    end)
+    w.advance(2.5)
+    assert.same({ 2, 1 }, { runs, shut })
+    w.scheduler:cancel(task)
+    w.advance(2)
+    assert.same({ 4, 4 }, { runs, shut })
+    assert.same({}, w.reports)
+  end)
+end)
+
 describe("a task", function()
   local w, said
   before_each(function() w, said = world(), {} end)

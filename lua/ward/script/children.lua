@@ -64,6 +64,7 @@ local function launch(self, at, what, spec)
   local current <const> = self.scheduler:need(at, what)
   local canonical <const>, message <const> = schema.child(spec, self.host, at)
   if not canonical then error(("%s: %s: %s"):format(at, what, message), 0) end
+  self.scheduler:may_wait(at, what)
   self.serial = self.serial + 1
   if self.serial % MANY == 0 then sweep(self) end
   local id <const> = self.serial
@@ -139,6 +140,7 @@ local function methods(self, located)
     local current <const> = self.scheduler:need(at, what)
     local deadline <const> = tasks.deadline(self.scheduler, at, what, timeout)
     while not child.exit do
+      self.scheduler:may_wait(at, what)
       child.waiters = child.waiters or {}
       child.waiters[current] = true
       local woken <const> = self.scheduler:park(at, what, deadline)

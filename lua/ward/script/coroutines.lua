@@ -9,7 +9,7 @@ local M <const> = {}
 
 local create <const>, resume <const>, yield <const> = coroutine.create, coroutine.resume, coroutine.yield
 local running <const>, close <const> = coroutine.running, coroutine.close
-local isyieldable <const> = coroutine.isyieldable
+local isyieldable <const>, status <const> = coroutine.isyieldable, coroutine.status
 
 -- Leaves the coroutine where cancelling the task finds it, waits, and goes on in it.
 local function pass_on(scheduler, co)
@@ -40,11 +40,23 @@ function M.new(scheduler)
   local library <const> = {}
   for name, value in next, coroutine do library[name] = value end
 
-  function library.resume(co, ...)
+  -- A task has its coroutine to itself, also from one run of a timer's to the next.
+  local function check(what, co, how)
     if type(co) ~= "thread" then
-      error("coroutine.resume: expected a coroutine, got a " .. type(co), 2)
+      error(("coroutine.%s: expected a coroutine, got a %s"):format(what, type(co)), 3)
+    elseif scheduler.threads[co] and status(co) == "suspended" then
+      error(("coroutine.%s: this is the coroutine of a task, %s"):format(what, how), 3)
     end
+  end
+
+  function library.resume(co, ...)
+    check("resume", co, "which goes on by itself")
     return resumed(scheduler, co, resume(co, ...))
+  end
+
+  function library.close(co)
+    check("close", co, "which task:cancel() ends")
+    return close(co)
   end
 
   function library.wrap(fn)

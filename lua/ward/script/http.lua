@@ -80,6 +80,7 @@ function M.new(scheduler, host)
   -- Asks, and waits for the answer. The end of the task ends the request.
   local function ask(at, what, request)
     local current <const> = scheduler:need(at, what)
+    scheduler:may_wait(at, what)
     serial = serial + 1
     local id <const> = serial
     local entry <const> = { task = current }

@@ -78,6 +78,7 @@ end
 local function run(scheduler, launch, at, given)
   local spec <const>, options <const> = options_of(at, given)
   local current <const> = scheduler:need(at, WHAT)
+  scheduler:may_wait(at, WHAT)
   local out <const>, err <const> = {}, {}
   local child, exit, failed
   -- In a task of its own: its end is that of the child and of all that reads and writes.

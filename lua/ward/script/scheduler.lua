@@ -53,6 +53,8 @@ function M.new(options)
     clock = options.clock, guard = options.guard, report = options.report, meta = options.task, stuck = options.stuck,
     ready = {}, first = 1, last = 0, timers = heap.new(), doomed = {}, serial = 0, closing = false,
     root = { state = "root" },
+    -- The coroutines of tasks: nobody else is to resume them.
+    threads = setmetatable({}, { __mode = "k" }),
   }, Scheduler)
   self.cancel_child = function(task) self:cancel(task) end
   return self
@@ -88,6 +90,7 @@ function Scheduler:start(fn, parent, ...)
     co = create(fn), parent = parent, fresh = true, out = parent.out, value = select("#", ...) > 0 and pack(...) or nil,
     serial = nil, state = nil, how = nil,
   }, self.meta)
+  self.threads[task.co] = true
   self:own(parent, task, self.cancel_child)
   enqueue(self, task)
   return task
@@ -198,15 +201,23 @@ local function wait(task)
   return value
 end
 
+--- Raises at `at` where Lua cannot wait: for what is to be started, or to be noted in a list, before it is waited for.
+--- Whoever is left in a list is woken out of another wait later.
+---@param at string file:line of the caller
+---@param what string the function that wants to wait
+function Scheduler:may_wait(at, what)
+  local why <const> = self.closing and "a task that is being cancelled cannot wait" or self.stuck()
+  if why then error(("%s: %s: %s"):format(at, what, why), 0) end
+end
+
 --- The current task waits until wake or the deadline (seconds of the clock). Returns wake's value, or TIMEOUT.
---- Raises at `at` where Lua cannot wait.
+--- Raises as may_wait does.
 ---@param at string file:line of the caller
 ---@param what string the function that wants to wait
 ---@param deadline number?
 function Scheduler:park(at, what, deadline)
   local task <const> = self.current
-  local why <const> = self.closing and "a task that is being cancelled cannot wait" or self.stuck()
-  if why then error(("%s: %s: %s"):format(at, what, why), 0) end
+  self:may_wait(at, what)
   task.state = "parked"
   if deadline then self.timers:push(task, deadline) end
   return wait(task)

@@ -15,6 +15,7 @@ local TIMEOUT <const> = scheduler.TIMEOUT
 local function command(self, at, what, op, name, timeout)
   local current <const> = self.scheduler:need(at, what)
   local deadline <const> = tasks.deadline(self.scheduler, at, what, timeout)
+  self.scheduler:may_wait(at, what)
   self.serial = self.serial + 1
   local id <const> = self.serial
   local waiting <const> = { task = current }
@@ -60,6 +61,7 @@ end
 -- Runs one change of a pool at a time; the others wait their turn.
 local function exclusive(self, at, what, pool, change)
   self.scheduler:need(at, what)
+  self.scheduler:may_wait(at, what)
   while pool.busy and pool.busy.state ~= "done" do
     pool.queue[#pool.queue + 1] = self.scheduler.current
     self.scheduler:park(at, what)

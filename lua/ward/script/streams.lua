@@ -77,6 +77,7 @@ end
 -- Fetches more. Returns whether there is more; at the end the pipe is closed.
 local function fetch(class, stream, at, what)
   if stream.over or stream.closed then return false end
+  class.scheduler:may_wait(at, what)
   if not stream.asked then
     local ok <const>, err <const> = class.request("read", stream.child.id, stream.side)
     if not ok then stream.over, stream.err = true, err end
@@ -189,6 +190,7 @@ local function write(class, stream, at, bytes)
   if type(bytes) ~= "string" then
     error(("%s: %s: must be a string, got %s"):format(at, what, value.describe(bytes)), 0)
   end
+  class.scheduler:may_wait(at, what)
   while stream.asked do wait(class, stream, at, what) end
   if stream.closed then return failure.of("closed", "the stream is closed") end
   local ok <const>, err <const> = class.request("write", stream.child.id, bytes)

@@ -37,6 +37,10 @@ end
 -- Waits for the first end among tasks that are not done. Returns whether it came before the deadline.
 local function await(self, at, what, tasks, deadline)
   local current <const> = self:need(at, what)
+  self:may_wait(at, what)
+  for _, task in ipairs(tasks) do
+    if task == current then error(("%s: %s: a task cannot wait for itself"):format(at, what), 0) end
+  end
   for _, task in ipairs(tasks) do
     task.waiters = task.waiters or {}
     task.waiters[current] = true
@@ -65,6 +69,7 @@ local function group(self, at, what, list)
   local tasks, own = {}, {}
   for i = 1, argument(at, what, value.list, "", list, "a list of functions and tasks", MAX_GROUP) do
     if type(list[i]) == "function" then
+      self:may_wait(at, what)
       tasks[i] = self:start(list[i], current)
       own[#own + 1] = tasks[i]
     elseif getmetatable(list[i]) == "task" then
@@ -123,7 +128,9 @@ end
 local function timeout(self, at, limit, fn, ...)
   local current <const> = self:need(at, "ward.timeout")
   local seconds <const> = argument(at, "ward.timeout", value.duration, "the time", limit)
-  local task <const> = self:start(argument(at, "ward.timeout", need_function, "the second argument", fn), current, ...)
+  argument(at, "ward.timeout", need_function, "the second argument", fn)
+  self:may_wait(at, "ward.timeout")
+  local task <const> = self:start(fn, current, ...)
   if not await(self, at, "ward.timeout", { task }, self.clock() + seconds) then
     self:cancel(task)
     return late(seconds)
@@ -178,6 +185,7 @@ local function semaphore_methods(self, located)
     if semaphore.free > 0 then
       semaphore.free = semaphore.free - 1
     else
+      self:may_wait(at, "semaphore:acquire")
       table.insert(semaphore.waiting, current)
       if self:park(at, "semaphore:acquire", deadline) == TIMEOUT then
         for i, task in ipairs(semaphore.waiting) do

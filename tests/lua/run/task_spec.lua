@@ -534,6 +534,53 @@ describe("a running script", function()
     assert.matches("attempt to call a number value", lines[9])
   end)
 
+  it("starts nothing where it cannot wait, and is not woken out of its next wait for it", function()
+    local lines <const> = run([[
+      local child <const> = ward.spawn { cmd = { "sh", "-c", "sleep 0.2" }, stdout = "pipe", stdin = "pipe" }
+      local function in_sort(fn)
+        local _, message <const> = pcall(function() table.sort({ 2, 1 }, fn) end)
+        print((message:gsub("^.-:%d+: ", ""):gsub("%(%).*", "")))
+      end
+      in_sort(function() child:wait() end)
+      in_sort(function() child.stdout:read("l") end)
+      in_sort(function() child.stdin:write("x") end)
+      in_sort(function() ward.spawn { cmd = { "touch", MARK } } end)
+      in_sort(function() ward.run { cmd = { "touch", MARK } } end)
+      in_sort(function() ward.http.get("http://127.0.0.1:9/") end)
+      in_sort(function() other:stop() end)
+      local from <const> = ward.now()
+      ward.sleep(0.5)
+      print(ward.now() - from >= 0.5, ward.fs.exists(MARK), other:status().state, child:wait().code)
+    ]], ([[local MARK <const>, other <const> = %q, ward.service { name = "other", cmd = { "sleep", "1000" } }]]):format(
+      harness.directory() .. "/mark"))
+    local where <const> = ": cannot wait inside sort"
+    assert.same({
+      "child:wait" .. where, "stream:read" .. where, "stream:write" .. where, "ward.spawn" .. where,
+      "ward.run" .. where, "ward.http.get" .. where, "service:stop" .. where, "true    false    ready    0",
+    }, lines)
+  end)
+
+  it("has its coroutine to itself", function()
+    local lines <const> = run [[
+      local saved, kept
+      local task = ward.task(function() saved = coroutine.running() ward.sleep(0.1) return "slept" end)
+      local timer = ward.every(0.01, function() kept = kept or coroutine.running() end)
+      while not kept do ward.sleep(0.01) end
+      for _, co in ipairs { saved, kept } do
+        print(select(2, pcall(function() coroutine.resume(co) return 0 end)))
+        print(select(2, pcall(function() coroutine.close(co) return 0 end)))
+      end
+      print(task:wait(), coroutine.resume(saved))
+      timer:cancel()
+    ]]
+    local refusal <const> = "^%%S+script.lua:%%d+: coroutine.%s: this is the coroutine of a task, %s$"
+    for i = 1, 3, 2 do
+      assert.matches(refusal:format("resume", "which goes on by itself"), lines[i])
+      assert.matches(refusal:format("close", "which task:cancel%(%) ends"), lines[i + 1])
+    end
+    assert.equal("slept    false    cannot resume dead coroutine", lines[5])
+  end)
+
   it("closes the coroutines of a task that is cancelled, from the inside out", function()
     local lines <const> = run [[
       local function closing(name)

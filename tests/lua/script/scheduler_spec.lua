@@ -104,6 +104,53 @@ describe("the heap, when it puts items off,", function()
   end)
 end)
 
+describe("a wait where Lua cannot wait", function()
+  it("fails before anything is started or noted for it", function()
+    local w <const> = world()
+    local log <const>, started = {}, 0
+    local function in_sort(fn)
+      local ok <const>, message <const> = pcall(table.sort, { 1, 2 }, fn)
+      log[#log + 1] = tostring(ok) .. " " .. message
+    end
+    local function count() started = started + 1 end
+    w.go(function()
+      local semaphore <const> = w.ward.semaphore(1)
+      local permit <const> = semaphore:acquire()
+      local task <const> = w.ward.task(function() w.ward.sleep(1) end)
+      in_sort(function() task:wait() end)
+      in_sort(function() semaphore:acquire() end)
+      in_sort(function() w.ward.all { task, count } end)
+      in_sort(function() w.ward.race { count, task } end)
+      in_sort(function() w.ward.timeout(1, count) end)
+      w.ward.after(2, function() permit:release() end)
+      w.ward.sleep(5)
+      log[#log + 1] = w.clock
+      assert(semaphore:acquire(0)) -- nobody stands before us
+    end)
+    w.advance(10)
+    assert.same({
+      "false x.lua:1: task:wait: cannot wait here", "false x.lua:1: semaphore:acquire: cannot wait here",
+      "false x.lua:1: ward.all: cannot wait here", "false x.lua:1: ward.race: cannot wait here",
+      "false x.lua:1: ward.timeout: cannot wait here", 5,
+    }, log)
+    assert.equal(0, started)
+    assert.same({}, w.reports)
+  end)
+
+  it("is one for oneself", function()
+    local w <const> = world()
+    local ok, message
+    local task
+    task = w.go(function()
+      w.ward.sleep(0.5)
+      ok, message = pcall(task.wait, task)
+    end)
+    w.advance(1)
+    assert.is_false(ok)
+    assert.equal("x.lua:1: task:wait: a task cannot wait for itself", message)
+  end)
+end)
+
 describe("a task that is run again", function()
   local w
   before_each(function() w = world() end)

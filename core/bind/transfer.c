@@ -13,6 +13,7 @@
 #include "bind/plain.h"
 
 #define MAX_VALUES 1000000 /* keys count too */
+#define FEW	   32	   /* keys of a small table */
 
 struct copy {
 	struct ward_plain plain; /* of the source */
@@ -82,6 +83,25 @@ copy_pairs(struct copy *c, int index, const struct ward_level *here)
 	return true;
 }
 
+/* Makes the copy of a table, for a small one with its room: to grow it key by key takes longer than to count first. */
+static void
+new_table(const struct copy *c, int index)
+{
+	lua_Unsigned length = lua_rawlen(c->from, index);
+	int n = 0;
+
+	for (lua_pushnil(c->from); lua_next(c->from, index); lua_pop(c->from, 1)) {
+		if (++n > FEW) {
+			lua_pop(c->from, 2);
+			n = 0;
+			break;
+		}
+	}
+	if (length > (lua_Unsigned)n) /* it has holes, or is not small */
+		length = (lua_Unsigned)n;
+	lua_createtable(c->to, (int)length, n - (int)length);
+}
+
 static bool
 copy_table(struct copy *c, int index, const struct ward_level *up)
 {
@@ -97,7 +117,7 @@ copy_table(struct copy *c, int index, const struct ward_level *up)
 	}
 	if (!lua_checkstack(c->to, 4)) /* table, key, value */
 		return ward_plain_refuse(&c->plain, up, "out of memory");
-	lua_newtable(c->to);
+	new_table(c, index);
 	return copy_pairs(c, index, &here);
 }
 

@@ -6,8 +6,8 @@ local M <const> = {}
 local CLEAN <const> = { HUP = true, INT = true, TERM = true, PIPE = true }
 
 local function among(list, value)
-  for _, each in ipairs(list) do
-    if each == value then
+  for at = 1, #list do
+    if list[at] == value then
       return true
     end
   end
@@ -22,26 +22,8 @@ local function listed(lists, exit)
   return exit.kind == "signaled" and among(lists.signals, exit.signal)
 end
 
-local function is_ok(success, exit, asked)
-  return listed(success, exit) or exit.kind == "signaled" and asked and CLEAN[exit.signal] or false
-end
-
--- The cause as the table of systemd.service(5) has them: "clean", "code", "signal", "spawn", "unknown"; "timeout",
--- "watchdog" and "check" are what the engine itself had it stopped for.
-local function cause_of(exit, ok, why)
-  if why then
-    return why
-  elseif ok then
-    return "clean"
-  elseif exit.kind == "exited" then
-    return "code"
-  elseif exit.kind == "signaled" then
-    return "signal"
-  end
-  return exit.kind == "spawn_failed" and "spawn" or "unknown"
-end
-
---- What an exit comes to.
+--- What an exit comes to. The causes are those of the table in systemd.service(5): "clean", "code", "signal", "spawn",
+--- "unknown", and what the engine itself had the service stopped for.
 ---@param success { codes: integer[], signals: string[] }
 ---@param exit table
 ---@param asked boolean a stop was in progress
@@ -49,9 +31,17 @@ end
 ---@return boolean ok
 ---@return string cause
 function M.meaning(success, exit, asked, why)
-  -- An unknown status is never taken for a success, nor is an end that had to be brought about.
-  local ok <const> = not why and is_ok(success, exit, asked)
-  return ok, cause_of(exit, ok, why)
+  local kind <const> = exit.kind
+  if why then
+    return false, why -- an end that had to be brought about is no success
+  elseif kind == "exited" then
+    local ok <const> = among(success.codes, exit.code)
+    return ok, ok and "clean" or "code"
+  elseif kind == "signaled" then
+    local ok <const> = among(success.signals, exit.signal) or asked and CLEAN[exit.signal] or false
+    return ok, ok and "clean" or "signal"
+  end
+  return false, kind == "spawn_failed" and "spawn" or "unknown"
 end
 
 --- A copy of `exit` with `ok` and `cause` set, for the same parameters.

@@ -40,6 +40,12 @@ local why <const> = require "ward.engine.why"
 
 local M <const> = {}
 
+-- States in which an exit is one that nobody asked for.
+local CRASHES <const> = {}
+for name, row in pairs(transitions.CELLS) do
+  CRASHES[name] = row.exit == "died" or nil
+end
+
 M.check = graph.check
 
 --- A new engine: every service stopped, and all but dormant ones desired up, until the boot event.
@@ -194,7 +200,7 @@ end
 ---@return string|nil cause
 function M.foresee(st, name, exit)
   local svc <const> = st.by_name[name]
-  if svc and transitions.CELLS[svc.state].exit == "died" and not svc.paused and exits.asks(svc.spec, exit) then
+  if svc and CRASHES[svc.state] and not svc.paused and exits.asks(svc.spec, exit) then
     return exits.meaning(svc.spec.success, exit, false, svc.cause)
   end
 end

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,11 +83,12 @@ micros(struct timeval t)
 }
 
 int
-ward_pidfd_reap(int pidfd, struct ward_exit *out)
+ward_pidfd_exit(int pidfd, bool reap, struct ward_exit *out)
 {
+	int options = WEXITED | WNOHANG | (reap ? 0 : WNOWAIT);
 	siginfo_t info = { 0 };
 	struct rusage usage = { 0 };
-	long r = ward_sys_waitid(WARD_P_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage);
+	long r = ward_sys_waitid(WARD_P_PIDFD, pidfd, &info, options, &usage);
 	bool exited = info.si_code == CLD_EXITED;
 
 	if (r < 0)
@@ -110,7 +112,7 @@ ward_exit_ask_init(int status, struct ward_exit *e)
 {
 	int how;
 
-	if (status < 0 || read(status, &how, sizeof(how)) != (ssize_t)sizeof(how))
+	if (status < 0 || recv(status, &how, sizeof(how), MSG_PEEK) != (ssize_t)sizeof(how))
 		return;
 	e->code = WIFEXITED(how) ? WEXITSTATUS(how) : -1;
 	e->signal = WIFSIGNALED(how) ? WTERMSIG(how) : 0;

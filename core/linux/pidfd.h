@@ -37,13 +37,13 @@ int ward_pidfd_ended(int pidfd, int *by_signal);
  * is not dying). */
 int ward_pidfd_has_memory(int pidfd);
 
-/* Reaps a child that has ended (waitid(2), P_PIDFD). Returns 0 with *out filled, -EAGAIN when it
+/* How a child has ended (waitid(2), P_PIDFD); with @reap, it is reaped. Returns 0 with *out filled, -EAGAIN when it
  * still runs, or -errno. */
-int ward_pidfd_reap(int pidfd, struct ward_exit *out);
+int ward_pidfd_exit(int pidfd, bool reap, struct ward_exit *out);
 
-/* Where @status is a pipe from an init (spawn/init/init.c): if it told how its program ended, that is what
+/* Where @status is a socket from an init (spawn/init/init.c): if it told how its program ended, that is what
  * *e says. It ends like it as far as it can, but cannot die of a signal; killed itself, it has told nothing.
- * @status -1: there is no init. */
+ * @status -1: there is no init. Nothing is taken from it: who comes after us may ask again. */
 void ward_exit_ask_init(int status, struct ward_exit *e);
 
 #endif

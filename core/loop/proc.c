@@ -47,8 +47,7 @@ ward_proc_free(struct ward_proc *p)
 	free(p);
 }
 
-/* Did the child, which has ended and was not reaped, end before execve was done? Its record shows no
- * failure: then only a signal can have done it, and a flag of the zombie tells. */
+/* Did the child, a zombie, end before execve was done? Its record shows no failure: then a signal did it. */
 static bool
 ended_before_exec(const struct ward_proc *p)
 {
@@ -87,11 +86,25 @@ report_started(struct ward_proc *p)
 	end_launch(p);
 }
 
-/* The child has ended: settle the launch, kill what it left behind in its group, reap it, tell.
- * Returns false when it has not ended after all. */
-static bool
-proc_ended(struct ward_proc *p)
+/* A child that is reaped no longer counts for its user's nproc, and its number is free. */
+static void
+reap(struct ward_procs *t)
 {
+	struct ward_exit unused;
+
+	if (!t->ending)
+		return;
+	(void)ward_pidfd_exit(t->ending->pidfd, true, &unused);
+	(void)ward_map_del(&t->by_pid, (uint64_t)t->ending->pid);
+	t->ending = NULL;
+}
+
+/* The child has ended: settle the launch, kill what it left behind in its group, tell, reap it (that takes longer than
+ * to see how it ended). Returns false when it has not ended after all. */
+static bool
+proc_ended(void *arg)
+{
+	struct ward_proc *p = arg;
 	struct ward_procs *t = p->table;
 	struct ward_ended how = { .uptime_ns = ward_now_ns() - p->started_ns };
 	bool before_exec = ended_before_exec(p);
@@ -101,14 +114,14 @@ proc_ended(struct ward_proc *p)
 	(void)ward_pidfd_signal_group(p->pidfd, p->pid, SIGKILL);
 	if (p->cgroup >= 0)
 		(void)ward_cgroup_kill(p->cgroup);
-	r = ward_pidfd_reap(p->pidfd, &how.exit);
+	r = ward_pidfd_exit(p->pidfd, false, &how.exit);
 	if (r == -EAGAIN)
 		return false;
 	if (r < 0) { /* somebody else has reaped it: the status is lost, and not invented */
 		how.unknown = true;
 		how.exit = (struct ward_exit){ .pid = p->pid, .code = -1 };
 	}
-	(void)ward_map_del(&t->by_pid, (uint64_t)p->pid);
+	t->ending = p;
 	ward_exit_ask_init(p->status, &how.exit);
 	how.spawn_failed = ward_proc_failed(p, &how.exit, before_exec, &how.err);
 	if ((p->launch || p->untold || p->unborn) && !how.spawn_failed)
@@ -118,6 +131,7 @@ proc_ended(struct ward_proc *p)
 	ward_learn_leave(p->learn, &t->left);
 	end_launch(p); /* its owner may free the plan in the callback, and launch another */
 	p->fns->ended(p->arg, p, &how);
+	reap(t);
 	ward_proc_free(p);
 	return true;
 }
@@ -129,8 +143,7 @@ ward_proc_on_exit(struct ward_watch *w, uint32_t events)
 	(void)proc_ended(ward_container_of(w, struct ward_proc, exit_watch));
 }
 
-/* Written from here because before exec it would be the supervisor's own, too. A program that may not
- * run with what it has is ended, as one whose step failed. */
+/* From here: before exec it would be the supervisor's own, too. A program that may not run with what it has is ended. */
 static bool
 set_oom_score_adj(struct ward_proc *p)
 {
@@ -222,9 +235,9 @@ on_timeout(void *arg)
 	arm_timeout(t, next);
 }
 
-/* Ends, before more is launched, the launches whose children have left our memory since: no turn of the loop may
- * have come between, and each that is open has a stack, a pipe, and a descriptor that every further child is
- * given a copy of. Their owners are told in the next turn: they do not expect it within a start. */
+/* Ends, before more is launched, the launches whose children have left our memory since: each that is open has a
+ * stack, a pipe, and a descriptor that every further child is given a copy of. Their owners are told in the next turn:
+ * they do not expect it within a start. */
 static void
 settle_launches(struct ward_procs *t)
 {
@@ -262,12 +275,6 @@ on_tell(void *arg)
 	}
 }
 
-static bool
-own_ended(void *p)
-{
-	return proc_ended(p);
-}
-
 int
 ward_procs_new(struct ward_loop *loop, struct ward_procs **out)
 {
@@ -285,7 +292,7 @@ ward_procs_new(struct ward_loop *loop, struct ward_procs **out)
 	t->tell = ward_timer_new(loop, on_tell, t);
 	if (!t->timeout || !t->tell)
 		goto fail;
-	r = ward_orphans_new(loop, &t->by_pid, own_ended, &t->orphans);
+	r = ward_orphans_new(loop, &t->by_pid, proc_ended, &t->orphans);
 	if (r < 0)
 		goto fail;
 	r = ward_launcher_new(&t->launcher);
@@ -362,6 +369,7 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 	struct ward_proc *p = ward_proc_new(t, fns, arg);
 	int r;
 
+	reap(t);
 	settle_launches(t);
 	if (!p)
 		return ward_err_set(err, WARD_STAGE_PREPARE, ENOMEM, "not enough memory to launch");
@@ -385,7 +393,7 @@ ward_proc_start(struct ward_procs *t, const struct ward_plan *plan, const int *s
 
 		/* No watch, no child: end it here, where waiting is short. */
 		(void)ward_pidfd_signal(p->pidfd, SIGKILL);
-		while (ward_pidfd_reap(p->pidfd, &unused) == -EAGAIN)
+		while (ward_pidfd_exit(p->pidfd, true, &unused) == -EAGAIN)
 			(void)sched_yield();
 		ward_proc_free(p);
 		return ward_err_set(err, WARD_STAGE_PREPARE, -r, "cannot watch the process: %s",

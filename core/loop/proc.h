@@ -23,9 +23,10 @@ struct ward_ended {
 	uint64_t uptime_ns;    /* from clone to end */
 };
 
-/* Called from the loop. `ended` comes exactly once for each child, after the child was reaped and
- * its process group killed; `started` comes before it, once, unless spawn_failed (and in the rare case
- * of a signal between the last step and the program, both). */
+/* Called from the loop. `ended` comes exactly once for each child, after it has ended and its process group was
+ * killed; it is reaped when that returns, or before the first launch in it: after a re-exec in between, it can be
+ * adopted and ends again. `started` comes before it, once, unless spawn_failed (and in the rare case of a signal
+ * between the last step and the program, both). */
 struct ward_proc_fns {
 	void (*started)(void *arg, struct ward_proc *p);
 	void (*ended)(void *arg, struct ward_proc *p, const struct ward_ended *how);

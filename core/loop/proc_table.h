@@ -12,13 +12,13 @@ struct ward_procs {
 	struct ward_launcher *launcher;
 	struct ward_orphans *orphans;
 	struct ward_map by_pid;
+	struct ward_proc *ending;   /* whose end is being told, not reaped yet; NULL: none */
 	struct ward_link launching; /* who has a launch, in the order of their starts */
 	struct ward_link untold;    /* whose programs run, which nobody was told yet */
 	struct ward_timer *timeout; /* of the launches */
 	uint64_t timeout_at;	    /* when it fires; UINT64_MAX: not armed */
 	struct ward_timer *tell;
-	struct ward_learn
-		*left; /* listeners whose child has ended, but not all that it left behind */
+	struct ward_learn *left; /* of children that ended, but not all that they left behind */
 };
 
 struct ward_proc {
@@ -35,7 +35,7 @@ struct ward_proc {
 	bool untold; /* the launch is over, and `started` has not been called */
 	int oom_err; /* of writing oom_score_adj: then the program must not run */
 	pid_t pid;
-	int pidfd, status;   /* the second: pipe from the init of its pid namespace, or -1 */
+	int pidfd, status;   /* the second: socket from the init of its pid namespace, or -1 */
 	int cgroup;	     /* borrowed, or -1: what is left in it dies with the child */
 	uint64_t started_ns; /* cloned */
 	uint64_t ran_ns;     /* told that the program runs */

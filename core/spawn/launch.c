@@ -43,7 +43,7 @@ struct ward_launch {
 	pid_t pid;
 	int pidfd;
 	int report; /* read end */
-	int status; /* read end of the pipe from an init, or -1 */
+	int status; /* our end of the socket from an init, or -1 */
 	int cgroup; /* borrowed while cloning, or -1 */
 	bool masked;
 	int32_t work[]; /* nwork work slots, then the scratch for ngroups */
@@ -271,7 +271,7 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 	return launch;
 }
 
-/* What an init needs: its program, and a pipe on which it tells how the program of the plan ended. *writer
+/* What an init needs: its program, and a socket on which it tells how the program of the plan ended. *writer
  * is to be closed after the clone. */
 static int
 prepare_init(struct ward_launcher *l, struct ward_launch *launch, int *writer, struct ward_err *err)
@@ -286,9 +286,9 @@ prepare_init(struct ward_launcher *l, struct ward_launch *launch, int *writer, s
 					    "cannot prepare an init: %s", strerror(-fd));
 		l->init = fd;
 	}
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, errno,
-				    "cannot make the status pipe: %s", strerror(errno));
+				    "cannot make the status socket: %s", strerror(errno));
 	launch->status = ends[0];
 	launch->work[launch->plan->init] = l->init;
 	launch->work[launch->plan->init + 1] = *writer = ends[1];

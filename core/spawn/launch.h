@@ -36,7 +36,7 @@ pid_t ward_launch_pid(const struct ward_launch *launch);
 /* Moves the pidfd to the caller. */
 int ward_launch_take_pidfd(struct ward_launch *launch);
 
-/* Moves the reading end of the pipe on which an init tells the wait status of its program, an int, to the
+/* Moves our end of the socket on which an init tells the wait status of its program, an int, to the
  * caller; -1 when the plan has none. Not blocking. */
 int ward_launch_take_status(struct ward_launch *launch);
 

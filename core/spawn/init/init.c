@@ -1,6 +1,6 @@
 /* The init of a pid namespace: reaps orphans, passes signals on to the program, and ends with it.
  *
- *	ward-init PID	0: pipe for the program's wait status, 1: pipe that takes a byte when init is ready
+ *	ward-init PID	0: socket for the program's wait status, 1: pipe that takes a byte when init is ready
  *
  * It is a program of its own, without libc, that ward carries inside and executes from memory: so it holds
  * nothing of the supervisor's. The program, which may run as the same user, must not look into it: hence the

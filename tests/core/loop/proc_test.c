@@ -512,6 +512,7 @@ struct relay {
 	struct outcome o;
 	struct ward_plan *plan;
 	int left;
+	int zombies, reaped; /* as it was told, and when the next had been launched */
 };
 
 static void relay_start(struct relay *r);
@@ -524,8 +525,10 @@ relay_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	ward_plan_free(r->plan);
 	r->o.stop_loop = r->left == 0;
 	on_ended(&r->o, p, how);
+	r->zombies += kill(how->exit.pid, 0) == 0;
 	if (r->left-- > 0)
 		relay_start(r);
+	r->reaped += kill(how->exit.pid, 0) < 0;
 }
 
 static const struct ward_proc_fns relay_fns = { on_started, relay_ended, NULL };
@@ -552,6 +555,9 @@ test_plan_freed_at_end(void)
 	ward_loop_run(loop);
 	ok(r.o.ended == 10 && r.o.started == 5,
 	   "ends that free their plan and start the next child (%d, %d)", r.o.ended, r.o.started);
+	ok(r.zombies == 10 && r.reaped == 9 && kill(r.o.how.exit.pid, 0) < 0,
+	   "a child is reaped before the next launch, at the latest when its end is told (%d, %d)",
+	   r.zombies, r.reaped);
 }
 
 static void

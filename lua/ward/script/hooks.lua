@@ -51,15 +51,34 @@ function M.new(scheduler, host)
     return verdict
   end
 
-  function hooks.ask(id, name, ...)
-    local task <const> = scheduler:start(consult, nil, host.node(name), ...)
-    task.ended = function(how, result)
+  -- What asks in a task: the one whose task has returned is there for the next question, too.
+  local idle
+
+  local function new_asker()
+    local asker <const> = {}
+    function asker.run()
+      local node <const>, exit <const>, history <const> = asker.node, asker.exit, asker.history
+      asker.exit, asker.history, asker.verdict = nil, nil, nil
+      asker.verdict = consult(node, exit, asker.on_exit, asker.restart, history)
+    end
+    function asker.ended(how, result)
       if how == "returned" then
-        host.request("answer", id, result[1])
+        idle = asker
+        host.request("answer", asker.id, asker.verdict)
       else
-        host.request("answer", id, nil, how == "failed" and result[1] or "it was cancelled")
+        host.request("answer", asker.id, nil, how == "failed" and result[1] or "it was cancelled")
       end
     end
+    return asker
+  end
+
+  function hooks.ask(id, name, exit, on_exit, restart, history)
+    local asker <const> = idle or new_asker()
+    idle = nil
+    asker.id, asker.node, asker.exit, asker.history = id, host.node(name), exit, history
+    asker.on_exit, asker.restart = on_exit, restart
+    asker.task = scheduler:rerun(asker.run, nil, asker.task)
+    asker.task.ended = asker.ended
   end
 
   return hooks

@@ -66,6 +66,10 @@ function M.post(driver, event)
   end
 end
 
+-- Until the engine is told, nobody but the kernel knows of an exit for sure: the hook may hang, and a successor has to
+-- see it again. Why a program never ran is in a record that is gone then.
+local LASTS <const> = { exited = true, signaled = true }
+
 --- A process has ended. Where on_exit alone has a say, and the engine is going to ask it, it is asked first of all: to
 --- see that takes a tenth of the time of a step. What it asks for meanwhile comes after the exit.
 ---@param driver ward.service.Driver
@@ -75,7 +79,7 @@ function M.exited(driver, name, exit)
   local spec = driver.specs[name]
   local calls = spec and spec.calls
   local ok, cause
-  if calls and calls.on_exit and not calls.restart and not driver.draining then
+  if calls and calls.on_exit and not calls.restart and LASTS[exit.kind] and not driver.draining then
     ok, cause = engine.foresee(driver.state, name, exit)
   end
   if ok == nil then

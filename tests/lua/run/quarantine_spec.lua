@@ -156,3 +156,89 @@ describe("a script that hangs in a C function", function()
     assert.same({}, w:left())
   end)
 end)
+
+-- HOOK is what its on_exit does before it hangs, BOX its sandbox.
+local HOOKED <const> = [==[
+local ward = require "ward"
+local stuck = false
+local function hang() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end
+local trap
+trap = ward.service { name = "trap", cmd = { "sleep", "1000" }, sandbox = { BOX },
+  restart = { on = "always", backoff = { from = "10ms" } },
+  on_exit = function() HOOK hang() return "stop" end }
+ward.service { name = "other", cmd = { "sleep", "1001" }, restart = "never" }
+ward.every("20ms", function() if stuck then hang() end end)
+ward.command("stick", function() stuck = true end)
+]==]
+
+local function until_quarantine(w)
+  local status
+  w:until_(function()
+    status = w:rpc "status" -- nil: the predecessor had the connection
+    return status and status.quarantine
+  end, 60, "the quarantine")
+  assert.matches("script%.lua:%d+: a call did not return within 5.0s of CPU time", status.quarantine.because)
+  return by_name(status)
+end
+
+local function start_hooked(hook, box)
+  local w <const> = harness.start((HOOKED:gsub("HOOK", hook):gsub("BOX", box or "")))
+  w:until_ready "trap"
+  w:until_ready "other"
+  return w, by_name(w:rpc "status")
+end
+
+local function zombies(w)
+  local found = 0
+  for _, pid in ipairs(w:processes()) do
+    local stat <const> = harness.read(("/proc/%d/stat"):format(pid)) or ""
+    if stat:match "^%d+ %b() Z" then found = found + 1 end
+  end
+  return found
+end
+
+describe("a hook that hangs while it is told of an exit", function()
+  after_each(harness.cleanup)
+
+  for what, how in pairs {
+    ["that the engine has not heard of"] = { hook = "" },
+    ["that the engine has heard of meanwhile"] = { hook = "trap:status()" },
+    ["in a pid namespace"] = { hook = "", box = 'namespaces = { "pid" }' },
+  } do
+    it("leaves an exit behind that counts once, " .. what, function()
+      local w <const>, before <const> = start_hooked(how.hook, how.box)
+      assert.equal(0, (w:cli("signal", "trap", "USR1")))
+      w:until_(function()
+        local stat <const> = harness.read(("/proc/%d/stat"):format(before.trap.pid)) or ""
+        return stat == "" or stat:match "^%d+ %b() Z"
+      end, nil, "the end of it")
+      assert(os.execute(("kill -KILL %d"):format(before.other.pid))) -- seen by the successor alone
+      until_quarantine(w)
+      w:until_ready("trap", before.trap.pid)
+      w:until_state("other", "failed")
+      local after <const> = by_name(w:rpc "status")
+      assert.same({ before.trap.pid, "USR1", 1 },
+        { after.trap.last_exit.pid, after.trap.last_exit.signal, after.trap.restarts })
+      assert.same({ before.other.pid, "KILL" }, { after.other.last_exit.pid, after.other.last_exit.signal })
+      w:until_(function() return zombies(w) == 0 end, nil, "the last zombie")
+      assert.equal(after.trap.pid, w:status("trap").pid)
+      w:stop()
+      assert.same({}, w:left())
+    end)
+  end
+end)
+
+describe("a timer whose function hangs", function()
+  after_each(harness.cleanup)
+
+  it("ends in quarantine as well, and services go on", function()
+    local w <const>, before <const> = start_hooked ""
+    assert.equal(0, (w:cli("do", "stick")))
+    local after <const> = until_quarantine(w)
+    for name, view in pairs(before) do assert.same(lasting(view), lasting(after[name])) end
+    assert.equal(0, (w:cli("signal", "trap", "KILL")))
+    w:until_ready("trap", before.trap.pid)
+    w:stop()
+    assert.same({}, w:left())
+  end)
+end)

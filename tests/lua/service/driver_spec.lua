@@ -96,7 +96,7 @@ describe("ward.service.driver", function()
   end)
 
   -- One whose on_exit has a say: `hook` is what it does, and gets what answers for it.
-  local function with_hook(hook)
+  local function with_hook(hook, ending)
     script.boot, script.foresees = { { kind = "spawn", name = "a" } }, false
     script.exit = { { kind = "ask", name = "a", id = 7, exit = { kind = "exited" } } }
     driver.specs.a.calls = { on_exit = 1 }
@@ -107,7 +107,7 @@ describe("ward.service.driver", function()
     end
     driver:post({ kind = "boot" })
     core.proc("a"):up()
-    core.proc("a"):exit({ kind = "exited", code = 3 })
+    core.proc("a"):exit(ending or { kind = "exited", code = 3 })
   end
 
   it("tells a hook of an exit before the engine, and the engine what it said", function()
@@ -142,6 +142,29 @@ describe("ward.service.driver", function()
     end)
     assert.same({}, told.errors)
     assert.same({ "boot", "started", "exit", "command", "verdict" }, kinds())
+  end)
+
+  it("tells the engine first of what a successor would not see as it was", function()
+    for _, kind in ipairs { "spawn_failed", "unknown" } do
+      seen = {}
+      with_hook(function(answer) answer("stop") end, { kind = kind, message = "it failed" })
+      assert.same({ "boot", "started", "exit" }, told.before, kind)
+      assert.same({ "boot", "started", "exit", "verdict" }, kinds())
+    end
+  end)
+
+  it("writes an exit down when the hook was told, as of the time when it came", function()
+    local written = {}
+    driver.journal = setmetatable({ event = function(_, now, event)
+      if event.kind == "exit" then table.insert(written, now) end
+    end }, { __index = function() return function() end end })
+    with_hook(function(answer)
+      assert.same({}, written)
+      core.clock = core.clock + 5
+      answer()
+    end)
+    assert.same({}, told.errors)
+    assert.same({ core.clock - 5 }, written)
   end)
 
   it("survives a hook that cannot be asked", function()

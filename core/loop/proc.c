@@ -273,6 +273,8 @@ on_tell(void *arg)
 		if (ward_pidfd_ended(p->pidfd, &by_signal) == 0)
 			report_started(p);
 	}
+	if (!ward_list_empty(&t->untold)) /* settled by what was launched meanwhile */
+		ward_timer_arm(t->tell, ward_now_ns());
 }
 
 int

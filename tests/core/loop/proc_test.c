@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "linux/pidfd.h"
+#include "linux/procfs.h"
 #include "proc_kit.h"
 
 static char self[4096], dir[] = "/tmp/ward-proc-test-XXXXXX";
@@ -507,6 +508,86 @@ test_started_in_started(void)
 	ward_plan_free(c.plan);
 }
 
+/* Programs that run until they are killed; the first two of which it is told start one more each. */
+struct crowd {
+	struct ward_plan *plan;
+	struct ward_proc *procs[5];
+	int n, told, ended;
+};
+
+static void crowd_start(struct crowd *c);
+
+static void
+stop_waiting(void *arg)
+{
+	(void)arg;
+	ward_loop_stop(loop);
+}
+
+static void
+crowd_started(void *arg, struct ward_proc *p)
+{
+	struct crowd *c = arg;
+
+	(void)p;
+	if (c->told++ < 2)
+		crowd_start(c);
+	if (c->told == 5)
+		ward_loop_stop(loop);
+}
+
+static void
+crowd_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
+{
+	struct crowd *c = arg;
+
+	(void)p;
+	(void)how;
+	if (++c->ended == c->n)
+		ward_loop_stop(loop);
+}
+
+/* Returns when the program runs: the next start settles this launch. */
+static void
+crowd_start(struct crowd *c)
+{
+	static const struct ward_proc_fns crowd_fns = { crowd_started, crowd_ended, NULL };
+	uint64_t end = ward_now_ns() + 10 * SECOND;
+	struct ward_procstat st = { 0 };
+	struct ward_proc **p = &c->procs[c->n];
+	struct ward_err err;
+
+	if (ward_proc_start(procs, c->plan, no_slots, 10 * SECOND, &crowd_fns, c, p, &err) < 0)
+		return;
+	c->n++;
+	do
+		(void)sched_yield();
+	while (ward_procfs_stat(ward_proc_pid(*p), &st) == 0 && (st.flags & WARD_PF_FORKNOEXEC) &&
+	       ward_now_ns() < end);
+}
+
+/* A launch that is settled while others are told of is told of as well, and soon. */
+static void
+test_started_while_told(void)
+{
+	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "1000", NULL));
+	struct crowd c = { .plan = plan_of(&d) };
+	struct ward_timer *t = ward_timer_new(loop, stop_waiting, NULL);
+
+	for (int i = 0; i < 3; i++)
+		crowd_start(&c);
+	ward_timer_arm(t, ward_now_ns() + 10 * SECOND);
+	ward_loop_run(loop);
+	is_int(c.told, 5, "launches settled while others are told of are told of too");
+	for (int i = 0; i < c.n; i++)
+		(void)ward_proc_signal(c.procs[i], SIGKILL);
+	ward_timer_arm(t, ward_now_ns() + 10 * SECOND);
+	while (c.ended < c.n)
+		ward_loop_run(loop);
+	ward_timer_free(t);
+	ward_plan_free(c.plan);
+}
+
 /* Frees the plan of the child that has ended, and starts the next one, while it is told of the end. */
 struct relay {
 	struct outcome o;
@@ -620,6 +701,7 @@ main(int argc, char **argv)
 	test_group_dies_with_leader();
 	test_kill_tree();
 	test_started_in_started();
+	test_started_while_told();
 	test_plan_freed_at_end();
 	test_no_growth();
 

@@ -112,6 +112,31 @@ describe("engine: what is seen", function()
     assert.same({ "web", "db" }, names)
   end)
 
+  it("whether the script will be asked about an exit, before that is an event", function()
+    local web <const> = kit.spec("web", { asks = true, restart_prevent = { codes = { 78 }, signals = {} } })
+    for code, cause in pairs { [0] = "clean", [1] = "code" } do
+      st = engine.new { web, kit.spec "db" }
+      run()
+      local event <const> = kit.exit("web", code)
+      local ok <const>, why <const> = engine.foresee(st, "web", event.exit)
+      assert.same({ code == 0, cause }, { ok, why })
+      local ask <const> = of_kind(step(event, 3), "ask")[1]
+      assert.same({ ok, why }, { ask.exit.ok, ask.exit.cause })
+    end
+    st = engine.new { web, kit.spec "db" }
+    run()
+    local function seen(name, code) return engine.foresee(st, name, kit.exit(name, code).exit) end
+    assert.is_nil(seen("web", 78))
+    assert.is_nil(seen("db", 1))
+    assert.is_nil(seen("nobody", 1))
+    step(kit.command "pause web", 3)
+    assert.is_nil(seen("web", 1))
+    step(kit.command "resume web", 4)
+    assert.is_false(seen("web", 1))
+    step(kit.command "stop web", 5)
+    assert.is_nil(seen("web", 1))
+  end)
+
   it("results", function()
     run()
     assert.same({ { kind = "reply", token = "T", ok = false, results = {

@@ -60,6 +60,28 @@ arm(lua_State *L)
 	lua_sethook(L, on_instruction, LUA_MASKCOUNT | LUA_MASKCALL, 1);
 }
 
+/* Signals after which an entry that the hook has not ended is said to be in a C function. */
+#define STUCK_TICKS   10
+#define OVERDUE_TICKS 100
+
+bool
+ward_budget_overdue(const struct ward_budget *b)
+{
+	return b->spent && b->ticks - b->most >= OVERDUE_TICKS;
+}
+
+/* A command that does nothing but load cannot go on. */
+static void
+give_up(const struct ward_budget *b)
+{
+	char line[sizeof(b->where) + 64];
+	int n = snprintf(line, sizeof(line), "%s%sa call does not return while loading\n", b->where,
+			 b->where[0] ? ": " : "ward: ");
+
+	ward_fd_say(STDERR_FILENO, line, (size_t)n);
+	_exit(1);
+}
+
 /* The time is up since a while, and the hook has not ended the entry: it is deep in a C function. In what runs on its
  * behalf meanwhile, a launch for instance, nothing is interrupted. */
 static void
@@ -70,8 +92,8 @@ enforce_deadline(struct ward_budget *b, int n)
 	b->own += n;
 	if (!b->spent || b->own < b->deadline)
 		return;
-	if (!b->where[0])
-		note_where(b, b->running); /* only reads, and no frame changes in a C call */
+	if (b->alone)
+		give_up(b);
 	if (ward_handover_exec("deadline", b->where) < 0)
 		b->own = b->deadline - RETRY_TICKS;
 }
@@ -99,6 +121,9 @@ on_signal(int sig, siginfo_t *info, void *context)
 		return;
 	b->spent = 1;
 	arm(b->running);
+	/* This only reads, and no frame changes in a C call. */
+	if (!b->where[0] && b->ticks - b->most >= STUCK_TICKS)
+		note_where(b, b->running);
 }
 
 int

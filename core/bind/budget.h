@@ -32,6 +32,7 @@ struct ward_budget {
 	volatile sig_atomic_t away;    /* what the script waits for runs: the time is not its own */
 	volatile sig_atomic_t own;     /* signals in this entry that came while it was not */
 	int deadline;	     /* as many of these, and the process executes itself again; 0: never */
+	bool alone;	     /* nothing but this entry is there: past the deadline the process ends instead */
 	atomic_bool expired; /* from another thread: no time is left */
 	char where[192];     /* "file:line" where the time ran out, or "" */
 	timer_t timer;
@@ -53,6 +54,10 @@ int ward_budget_open(struct ward_budget *b);
 
 /* Ends what open made. Harmless when it failed, or was never called on a zeroed budget. */
 void ward_budget_close(struct ward_budget *b);
+
+/* Has an entry gone on for a second of its thread's time after its time was up? It is in a C function, then, and `where` says
+ * which line has called that, if any. For another thread, too. */
+bool ward_budget_overdue(const struct ward_budget *b);
 
 /* Ends the time of the entry that another thread is in. */
 void ward_budget_expire(struct ward_budget *b);

@@ -23,6 +23,9 @@
 #include "bind/bind.h"
 #include "bind/library.h"
 
+/* Of CPU time, for a load whose own time is up to end of it. */
+#define LOAD_GRACE_NS UINT64_C(1000000000)
+
 /* Bytes above the cap, until the end of the next call, for a script that has met it. */
 #define RESERVE ((size_t)1 << 20)
 
@@ -254,6 +257,15 @@ explain(struct ward_script *s, int status, double cpu, const char *when)
 		     luaL_typename(s->L, -1));
 }
 
+/* A load that hangs is abandoned with its thread, or with the process, which does nothing else then. */
+static uint64_t
+deadline_of(const struct ward_script *s, double cpu)
+{
+	if (s->trusted)
+		return s->core->deadline;
+	return s->budget.alone ? (uint64_t)(cpu * 1e9) + LOAD_GRACE_NS : 0;
+}
+
 int
 ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 {
@@ -261,8 +273,7 @@ ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 	int status;
 
 	s->refused = false;
-	/* A load has its own ends: a thread that is abandoned, or a command that says so. */
-	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9), s->trusted ? s->core->deadline : 0);
+	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9), deadline_of(s, cpu));
 	status = lua_pcall(L, nargs, LUA_MULTRET, 0);
 	ward_budget_end(&s->budget, L);
 	/* What holds the memory may still have to be ended. */

@@ -64,7 +64,7 @@ box_close(lua_State *L)
 	if (s->work) { /* it has no time left; one that is deep in a C function may still not end */
 		ward_budget_expire(&s->budget);
 		forget_load(L, s);
-		if (!ward_work_abandon(s->work, PATIENCE_MS))
+		if (!ward_work_abandon(s->work, ward_budget_overdue(&s->budget) ? 0 : PATIENCE_MS))
 			return 0;
 	}
 	free_later(s);
@@ -208,8 +208,9 @@ load_later(lua_State *L, struct ward_script *s, int done)
  *
  * options: cpu, in seconds; memory, in bytes; sources: texts by path, which stand for all files that there are; apart:
  * services and tree are not in the bundle, but to be had of the script, until it is entered; done:
- * then the load does not keep the caller: core.script returns the script, which can only be closed, and later
- * done(bundle, script) or done(nil, err) is called. */
+ * then the load does not keep the caller: core.script returns the script, which can only be closed and asked whether it is
+ * overdue, and later done(bundle, script) or done(nil, err) is called. Without done, a load that hangs in a C function
+ * ends the process, with a line on stderr. */
 static int
 core_script(lua_State *L)
 {
@@ -240,7 +241,10 @@ core_script(lua_State *L)
 		return ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
 	if (lua_isfunction(L, 4))
 		return load_later(L, *box, 4);
-	r = push_bundle(L, *box, ward_script_load(*box));
+	(*box)->budget.alone = true;
+	r = ward_script_load(*box);
+	(*box)->budget.alone = false;
+	r = push_bundle(L, *box, r);
 	if (r == 1) {
 		lua_pushvalue(L, 6);
 		return 2;
@@ -248,6 +252,20 @@ core_script(lua_State *L)
 	ward_script_free(*box);
 	*box = NULL;
 	return r;
+}
+
+/* script:overdue() -> the line of a load that hangs in a C function, "" when it is in no file; nil: it does not, or has
+ * ended */
+static int
+script_overdue(lua_State *L)
+{
+	const struct ward_script *s = *(struct ward_script **)luaL_checkudata(L, 1, SCRIPT_TYPE);
+
+	if (s && s->work && ward_budget_overdue(&s->budget))
+		lua_pushstring(L, s->budget.where);
+	else
+		lua_pushnil(L);
+	return 1;
 }
 
 static struct ward_script *
@@ -449,10 +467,15 @@ void
 ward_bind_script(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
-		{ "serve", script_serve },   { "enter", script_enter },
-		{ "memory", script_memory }, { "services", script_services },
-		{ "tree", script_tree },     { "close", box_close },
-		{ "__gc", box_close },	     { NULL, NULL },
+		{ "serve", script_serve },
+		{ "enter", script_enter },
+		{ "overdue", script_overdue },
+		{ "memory", script_memory },
+		{ "services", script_services },
+		{ "tree", script_tree },
+		{ "close", box_close },
+		{ "__gc", box_close },
+		{ NULL, NULL },
 	};
 
 	ward_bind_class(L, SCRIPT_TYPE, methods);

@@ -114,6 +114,7 @@ fail:
 bool
 ward_work_abandon(struct ward_work *w, unsigned ms)
 {
+	const struct sched_param none = { 0 };
 	pthread_t thread = w->thread;
 	int fd = w->ended.fd;
 	struct timespec until;
@@ -131,6 +132,8 @@ ward_work_abandon(struct ward_work *w, unsigned ms)
 	}
 	ward_list_leave(&w->link);
 	ward_watch_del(w->loop, &w->ended);
+	(void)pthread_setschedparam(thread, SCHED_IDLE,
+				    &none); /* what nobody waits for takes no time from others */
 	if (!atomic_exchange(&w->parted, 1)) {
 		(void)pthread_detach(thread);
 		return false;

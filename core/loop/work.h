@@ -16,7 +16,7 @@ int ward_work_start(struct ward_loop *loop, ward_work_fn *run, ward_work_fn *don
 		    struct ward_work **out);
 
 /* Waits at most @ms milliseconds for the thread; @done is not called any more. Returns false when it still runs: then
- * it is left alone with what it uses, until the process ends. */
+ * it is left alone with what it uses, until the process ends, and gets a processor only when nobody else wants it. */
 bool ward_work_abandon(struct ward_work *w, unsigned ms);
 
 /* Waits for all threads that were not abandoned; nothing is told any more. For when the loop has ended. */

@@ -15,6 +15,9 @@ local schema <const> = require("ward.schema")
 
 local M <const> = {}
 
+-- Seconds between two looks at a load.
+local WATCH <const> = 1
+
 -- Seconds that a reload works before the loop has a turn.
 local BREATH <const> = 0.004
 
@@ -37,23 +40,34 @@ Reloader.__index = Reloader
 
 -- The transaction ----------------------------------------------------------------------------------------
 
--- Loads on a thread; where the system has none to give, here and now. Yields.
+-- Loads on a thread of its own. One that hangs where nothing can end it is left behind. Yields.
 local function load_script(self, path, sources)
   local me = coroutine.running()
-  local script, err = core.script(path, {
-    sources = sources, apart = true,
-    done = function(...)
-      self.loading = nil
-      self:continue(me, ...)
-    end,
-  })
-  if not script and err.code == "EAGAIN" then
-    return core.script(path, { sources = sources, apart = true })
-  elseif not script then
+  local function loaded(...)
+    self.watch:disarm()
+    self.loading = nil
+    self:continue(me, ...)
+  end
+  local script <const>, err <const> = core.script(path, { sources = sources, apart = true, done = loaded })
+  if not script then
     return nil, err
   end
   self.loading = script
+  self.loaded = loaded
+  self.watch:arm(core.now() + WATCH)
   return coroutine.yield()
+end
+
+-- Is the load one that never ends?
+local function look_at_load(self)
+  local script <const> = self.loading
+  local where <const> = script:overdue()
+  if not where then
+    return self.watch:arm(core.now() + WATCH)
+  end
+  script:close()
+  self.loaded(nil, { message = ("%s: a call does not return while loading; it is left alone"):format(
+    where ~= "" and where or self.parts.path) })
 end
 
 -- A function that gives the loop a turn when it is time.
@@ -347,6 +361,7 @@ function Reloader:close()
     self.loading = nil
   end
   self.timer:close()
+  self.watch:close()
   self.running, self.queue = nil, {}
 end
 
@@ -375,6 +390,9 @@ function M.new(parts, bundle, number)
   self.roll = roll.new(parts)
   self.timer = core.timer(function()
     self:continue(self.running)
+  end)
+  self.watch = core.timer(function()
+    look_at_load(self)
   end)
   return self
 end

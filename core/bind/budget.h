@@ -31,8 +31,8 @@ struct ward_budget {
 	int most;		       /* as many use the time up */
 	volatile sig_atomic_t away;    /* what the script waits for runs: the time is not its own */
 	volatile sig_atomic_t own;     /* signals in this entry that came while it was not */
-	int deadline;	     /* as many of these, and the process executes itself again; 0: never */
-	bool alone;	     /* nothing but this entry is there: past the deadline the process ends instead */
+	int deadline; /* as many of these, and the process executes itself again; 0: never */
+	bool alone; /* nothing but this entry is there: past the deadline the process ends instead */
 	atomic_bool expired; /* from another thread: no time is left */
 	char where[192];     /* "file:line" where the time ran out, or "" */
 	timer_t timer;

@@ -297,8 +297,8 @@ function M.auto(st, svc)
       out.disarm(st, svc)
       once_more(st, svc, svc.last_exit)
     end
-  elseif svc.up or svc.state == "stopped" or M.is_rested(st, svc) then
-    M.begin(st, svc)
+  elseif svc.up or svc.state == "stopped" or not svc.last_exit or M.is_rested(st, svc) then
+    M.begin(st, svc) -- one without an exit never ran: its supervisor had laid it down
   elseif not tree.by_hand(st, svc) then
     once_more(st, svc, svc.last_exit, { told = true })
   end

@@ -338,8 +338,9 @@ function M.back(st, node)
   if group and group.live > 0 then
     group.due = true
     return
+  elseif group then
+    sup.group = nil -- that of another one goes on: the script may restart a child of its own while that waits
   end
-  sup.group = nil
   if window.add(sup.past, sup.spec.intensity, st.now) then
     return M.escalate(st, sup, node, "intensity")
   end

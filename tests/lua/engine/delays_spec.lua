@@ -1,0 +1,62 @@
+-- Restarts that wait: a delay holds whatever else happens meanwhile, and so does what waits with it.
+local engine <const> = require "ward.engine"
+local kit <const> = require "lua.engine.kit"
+
+-- Plays { time, event } pairs and returns the state and the effects of the last one.
+local function play(specs, steps, options)
+  local st = engine.new(specs, options)
+  local effects
+  for _, step in ipairs(steps) do
+    st, effects = engine.step(st, step[2], step[1])
+  end
+  return st, effects
+end
+
+local function by_script(text, token)
+  local event <const> = kit.command(text, token)
+  event.by = "script"
+  return event
+end
+
+local function states(st)
+  local list <const> = {}
+  for _, svc in ipairs(engine.list(st)) do
+    list[#list + 1] = svc.name .. " " .. svc.state
+  end
+  return table.concat(list, ", ")
+end
+
+describe("engine: a restart that waits", function()
+  it("keeps those that wait with it when the script restarts another child", function()
+    local specs <const>, root = kit.tree("app=rest (c a b)", { a = { backoff = { from = 3 } } })
+    local steps <const> = { { 0, kit.boot }, { 0, kit.started "c" }, { 0, kit.started "a" }, { 0, kit.started "b" },
+      { 1, kit.exit("a", 1) }, { 1, kit.exit("b", "TERM") },
+      { 1, by_script "restart c" }, { 1, kit.exit("c", "TERM") } }
+    local st = play(specs, steps, { tree = root })
+    assert.are.equal("c starting, a backoff, b waiting", states(st))
+    st = engine.step(st, kit.timer "a", 4)
+    assert.are.equal("c starting, a starting, b starting", states(st))
+  end)
+
+  it("keeps them when a child that was over is started by the script", function()
+    local specs <const>, root = kit.tree("app=all (a b c:failure)", { a = { backoff = { from = 3 } } })
+    local st = play(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "b" }, { 0, kit.started "c" },
+      { 1, kit.exit("c", 0) }, { 1, kit.exit("a", 1) }, { 1, kit.exit("b", "TERM") },
+      { 2, by_script "start c" } }, { tree = root })
+    assert.are.equal("a backoff, b waiting, c starting", states(st))
+    st = engine.step(st, kit.timer "a", 4)
+    assert.are.equal("a starting, b starting, c starting", states(st))
+  end)
+end)
+
+describe("engine: the script starts a service that never ran", function()
+  it("when its supervisor has given up", function()
+    local specs <const>, root = kit.tree("top=one (inner:never=one 0/60 (slow b a) z)", {
+      slow = { type = "oneshot" }, b = { needs = { "slow" } } })
+    local st = play(specs, { { 0, kit.boot }, { 0, kit.started "a" }, { 0, kit.started "z" },
+      { 1, kit.exit("a", 1) }, { 1, kit.exit("slow", "TERM") } }, { tree = root })
+    assert.are.equal("failed", engine.service(st, "b").state)
+    st = engine.step(st, by_script "start b", 1)
+    assert.are.equal("slow starting, b waiting, a failed, z ready", states(st))
+  end)
+end)

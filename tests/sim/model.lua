@@ -163,7 +163,8 @@ function Model:halt(svc)
     svc.undone = nil
     leave_ready(self, svc)
     svc.state, svc.rung, svc.deadline, svc.fault, svc.halted_at = "stopping", 0, nil, nil, self.now
-  elseif svc.state == "backoff" and svc.paused and svc.desired == "up" and self.level == 0 then
+  elseif svc.state == "backoff" and svc.desired == "up" and self.level == 0
+    and (svc.paused or Neighbours.bides(svc)) then
     return
   elseif svc.state == "backoff" then
     svc.deadline, svc.asking, svc.undecided, svc.kept = nil, nil, nil, nil
@@ -273,12 +274,11 @@ local function retry(model, svc, delay)
   svc.streak = (svc.ready_for >= svc.spec.restart.backoff.reset and 0 or svc.streak) + 1
   delay = delay or model.delay_of(svc, svc.spec.restart.backoff, svc.streak)
   Replies.try_failed(model, svc)
+  svc.deadline = delay > 0 and model.now + delay or nil
   local joined <const> = Groups.child_down(model, svc)
-  if joined or svc.state ~= "backoff" then
-    svc.deadline = nil -- it restarts with a group, or what it needs goes down with its own
-  elseif delay > 0 then
-    svc.deadline = model.now + delay
-  else
+  if joined then
+    svc.deadline = nil -- it restarts with a group
+  elseif delay == 0 and svc.state == "backoff" then
     Groups.delay_over(model, svc)
   end
 end

@@ -116,4 +116,19 @@ function M.may_start(svc)
   return true
 end
 
+--- Does its restart wait for its time, with something that it needs, directly or not?
+function M.bides(svc)
+  local list <const>, seen <const> = { svc }, {}
+  for _, each in ipairs(svc.group and svc.deadline and list or {}) do
+    for _, need in ipairs(each.needs) do
+      if need.hold == svc.group then
+        return true
+      elseif not seen[need] then
+        seen[need], list[#list + 1] = true, need
+      end
+    end
+  end
+  return false
+end
+
 return M

@@ -1,6 +1,7 @@
 -- The end of a service: the cells of the table that bring it about.
 
 local exits <const> = require "ward.engine.exit"
+local graph <const> = require "ward.engine.graph"
 local life <const> = require "ward.engine.life"
 local out <const> = require "ward.engine.out"
 local state <const> = require "ward.engine.state"
@@ -72,9 +73,19 @@ function M.quit(st, svc, why)
   end
 end
 
+-- Does it wait for the time of its restart, with something that it needs? That goes down for this very restart.
+local function bides(svc)
+  for _, need in ipairs(svc.deadline and tree.is_awaited(svc) and graph.reach(svc, "needs") or {}) do
+    if need.hold == svc.parent.group then
+      return true
+    end
+  end
+  return false
+end
+
 --- One without a process has to: it is down at once.
 function M.shut(st, svc, why)
-  if svc.paused and svc.desired == "up" and st.level == 0 then
+  if svc.desired == "up" and st.level == 0 and (svc.paused or bides(svc)) then
     return -- and stays down
   end
   local awaited <const> = tree.is_awaited(svc)

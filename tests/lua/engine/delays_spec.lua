@@ -27,6 +27,28 @@ local function states(st)
 end
 
 describe("engine: a restart that waits", function()
+  it("waits for its time when its own group lays down what it needs", function()
+    local specs <const>, root = kit.tree("app=all (db mid web)", {
+      mid = { needs = { "db" } }, web = { needs = { "mid" }, backoff = { from = 5 } } })
+    local st = play(specs, { { 0, kit.boot }, { 0, kit.started "db" }, { 0, kit.started "mid" },
+      { 0, kit.started "web" }, { 1, kit.exit("web", 1) }, { 1, kit.exit("mid", "TERM") },
+      { 1, kit.exit("db", "TERM") } }, { tree = root })
+    assert.are.equal("db waiting, mid waiting, web backoff", states(st))
+    assert.are.equal(6, engine.service(st, "web").next_at)
+    st = engine.step(st, kit.timer "web", 6)
+    assert.are.equal("db starting, mid waiting, web waiting", states(st))
+  end)
+
+  it("does so for the time that a rule of the script's has said", function()
+    local specs <const>, root = kit.tree("app=all (db web)", { web = { needs = { "db" }, asks = true } })
+    local st = play(specs, { { 0, kit.boot }, { 0, kit.started "db" }, { 0, kit.started "web" },
+      { 1, kit.exit("web", 1) }, { 1, { kind = "verdict", name = "web", id = 1, verdict = 7 } },
+      { 2, kit.exit("db", "TERM") } }, { tree = root })
+    assert.are.equal("db waiting, web backoff", states(st))
+    st = engine.step(st, kit.timer "web", 8)
+    assert.are.equal("db starting, web waiting", states(st))
+  end)
+
   it("keeps those that wait with it when the script restarts another child", function()
     local specs <const>, root = kit.tree("app=rest (c a b)", { a = { backoff = { from = 3 } } })
     local steps <const> = { { 0, kit.boot }, { 0, kit.started "c" }, { 0, kit.started "a" }, { 0, kit.started "b" },

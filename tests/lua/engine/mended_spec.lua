@@ -132,7 +132,7 @@ describe("engine: mended", function()
     local specs <const>, root = kit.tree("app=all (a b db)", { a = { needs = { "db" }, backoff = { from = 1 } } })
     local steps <const> = { { 0, kit.boot }, { 0, kit.started "db" }, { 0, kit.started "b" }, { 0, kit.started "a" },
       { 1, kit.exit("a", 1) }, { 1, kit.exit("db", "TERM") }, { 1, kit.command "start db" },
-      { 2, kit.started("db", 2) } }
+      { 2, kit.started("db", 2) }, { 2, kit.timer "a" } }
     local effects = last(specs, steps, { tree = root })
     assert.are.equal(0, kinds(effects, "spawn"))
     steps[#steps + 1] = { 3, kit.exit("b", "TERM") }

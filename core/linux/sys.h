@@ -14,6 +14,16 @@
 
 #define WARD_SYS __attribute__((always_inline)) static inline
 
+/* What a filter names by its number. */
+enum {
+	WARD_NR_WRITE = __NR_write,
+	WARD_NR_CLOSE = __NR_close,
+	WARD_NR_KILL = __NR_kill,
+	WARD_NR_WAIT4 = __NR_wait4,
+	WARD_NR_SIGWAIT = __NR_rt_sigtimedwait,
+	WARD_NR_EXIT_GROUP = __NR_exit_group
+};
+
 #if defined(__x86_64__)
 
 WARD_SYS long

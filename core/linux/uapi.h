@@ -80,6 +80,8 @@ struct ward_bpf {
 };
 
 #define WARD_BPF_RET	       0x06u /* BPF_RET | BPF_K */
+#define WARD_BPF_LOAD	       0x20u /* BPF_LD | BPF_W | BPF_ABS */
+#define WARD_BPF_EQUALS	       0x15u /* BPF_JMP | BPF_JEQ | BPF_K */
 #define WARD_SECCOMP_RET_ALLOW 0x7fff0000u
 
 struct ward_bpf_prog {

@@ -351,3 +351,39 @@ describe("a rootfs that an attacker changes", function()
     assert.is_nil(lfs.attributes(outside .. "/mark"))
   end)
 end)
+
+describe("the init of a pid namespace", function()
+  after_each(harness.cleanup)
+
+  attack("does nothing for its program that the filter denies it", function()
+    local dir <const>, program <const> = sandboxed.copy(harness.attack)
+    assert(sys.chmod(dir, 511)) -- 0777
+    local function made(name) return lfs.attributes(dir .. "/" .. name) ~= nil end
+    -- A parent that no filter holds.
+    local free <const> = dir .. "/free"
+    harness.run { "sh", "-c", ("%s puppet 0 %s & wait"):format(program, free) }
+    assert.is_true(made "free")
+    local seccomp <const> = { deny = { "mkdir", "mkdirat" } }
+    for name, service in pairs {
+      root = { sandbox = { namespaces = { "pid" }, proc = true, seccomp = seccomp } },
+      user = { user = 4711, group = 4711, sandbox = { namespaces = { "pid", "user" }, seccomp = seccomp } },
+      tracer = { user = 4711, group = 4711, sandbox = { namespaces = { "pid" }, proc = true, seccomp = seccomp,
+        caps = { "sys_ptrace" } } },
+    } do
+      service.cmd, service.cwd = { program, "puppet", "0", dir .. "/" .. name }, "/"
+      local view <const>, text <const> = sandboxed.run(service)
+      assert.is_false(made(name), name .. ": " .. text)
+      assert.is_truthy(view.last_exit.kind == "signaled" or view.last_exit.code == 1, name .. ": " .. text)
+    end
+  end)
+
+  attack("has no capability but CAP_KILL, no new privilege and a filter", function()
+    local w <const> = harness.start(sandboxed.script { cmd = { "sleep", "1000" }, cwd = "/",
+      sandbox = { namespaces = { "pid" } } })
+    local status <const> = harness.read(("/proc/%d/status"):format(w:until_ready "x"))
+    assert.equal("1", status:match("NoNewPrivs:%s*(%d)"))
+    assert.equal("2", status:match("Seccomp:%s*(%d)"))
+    assert.equal(0x20, tonumber(status:match("CapPrm:%s*(%x+)"), 16))
+    w:stop()
+  end)
+end)

@@ -24,6 +24,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -528,6 +529,42 @@ attack_type(char **argv)
 }
 
 #ifdef __x86_64__
+/* puppet PID PATH: have PID, which waits in a call, make a directory (0: our parent) */
+static bool
+attack_puppet(char **argv)
+{
+	pid_t pid = atoi(argv[0]) ? atoi(argv[0]) : getppid();
+	struct user_regs_struct regs;
+	char path[256] = "";
+	int status;
+
+	(void)strncpy(path, argv[1], sizeof(path) - 1);
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
+		return failed("ptrace");
+	(void)ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+	(void)waitpid(pid, &status, __WALL);
+	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
+		return failed("registers");
+	regs.rdi = (regs.rsp - 1024) & ~7ull;
+	for (size_t i = 0; i < sizeof(path); i += sizeof(long)) {
+		long word;
+
+		memcpy(&word, path + i, sizeof(word));
+		if (ptrace(PTRACE_POKEDATA, pid, regs.rdi + i, word) < 0)
+			return failed("memory");
+	}
+	regs.rax = __NR_mkdir;
+	regs.orig_rax = -1ull;
+	regs.rsi = 0755;
+	regs.rip -= 2; /* the call once more */
+	if (ptrace(PTRACE_SETREGS, pid, NULL, &regs) < 0 ||
+	    ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) < 0)
+		return failed("step");
+	(void)waitpid(pid, &status, __WALL);
+	(void)ptrace(PTRACE_DETACH, pid, NULL, NULL);
+	return access(path, F_OK) == 0 ? true : failed(path);
+}
+
 /* getpid as x32 has it: the bit and the number. Without x32 in the kernel it is ENOSYS, which also passes the
  * filter. */
 static bool
@@ -560,6 +597,7 @@ main(int argc, char **argv)
 #ifdef __x86_64__
 		{ "int80", 0, attack_int80 },
 		{ "x32", 0, attack_x32 },
+		{ "puppet", 2, attack_puppet },
 #endif
 		{ "syscall", 1, attack_syscall },
 		{ "abstract", 1, attack_abstract },

@@ -3,14 +3,16 @@
  *	ward-init PID	0: socket for the program's wait status, 1: pipe that takes a byte when init is ready
  *
  * It is a program of its own, without libc, that ward carries inside and executes from memory: so it holds
- * nothing of the supervisor's. The program, which may run as the same user, must not look into it: hence the
- * flag before the byte. */
+ * nothing of the supervisor's. The program, which may run as the same user, must not look into it; and as one
+ * with CAP_SYS_PTRACE does so nevertheless, nothing must be won by it: what the sandbox holds back, and more,
+ * is given up before the byte. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "linux/sys.h"
+#include "linux/sys_init.h"
 
 /* siginfo's code of signals that the kernel sends by itself */
 #define FROM_KERNEL 0x80
@@ -79,8 +81,7 @@ ward_init_main(const long *args)
 	int program = args[0] > 1 ? number(argv[1]) : 0;
 
 	(void)ward_sys_rt_sigprocmask(SIG_BLOCK, &all, NULL);
-	if (program <= 1 || ward_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-	    ward_sys_write(1, "", 1) != 1)
+	if (program <= 1 || ward_sys_confine_init(program) < 0 || ward_sys_write(1, "", 1) != 1)
 		end(127 << 8);
 	(void)ward_sys_close(1);
 	for (;;) {

@@ -272,6 +272,8 @@ return ward.supervisor {
       ["print = 1"] = '"print" is part of Lua here and cannot be changed',
       ["string = nil"] = '"string" is part of Lua here and cannot be changed',
       ["string.format = print"] = 'string is read-only: cannot set "format"',
+      ["rawset(string, 'rep', 1)"] = 'rawset: string is read-only: cannot set "rep"',
+      ["rawset(_G, 'zz', 1)"] = 'rawset: _G is read-only: cannot set "zz"',
       ["io.open('x')"] = "ward scripts have no io: a script declares what runs, it does not read or write files",
       ["debug.traceback()"] = "ward scripts have no debug: it reaches past the limits that keep supervision safe",
       ["package.path = ''"] =
@@ -303,6 +305,7 @@ assert(not pcall(load("return undefined")))
 local parts = { "return ", "7" }
 assert(load(function() return table.remove(parts, 1) end)() == 7)
 assert(setmetatable({}, { __index = function() return 5 end }).x == 5)
+assert(rawset(setmetatable({}, { __newindex = error, __metatable = false }), "x", 6).x == 6)
 assert(getmetatable("") == false and getmetatable(_G) == false and getmetatable(string) == false)
 local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end)
 assert(co(1) == 2 and co(4) == 8)
@@ -327,7 +330,7 @@ for _, t in ipairs { string, table, math } do
   for name in pairs(t) do pcall(rawset, t, name, function() return "evil" end) end
 end
 pcall(function() getmetatable("").__index.format = nil end)
-rawset(_G, "type", nil) rawset(_G, "pairs", nil) rawset(_G, "error", nil)
+for _, name in ipairs { "type", "pairs", "error" } do pcall(rawset, _G, name, nil) end
 ward.service { name = "web", cmd = {} }]], 'scripts/x.lua:7: service "web": cmd: must not be empty')
     end)
   end)

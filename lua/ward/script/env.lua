@@ -11,7 +11,7 @@ local M <const> = {}
 
 local BASE <const> = {
   "_VERSION", "assert", "error", "getmetatable", "ipairs", "next", "pairs", "pcall", "print", "rawequal",
-  "rawget", "rawlen", "rawset", "select", "tonumber", "tostring", "type", "warn", "xpcall",
+  "rawget", "rawlen", "select", "tonumber", "tostring", "type", "warn", "xpcall",
 }
 local WHOLE <const> = { "math", "table", "utf8" }
 local OS <const> = { "clock", "date", "difftime", "getenv", "time" }
@@ -87,6 +87,14 @@ local function safe_setmetatable(object, metatable)
   return setmetatable(object, metatable)
 end
 
+-- A write past the metatable would be a write into a library, or a global that is not strict.
+local function safe_rawset(object, key, written)
+  if view.is_readonly(object) then
+    error(("rawset: %s is read-only: cannot set %s"):format(tostring(object), view.key(key)), 2)
+  end
+  return rawset(object, key, written)
+end
+
 local function safe_collectgarbage(option)
   if option ~= "count" then error('collectgarbage: only "count" is allowed in a ward script', 2) end
   return collectgarbage("count")
@@ -121,7 +129,7 @@ function M.new(own)
   values.coroutine = library("coroutine", own.coroutine)
   values.require, values.print = own.require, own.print
   values.load = loader(function() return globals end)
-  values.setmetatable = safe_setmetatable
+  values.setmetatable, values.rawset = safe_setmetatable, safe_rawset
   values.collectgarbage = safe_collectgarbage
 
   globals = view.readonly(values, "_G", undefined, function(key, written)

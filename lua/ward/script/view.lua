@@ -5,6 +5,13 @@ local value <const> = require "ward.schema.value"
 
 local M <const> = {}
 
+-- Views that are read-only as they are.
+local readonly <const> = setmetatable({}, { __mode = "k" })
+
+--- Is it a view of M.readonly?
+---@return boolean
+function M.is_readonly(object) return readonly[object] or false end
+
 --- A key as it looks in a message.
 function M.key(key)
   return type(key) == "string" and value.quote(key) or "[" .. value.describe(key) .. "]"
@@ -38,7 +45,7 @@ function M.readonly(values, name, absent, refuse)
       end,
     })
   end
-  return setmetatable({}, {
+  local made <const> = setmetatable({}, {
     __index = index,
     __newindex = function(_, key, written)
       error(refuse and refuse(key, written) or ("%s is read-only: cannot set %s"):format(name, M.key(key)), 2)
@@ -56,6 +63,8 @@ function M.readonly(values, name, absent, refuse)
     __name = name,
     __tostring = function() return name end,
   })
+  readonly[made] = true
+  return made
 end
 
 --- The metatable of many views alike, of which each is little more than a table: they read a name and methods.

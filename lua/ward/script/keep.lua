@@ -133,11 +133,12 @@ function M.new(parts)
   local function carry(kept)
     for name, entry in next, declared do
       if entry.migrate and kept[name] then
-        local data <const> = entry.migrate(kept[name])
         local what <const> = ('keep "%s"'):format(name)
-        self.request("carried", name, tasks.argument(entry.at, what, function(path, given)
+        local data <const> = tasks.argument(entry.at, what, function(path, given)
           return plain.copy(path, value.table(path, given, "a table"))
-        end, "what migrate returns", data))
+        end, "what migrate returns", entry.migrate(kept[name]))
+        local ok <const>, err <const> = self.request("carried", name, data)
+        if not ok then error(("%s: %s: %s"):format(entry.at, what, err.message), 0) end
       end
     end
   end

@@ -207,7 +207,9 @@ end
 
 -- What the script has made of something kept, before it begins.
 function OPS.carried(self, name, value)
-  self.carried[name] = value
+  local ok, message = self.parts.keep:fits(name, value)
+  self.carried[name] = ok and value or nil
+  return ok, message and { code = "keep", message = message }
 end
 
 function OPS.report(self, message)
@@ -394,13 +396,13 @@ function Agent:start()
   go_on(self, true)
 end
 
---- Another script takes over: ends its tasks and their children, and closes it. Nobody waits for its commands any more.
+Agent.withdraw = services.withdraw
+
+--- Another script has taken over: ends its tasks and their children, and closes it. What they close may hang.
 function Agent:retire()
   self:post("stop")
   self:close("the script was reloaded")
-  for token in pairs(self.commands) do
-    self.parts.driver:post({ kind = "cancel", token = token })
-  end
+  self:withdraw()
 end
 
 --- A signal has come to ward.

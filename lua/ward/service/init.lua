@@ -268,8 +268,9 @@ local function new_reloader(self, bundle, place, internal_error)
     end,
     swap = function(fresh)
       local former = self.agent
+      former:withdraw()
       self.agent, self.quarantined = fresh, nil
-      former:retire()
+      return former
     end,
     shutting_down = function()
       return self.driver:shutting_down()

@@ -6,6 +6,7 @@ local M <const> = {}
 -- Bytes of one keep, counted as below; and how many there may be.
 local MAX_BYTES <const>, MAX_KEEPS <const> = 1 << 20, 256
 local EACH <const> = 16
+local TOO_LARGE <const> = ("would be larger than %d bytes"):format(MAX_BYTES)
 
 ---@class ward.service.Keep
 ---@field data table<string, table>
@@ -24,6 +25,20 @@ local function size(value)
     sum = sum + size(key) + size(item)
   end
   return sum
+end
+
+--- May a keep be that as a whole?
+---@param name string
+---@param value table
+---@return boolean? ok
+---@return string? message
+function Keep:fits(name, value)
+  if not self.data[name] and self.count == MAX_KEEPS then
+    return nil, ("there are %d keeps already"):format(MAX_KEEPS)
+  elseif size(value) > MAX_BYTES then
+    return nil, TOO_LARGE
+  end
+  return true
 end
 
 --- Writes a value. A path of no keys is the whole of it.
@@ -48,7 +63,7 @@ function Keep:set(name, path, value)
   end
   local bytes = (self.sizes[name] or 0) - size(old) + size(value)
   if bytes > MAX_BYTES then
-    return nil, ("would be larger than %d bytes"):format(MAX_BYTES)
+    return nil, TOO_LARGE
   end
   if count > 0 then
     at[path[count]] = value

@@ -170,7 +170,8 @@ local function report(self, new)
   }
 end
 
--- One turn of the loop. Returns what the caller is told.
+-- One turn of the loop. Returns what the caller is told. The engine and the journal have it before the script of
+-- before is entered once more: that may hang.
 local function commit(self, new)
   local parts <const>, how <const> = self.parts, new.how
   self.former = not how.back and self.sources or nil
@@ -181,7 +182,7 @@ local function commit(self, new)
   if how.discard then
     parts.keep:clear()
   end
-  parts.swap(new.agent)
+  local former <const> = parts.swap(new.agent)
   local result <const> = report(self, new)
   parts.say(("reloaded %s (%s): %s"):format(parts.path, how.because or "ward reload", M.describe(result)), "good")
   local pools <const> = how.restart and roll.pools(new.bundle.tree, new.diff.stale) or {}
@@ -190,6 +191,7 @@ local function commit(self, new)
     plans = new.plans, stops = new.stops, logs = new.logs,
     stale = set_of(new.diff.stale), restart = how.restart, prune = new.prune, rolls = roll.members(pools),
   })
+  former:retire()
   new.agent:announce({ event = "reload", at = core.time(), generation = self.number })
   new.agent:start()
   self.roll:start(pools)
@@ -372,7 +374,7 @@ end
 ---@field last_good string where the sources are kept that worked last
 ---@field open_logs fun(specs: table[]): table<string, userdata>?, string? logs of those that have none
 ---@field new_agent fun(script: userdata): ward.service.Agent
----@field swap fun(agent: ward.service.Agent) retires the agent that runs, and makes this one the one
+---@field swap fun(agent: ward.service.Agent): ward.service.Agent makes this one the one; returns the former, to retire
 ---@field shutting_down fun(): boolean
 ---@field say fun(text: string, mood: string)
 ---@field internal_error fun(what: string, trace: string)

@@ -242,3 +242,28 @@ describe("a timer whose function hangs", function()
     assert.same({}, w:left())
   end)
 end)
+
+describe("a task whose variable hangs as it is closed", function()
+  after_each(harness.cleanup)
+
+  it("does not undo the reload that ends it", function()
+    local text <const> = [==[
+local ward = require "ward"
+local hang <const> = { __close = function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end }
+ward.service { name = "a", cmd = { "sleep", "1000" } }
+ward.after(0, function() local x <close> = setmetatable({}, hang) print "held" ward.sleep(1000) end)
+]==]
+    local w <const> = harness.start(text)
+    w:until_says "held"
+    local pid <const> = w:until_ready "a"
+    harness.write(w.script, (text:gsub('"1000"', '"1001"')))
+    w:cli "reload" -- the connection ends with the call
+    until_quarantine(w)
+    assert.not_equal(pid, w:until_ready("a", pid))
+    assert.equal(2, w:rpc("status").generation)
+    local command <const> = harness.read(("/proc/%d/cmdline"):format(w:status("a").pid))
+    assert.equal("sleep\0001001\0", command)
+    w:stop()
+    assert.same({}, w:left())
+  end)
+end)

@@ -165,6 +165,11 @@ describe("a reload", function()
       ward.keep("box", {}, { migrate = function() error "cannot migrate" end })
       sleeper "a"]])
     assert.matches("cannot migrate", select(2, reload(w, "", 1)), 1, true)
+    rewrite(w, [[
+      ward.keep("box", {}, { migrate = function() return { ("x"):rep(1 << 20) } end })
+      sleeper "a"]])
+    assert.matches('keep "box": would be larger than 1048576 bytes', select(2, reload(w, "", 1)),
+      1, true)
     assert.equal(2, w:rpc("status").generation)
     rewrite(w, [[
       local k = ward.keep("box", { total = 1 })

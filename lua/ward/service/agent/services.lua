@@ -41,6 +41,15 @@ function M.ops.signal_service(self, name, signal)
   return ok, err and { code = err.code, errno = err.errno, message = err.message }
 end
 
+--- Nobody waits for its commands any more.
+---@param self ward.service.Agent
+function M.withdraw(self)
+  for token in pairs(self.commands) do
+    self.commands[token] = nil
+    self.parts.driver:post({ kind = "cancel", token = token })
+  end
+end
+
 --- The engine has answered a command; true when it was the script's.
 ---@param self ward.service.Agent
 ---@param token any

@@ -71,8 +71,10 @@ end
 -- Those whose process is not what the script declares now; returns those that are to be restarted.
 local function outdated(st, event)
   local list = {}
-  for _, svc in ipairs(next(event.stale) and st.services or {}) do
-    if event.stale[svc.name] then
+  for _, svc in ipairs(st.services) do
+    if not event.stale[svc.name] then
+      svc.stale = svc.removed and svc.stale or nil
+    else
       svc.stale = (svc.proc or svc.up) and true or nil
       if event.restart and not (event.rolls and event.rolls[svc.name]) and is_due(svc) then
         list[#list + 1] = svc
@@ -133,8 +135,8 @@ end
 ---@param st table
 ---@param event { specs: table[], fresh: table[]|nil, tree: table|nil, stale: table<string, boolean>, restart: boolean,
 ---  prune: boolean, former: table<string, table>|nil, rolls: table<string, boolean>|nil }
----  fresh: those of the specs that are others than before (nil: all); stale: names whose process is no longer what
----  the script declares; restart: whether these are restarted; prune: whether what is declared no longer is stopped;
+---  fresh: those of the specs that are others than before (nil: all); stale: all names whose process is not what the
+---  script declares; restart: whether these are restarted; prune: whether what is declared no longer is stopped;
 ---  former: the specs of these from now on; rolls: stale ones that somebody else will replace
 function M.apply(st, event)
   if st.level > 0 then

@@ -48,26 +48,40 @@ end
 ---@field unchanged integer how many
 ---@field keys table<string, string[]> what is different in those that are changed or stale
 
+-- What a spec changes of a service whose process is another one than was declared before. `ran`: the spec that this was
+-- launched with, or false: unknown, and so no longer the same.
+local function changes_of_stale(before, ran, spec)
+  local list <const>, same = changes(ran or before, spec)
+  same = ran and not same
+  if same then
+    return changes(before, spec), false
+  end
+  return list, true
+end
+
 --- Compares what runs with what is declared now.
 ---@param old table<string, table> specs by name
+---@param ran table<string, table|false> of those that run otherwise than declared: the specs they were launched with
 ---@param order string[] their names
 ---@param new table[] specs
 ---@param fresh table[] those of them that are not in `old`
 ---@param breathe fun() called now and then; it may yield
 ---@return ward.service.Difference
-function M.compare(old, order, new, fresh, breathe)
+function M.compare(old, ran, order, new, fresh, breathe)
   local diff = { added = {}, changed = {}, stale = {}, removed = {}, unchanged = #new, keys = {} }
-  for i, spec in ipairs(fresh) do
+  for i, spec in ipairs(next(ran) and new or fresh) do
     local name, before = spec.name, old[spec.name]
     local list, stale
-    if before then
+    if before and ran[name] ~= nil then
+      list, stale = changes_of_stale(before, ran[name], spec)
+    elseif before and before ~= spec then
       list, stale = changes(before, spec)
     end
     if not before then
       table.insert(diff.added, name)
-    elseif #list > 0 then
+    elseif list and (stale or #list > 0) then
       table.insert(stale and diff.stale or diff.changed, name)
-      diff.keys[name] = list
+      diff.keys[name] = #list > 0 and list or nil
     end
     if i % 64 == 0 then
       breathe()

@@ -16,6 +16,7 @@ local SHORTAGE_PAUSE <const> = 0.1
 ---@field logs table<string, userdata> only for services that log
 ---@field forgotten integer how many services are gone for good
 ---@field procs table<string, userdata> the live process of each service
+---@field ran table<string, table> the spec that each was launched with last
 ---@field degraded table<string, table[]> sandbox steps that failed and were allowed to: { stage, errno, message }
 local Driver <const> = {}
 Driver.__index = Driver
@@ -234,6 +235,18 @@ local function without_calls(spec)
   return copy
 end
 
+--- Those that run otherwise than declared, and the specs that they were launched with; false where nobody knows.
+---@return table<string, table|false>
+function Driver:outdated()
+  local list = {}
+  for _, svc in ipairs(self.state.services) do
+    if svc.stale then
+      list[svc.name] = self.ran[svc.name] or false
+    end
+  end
+  return list
+end
+
 ---@class ward.service.Reload
 ---@field services table[] all canonical specs
 ---@field fresh table[] those of them that are others than before
@@ -295,7 +308,7 @@ function Driver:forget(name)
   if self.logs[name] then
     self.logs[name]:close()
   end
-  for _, of in ipairs({ "timers", "logs", "specs", "plans", "stops", "warns", "degraded" }) do
+  for _, of in ipairs({ "timers", "logs", "specs", "plans", "stops", "warns", "degraded", "ran" }) do
     self[of][name] = nil
   end
   for at, each in ipairs(self.order) do
@@ -312,6 +325,9 @@ end
 --- Takes over the processes that a supervisor before this one has left, and arms the timers.
 ---@param found ward.service.Succession
 function Driver:adopt(found)
+  for _, svc in ipairs(self.state.services) do
+    self.ran[svc.name] = not svc.stale and self.specs[svc.name] or nil
+  end
   for name, facts in pairs(found.procs) do
     launches.adopt(self, name, facts)
   end
@@ -411,7 +427,7 @@ function M.new(specs, parts, hooks)
     specs = by_name, cgroups = parts.cgroups, plans = parts.plans, stops = parts.stops or {}, logs = parts.logs,
     hooks = hooks, effects = EFFECTS, helpers = {},
     order = order, warns = warned, tree = parts.tree, forgotten = 0,
-    procs = {}, started = {}, degraded = {}, failing = {}, timers = {},
+    procs = {}, ran = {}, started = {}, degraded = {}, failing = {}, timers = {},
     under_way = 0, line = { first = 1, last = 0 }, in_line = {}, queue = {}, at = 1, draining = false,
   }, Driver)
 end

@@ -71,6 +71,7 @@ end
 
 -- One launch. Until its program runs or it has failed, it is under way and counts.
 local function launch(driver, name)
+  driver.ran[name] = driver.specs[name]
   local group, no_group, lacking, path
   if not driver.plans[name] then -- of a supervisor that succeeds another one
     return driver:fail_later(name, M.failed({ message = "it cannot be planned any more; see the start of this ward" }))

@@ -114,7 +114,8 @@ local function prepare(self, how)
     return nil, errors
   end
   local all_fresh <const> = bundle.traces.fresh
-  local diff <const> = differ.compare(specs, parts.driver:names(), bundle.services, all_fresh, breathe)
+  local diff <const> = differ.compare(specs, parts.driver:outdated(), parts.driver:names(), bundle.services,
+    all_fresh, breathe)
   local again <const>, fresh = set_of(diff.added), {}
   for _, spec in ipairs(all_fresh) do
     if again[spec.name] or diff.keys[spec.name] then

@@ -5,6 +5,7 @@ local M <const> = {}
 ---@class ward.service.Roll
 ---@field parts { driver: ward.service.Driver, say: fun(text: string, mood: string) }
 ---@field waiting table<string, thread> token -> who waits for its answer
+---@field rolling table<string, table> the pools that roll, by name; `again`: as declared meanwhile
 local Roll <const> = {}
 Roll.__index = Roll
 
@@ -77,8 +78,12 @@ local function replace(self, pool)
     end
   end
   for done, name in ipairs(old) do
-    local fresh = table.remove(spare, 1)
-    if not fresh then
+    local view = self.parts.driver:view(name)
+    local still = view and view.stale
+    local fresh = still and table.remove(spare, 1)
+    if not still then -- it has got another process meanwhile, or is what is declared again
+      goto next
+    elseif not fresh then
       command(self, "restart", name)
     elseif command(self, "start", fresh) then
       command(self, "stop", name)
@@ -89,15 +94,33 @@ local function replace(self, pool)
         pool.name, fresh, #old - done + 1, #old), "bad")
       return
     end
+    ::next::
   end
 end
 
---- Begins to replace the stale members of pools.
+-- Replaces until nobody has asked for more meanwhile.
+local function roll(self, pool)
+  local now = pool
+  while now do
+    self.rolling[pool.name], pool.again = pool, nil
+    replace(self, now)
+    now = pool.again
+  end
+  self.rolling[pool.name] = nil
+end
+
+--- Begins to replace the stale members of pools. One that rolls already does so again when it is done: two rolls of one
+--- pool would take each other's spare members.
 ---@param pools table[]
 function Roll:start(pools)
   for _, pool in ipairs(pools) do
-    local ok, message = coroutine.resume(coroutine.create(replace), self, pool)
-    assert(ok, message)
+    local rolling <const> = self.rolling[pool.name]
+    if rolling then
+      rolling.again = pool
+    else
+      local ok, message = coroutine.resume(coroutine.create(roll), self, pool)
+      assert(ok, message)
+    end
   end
 end
 
@@ -117,7 +140,7 @@ end
 ---@param parts { driver: ward.service.Driver, say: fun(text: string, mood: string) }
 ---@return ward.service.Roll
 function M.new(parts)
-  return setmetatable({ parts = parts, waiting = {}, serial = 0 }, Roll)
+  return setmetatable({ parts = parts, waiting = {}, rolling = {}, serial = 0 }, Roll)
 end
 
 return M

@@ -114,6 +114,29 @@ describe("a reload", function()
     w:stop()
   end)
 
+  it("compares with what runs what was left as it is", function()
+    local w <const> = start [[sleeper "a" sleeper "b"]]
+    local before <const> = pids(w, "a b")
+    local function leave()
+      rewrite(w, [[sleeper("a", { env = { X = "1" } }) sleeper "b"]])
+      reload(w, "--no-restart")
+      assert.is_true(w:status("a").stale)
+    end
+    leave()
+    assert.equal("!  a  to be restarted (env)\n1 unchanged; nothing was done\n", reload(w, "--plan"))
+    rewrite(w, [[sleeper "a" sleeper "b"]])
+    assert.equal("~  a  changed while it runs (env)\n1 unchanged\n", reload(w))
+    assert.is_nil(w:status("a").stale)
+    assert.equal("2 unchanged\n", reload(w))
+    assert.same(before, pids(w, "a b"))
+    leave()
+    assert.equal("!  a  restarted (env)\n1 unchanged\n", reload(w))
+    w:until_ready("a", before[1])
+    assert.equal("2 unchanged\n", reload(w))
+    assert.equal(before[2], w:until_ready "b")
+    w:stop()
+  end)
+
   it("that fails changes nothing, and names the line", function()
     local w <const> = start [[local n = 0 ward.every("20ms", function() n = n + 1 print("n", n) end) sleeper "a"]]
     local pid <const> = w:until_ready "a"
@@ -221,6 +244,32 @@ describe("a reload", function()
     rewrite(w, [[ward.pool { name = "p", size = 2, restart = "never", type = "oneshot", cmd = { "false" } }]])
     reload(w)
     w:until_says "did not become ready: 2 of 2 members stay as they were"
+    w:stop()
+  end)
+
+  it("rolls a pool on to what is declared while it rolls", function()
+    local function pool(version)
+      return ([[ward.pool { name = "p", size = 2, max = 3, stop = { "TERM", "1h", "KILL" },
+        cmd = { "sh", "-c", "trap 'until [ -e enough ]; do sleep 0.01; done; exit' TERM; sleep 100%d & wait" } }]])
+        :format(version)
+    end
+    local w <const> = start(pool(0))
+    pids(w, "p-1 p-2")
+    for version = 1, 2 do
+      rewrite(w, pool(version))
+      reload(w)
+      w:until_state("p-1", "stopping")
+    end
+    harness.write(w.dir .. "/enough", "")
+    w:until_(function()
+      local fresh = 0
+      local services <const> = w:rpc("status").services
+      for _, each in ipairs(services) do
+        local line <const> = each.pid and harness.read(("/proc/%d/cmdline"):format(each.pid)) or ""
+        fresh = fresh + (each.ready and not each.stale and line:find("1002", 1, true) and 1 or 0)
+      end
+      return fresh == 2 and #services == 2
+    end, nil, "two members of the last version")
     w:stop()
   end)
 

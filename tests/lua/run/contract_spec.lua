@@ -13,7 +13,7 @@ local said <const> = task.said
 -- Services that end only when they are killed, and one that does not.
 local SERVICES <const> = [[
 local ward = require "ward"
-local STUBBORN <const> = { "sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1000; done" }
+local STUBBORN <const> = { "sh", "-c", "trap '' TERM; echo >$$.stubborn; while :; do sleep 1000; done" }
 local slow <const> = ward.service { name = "slow", cmd = STUBBORN, stop = { "TERM", "3s", "KILL" } }
 local slower <const> = ward.service { name = "slower", cmd = STUBBORN, stop = { "TERM", "3s", "KILL" } }
 local other <const> = ward.service { name = "other", cmd = { "sleep", "1000" } }
@@ -27,6 +27,9 @@ local SILENT <const> = "http://127.0.0.1:" .. PORT .. "/never"
 ward.service { name = "silent", cmd = { "perl", %q, tostring(PORT) } }
 local function until_listening()
   while not ward.http.get("http://127.0.0.1:" .. PORT .. "/text") do ward.sleep "10ms" end
+  for _, each in ipairs { slow, slower } do
+    while not ward.fs.exists(("%%d.stubborn"):format(each:status().pid)) do ward.sleep "10ms" end
+  end
 end
 ]]
 

@@ -192,6 +192,7 @@ ward_spec_namespaces(lua_State *L, int sandbox, struct ward_draft_sandbox *out)
 {
 	struct ward_capsets own;
 
+	out->privileged = ward_caps_read(&own) == 0 && own.effective >> WARD_CAP_SYS_ADMIN & 1;
 	for (lua_Integer i = 1, n = push_list(L, sandbox, "namespaces"); i <= n; i++) {
 		(void)lua_rawgeti(L, -1, i);
 		out->namespaces |= namespace_flag(L, luaL_checkstring(L, -1));
@@ -199,7 +200,6 @@ ward_spec_namespaces(lua_State *L, int sandbox, struct ward_draft_sandbox *out)
 	}
 	if (!out->namespaces)
 		return;
-	out->privileged = ward_caps_read(&own) == 0 && own.effective >> WARD_CAP_SYS_ADMIN & 1;
 	out->nested = read_flag(L, sandbox, "nested");
 	out->pid1 = read_flag(L, sandbox, "pid1");
 	out->hostname = read_optional(L, sandbox, "hostname");

@@ -375,6 +375,7 @@ take(struct ward_child *c, const struct ward_step *s)
 		return result(ward_sys_landlock_restrict_self(c->work[s->a], 0), 0);
 	case WARD_STAGE_MASK:
 		return result(ward_sys_rt_sigprocmask(SIG_SETMASK, &none, NULL), 0);
+	case WARD_STAGE_MARK:
 	case WARD_STAGE_GUARD:
 		return load_guard(s);
 	case WARD_STAGE_SECCOMP:

@@ -340,11 +340,14 @@ explain_confinement(const struct ward_plan *plan, const struct ward_step *s, cha
 		return snprintf(buf, size, "restrict itself by the ruleset");
 	case WARD_STAGE_MASK:
 		return snprintf(buf, size, "no signal blocked");
+	case WARD_STAGE_MARK:
 	case WARD_STAGE_GUARD:
-		return snprintf(buf, size,
-				s->a ? "a filter that allows everything, as the mark of a sandbox"
-				     : "ward's own filter, of %u instructions",
-				prog->len);
+		return snprintf(
+			buf, size,
+			s->a || s->stage == WARD_STAGE_MARK
+				? "a filter that allows everything, as the mark of a sandbox"
+				: "ward's own filter, of %u instructions",
+			prog->len);
 	case WARD_STAGE_SECCOMP:
 		return snprintf(buf, size, "a filter of %u instructions", prog->len);
 	default:
@@ -367,7 +370,7 @@ ward_plan_explain(const struct ward_plan *plan, uint32_t i, char *buf, size_t si
 		return explain_fd(plan, s, buf, size);
 	if (stage == WARD_STAGE_NOFILE)
 		return explain_limit(buf, size, s);
-	if (stage <= WARD_STAGE_CAPS_CHECK)
+	if (stage >= WARD_STAGE_BOUNDING && stage <= WARD_STAGE_CAPS_CHECK)
 		return explain_identity(s, buf, size);
 	return explain_confinement(plan, s, buf, size);
 }

@@ -180,19 +180,28 @@ pack_program(struct ward_build *b, const struct ward_bpf *filter, uint16_t n)
 }
 
 /* Every sandbox has a filter, by which it is known (linux/confined.h): one that allows everything, where there is no
- * other. Nobody asked for that one, and it may be that nobody here can load one. */
+ * other. Nobody asked for that one, and it may be that nobody here can load one: a supervisor with privilege can, as
+ * long as the child still has it. */
 static void
-add_guard(struct ward_build *b, const struct ward_draft_sandbox *s)
+add_mark(struct ward_build *b, const struct ward_draft_sandbox *s, enum ward_stage stage)
 {
 	static const struct ward_bpf mark[] = { { .code = WARD_BPF_RET,
 						  .k = WARD_SECCOMP_RET_ALLOW } };
 
-	if (!s->guard && (s->filter || !s->given))
-		return;
-	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_GUARD,
-					      .a = !s->guard,
-					      .p = s->guard ? pack_program(b, s->guard, s->nguard)
-							    : pack_program(b, mark, 1) });
+	if (s->given && !s->guard && !s->filter &&
+	    stage == (s->no_new_privs ? WARD_STAGE_GUARD : WARD_STAGE_MARK))
+		ward_build_add(b, (struct ward_step){ .stage = (uint16_t)stage,
+						      .a = s->no_new_privs || !s->privileged,
+						      .p = pack_program(b, mark, 1) });
+}
+
+static void
+add_guard(struct ward_build *b, const struct ward_draft_sandbox *s)
+{
+	if (s->guard)
+		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_GUARD,
+						      .p = pack_program(b, s->guard, s->nguard) });
+	add_mark(b, s, WARD_STAGE_GUARD);
 }
 
 static void
@@ -321,6 +330,9 @@ build(struct ward_build *b, const struct ward_draft *d)
 	ward_build_sandbox(b, d);
 	add_fds(b, d);
 	add_limits(b, d, WARD_STAGE_NOFILE);
+	b->soft = soft;
+	add_mark(b, &d->sandbox, WARD_STAGE_MARK);
+	b->soft = false;
 	v.ids = ward_build_identity(b, d, soft);
 	v.owner = ward_build_owner(&d->sandbox, v.ids.uid);
 	add_confinement(b, d, &v, soft);

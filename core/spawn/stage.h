@@ -50,6 +50,8 @@
 	X(FD_BLOCK, "fd_block", "clear O_NONBLOCK of descriptor")        \
 	X(FD_CLOSE, "fd_close", "close all other descriptors")           \
 	X(NOFILE, "nofile", "set the limit")                             \
+	/* without no_new_privs it needs CAP_SYS_ADMIN */                \
+	X(MARK, "mark", "mark the sandbox with a filter")                \
 	/* both need CAP_SETPCAP, which the uid change takes */          \
 	X(BOUNDING, "bounding", "drop from the bounding set capability") \
 	X(SECUREBITS, "securebits", "set the securebits")                \

@@ -35,6 +35,18 @@ describe("the control socket", function()
     end
   end)
 
+  attack("does not listen to who is in a sandbox that took the right to load a filter", function()
+    local few <const> = { permitted = {}, effective = {}, inheritable = {}, ambient = {} }
+    for name, box in pairs {
+      caps = { caps = few }, effective = { caps = { effective = {} } },
+      bits = { caps = few, securebits = { "noroot" } },
+      net = { caps = few, namespaces = { "net" } }, name = { caps = few, hostname = "h", namespaces = { "uts" } },
+    } do
+      box.no_new_privs = false
+      assert.equal(0, asks(box, nil, "root"), name)
+    end
+  end)
+
   -- What a program outside of it is told, under something that holds it.
   local function told(w, under)
     local argv <const> = table.move(under, 1, #under, 1, {})

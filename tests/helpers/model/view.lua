@@ -149,9 +149,9 @@ end
 ---@param spec table
 ---@param world table also inherited: number -> { path, mode }; from_file; base: a report of probe outside of ward;
 ---  environ: ward's own; group: pattern of a control group of ward's
--- Every sandbox has a filter, or the mark that is one, where the kernel takes it.
-local function has_filter(box, caps)
-  return box and (box.seccomp or box.no_setuid_files or box.no_new_privs ~= false or caps.last & 1 << SYS_ADMIN ~= 0)
+-- Every sandbox has a filter, or the mark that is one, where the kernel takes it: before any right is given up.
+local function has_filter(box, plain, own)
+  return box and (box.seccomp or box.no_setuid_files or box.no_new_privs ~= false or not plain or own.user)
 end
 
 ---@param name string of the service
@@ -182,7 +182,7 @@ function M.expect(spec, world, name)
     session = spec.session ~= false, terminal = spec.tty and true or false,
     window = type(spec.tty) == "table" and { spec.tty.rows, spec.tty.cols } or spec.tty and { 24, 80 } or nil,
     no_new_privs = box ~= nil and box.no_new_privs ~= false, securebits = caps.securebits,
-    seccomp = has_filter(box, caps) and 2 or 0,
+    seccomp = has_filter(box, world.plain, own) and 2 or 0,
     affinity = spec.affinity or base.affinity, nice = spec.nice or base.nice,
     sched = SCHEDULERS[spec.sched or "other"], ioprio = ioprio(spec.ioprio, base.ioprio),
     oom_score_adj = spec.oom_score_adj or base.oom_score_adj,

@@ -72,6 +72,7 @@ M.FAULTS = {
 -- Other specs for what the first has no step for.
 M.OTHERS = {
   { "fd_open", "openat:error=EMFILE:when=1", EMFILE, keys = "" },
+  { "mark", "seccomp:error=EINVAL", EINVAL, keys = "sandbox = { no_new_privs = false }" },
   { "guard", "seccomp:error=EINVAL", EINVAL, keys = "sandbox = { no_setuid_files = true }" },
   { "pgroup", "setpgid:error=EPERM", EPERM, keys = "session = false" },
   -- Without privilege the child makes its user namespace itself; its first file is /dev/null.

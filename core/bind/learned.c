@@ -152,8 +152,22 @@ replace(const char *path, const struct name *names, size_t n)
 	return r < 0 ? r : count;
 }
 
+/* Without these no list is accepted, or nothing ends: also when a signal ended what was watched. */
+static void
+note_needed(struct ward_learned *l)
+{
+	static const char *const needed[] = { "execve", "exit", "exit_group", "rt_sigreturn" };
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		int nr = ward_seccomp_syscall(needed[i]);
+
+		if (nr >= 0)
+			ward_learned_note(l, ward_seccomp_native(), nr);
+	}
+}
+
 int
-ward_learned_write(const struct ward_learned *l)
+ward_learned_write(struct ward_learned *l)
 {
 	struct name *names;
 	size_t n = 0;
@@ -161,6 +175,7 @@ ward_learned_write(const struct ward_learned *l)
 
 	if (l->calls.used == 0)
 		return 0;
+	note_needed(l);
 	names = calloc(l->calls.used + 1, sizeof(*names));
 	if (!names)
 		return -ENOMEM;

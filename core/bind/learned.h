@@ -22,8 +22,8 @@ void ward_learned_note(struct ward_learned *l, uint32_t arch, int nr);
 int ward_learned_check(const char *path);
 
 /* Puts what was called so far in the place of the file at the path: a Lua module that returns the sorted names of the native
- * calls; others stand there as comments. Returns the number of names, 0 with nothing
+ * calls, and of those that every program needs; others stand there as comments. Returns the number of names, 0 with nothing
  * written when there was no call, or -errno: open(2), write(2), rename(2), ENOMEM. */
-int ward_learned_write(const struct ward_learned *l);
+int ward_learned_write(struct ward_learned *l);
 
 #endif

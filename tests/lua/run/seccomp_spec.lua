@@ -29,6 +29,20 @@ describe("sandbox.seccomp", function()
     end
   end)
 
+  it("learns what a program needs that was ended by a signal", function()
+    local list <const> = harness.directory() .. "/list.lua"
+    local function run(seccomp)
+      return (sandboxed.run { cwd = "/", cmd = { "sh", "-c", "kill -KILL $$" },
+        sandbox = { seccomp = seccomp } }).last_exit
+    end
+    assert.equal("signaled", run({ learn = list }).kind)
+    local has <const> = {}
+    for _, name in ipairs(dofile(list)) do has[name] = true end
+    for _, name in ipairs { "execve", "exit", "exit_group", "rt_sigreturn" } do assert.is_true(has[name], name) end
+    local exit <const> = run { allow = dofile(list) }
+    assert.same({ "signaled", "KILL" }, { exit.kind, exit.signal })
+  end)
+
   it("learns nothing from a program that never ran", function()
     local list <const> = harness.directory() .. "/list.lua"
     harness.write(list, "return { 'read' }\n")

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/map.h"
 #include "linux/seccomp.h"
 
@@ -33,22 +35,49 @@ ward_learned_new(const char *path)
 	return l;
 }
 
+/* Opens the directory of @path, in which *name is then the file. Where somebody else may write on the way, a link could
+ * lead to a directory that only we may write: none is followed. Returns an owned descriptor or -errno. */
+static int
+open_directory(const char *path, const char **name)
+{
+	WARD_AUTO_FD int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *end;
+
+	for (path += strspn(path, "/"); fd >= 0 && (end = strchr(path, '/'));
+	     path = end + strspn(end, "/")) {
+		char *part = strndup(path, (size_t)(end - path));
+		struct stat st;
+		int next, err;
+
+		if (!part)
+			return -ENOMEM;
+		next = openat(fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		err = errno;
+		if (next < 0 && fstatat(fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISLNK(st.st_mode))
+			err = ELOOP;
+		free(part);
+		if (next < 0)
+			return -err;
+		ward_fd_close(&fd);
+		fd = next;
+	}
+	*name = path;
+	return fd < 0 ? -errno : ward_fd_steal(&fd);
+}
+
 int
 ward_learned_check(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-	char *dir = strndup(path, slash == path ? 1 : (size_t)(slash - path));
+	const char *name;
+	WARD_AUTO_FD int dir = open_directory(path, &name);
 	struct stat st;
-	int r = 0;
 
-	if (!dir)
-		return -ENOMEM;
-	if (access(dir, W_OK | X_OK) < 0)
-		r = -errno;
-	else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		r = -EISDIR;
-	free(dir);
-	return r;
+	if (dir < 0)
+		return dir;
+	if (faccessat(dir, ".", W_OK | X_OK, 0) < 0)
+		return -errno;
+	return fstatat(dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode) ? -EISDIR : 0;
 }
 
 void
@@ -115,41 +144,48 @@ print(FILE *f, const struct name *names, size_t n)
 	return count;
 }
 
+static int
+write_list(int fd, const struct name *names, size_t n)
+{
+	FILE *f = fdopen(fd, "w");
+	int count, r = 0;
+
+	if (!f) {
+		r = -errno;
+		(void)close(fd);
+		return r;
+	}
+	count = print(f, names, n);
+	if (fchmod(fd, 0644) < 0 || fflush(f) != 0 || ferror(f))
+		r = -errno;
+	if (fclose(f) != 0 && r == 0)
+		r = -errno;
+	return r < 0 ? r : count;
+}
+
 /* Writes beside the file and renames, so that nobody reads half a list. */
 static int
 replace(const char *path, const struct name *names, size_t n)
 {
-	size_t size = strlen(path) + sizeof(".XXXXXX");
-	char *beside = malloc(size);
-	int fd, count = 0, r = 0;
-	FILE *f;
+	const char *name;
+	WARD_AUTO_FD int dir = open_directory(path, &name);
+	char beside[NAME_MAX + 1];
+	int fd, r;
 
-	if (!beside)
-		return -ENOMEM;
-	(void)snprintf(beside, size, "%s.XXXXXX", path);
-	fd = mkostemp(beside, O_CLOEXEC);
-	if (fd < 0) {
-		r = -errno;
-		free(beside);
-		return r;
-	}
-	f = fdopen(fd, "w");
-	if (!f) {
-		r = -errno;
-		(void)close(fd);
-	} else {
-		count = print(f, names, n);
-		if (fchmod(fd, 0644) < 0 || fflush(f) != 0 || ferror(f))
-			r = -errno;
-		if (fclose(f) != 0 && r == 0)
-			r = -errno;
-	}
-	if (r == 0 && rename(beside, path) < 0)
+	if (dir < 0)
+		return dir;
+	/* Of a name that is as long as can be the end gives way. */
+	(void)snprintf(beside, sizeof(beside), "%.*s.%ld", NAME_MAX - 24, name, (long)getpid());
+	(void)unlinkat(dir, beside, 0);
+	fd = openat(dir, beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = write_list(fd, names, n);
+	if (r >= 0 && renameat(dir, beside, dir, name) < 0)
 		r = -errno;
 	if (r < 0)
-		(void)unlink(beside);
-	free(beside);
-	return r < 0 ? r : count;
+		(void)unlinkat(dir, beside, 0);
+	return r;
 }
 
 /* Without these no list is accepted, or nothing ends: also when a signal ended what was watched. */

@@ -18,7 +18,7 @@ const char *ward_learned_path(const struct ward_learned *l);
 /* Adds a call of @arch (AUDIT_ARCH_*). What does not fit into memory is missing from the list. */
 void ward_learned_note(struct ward_learned *l, uint32_t arch, int nr);
 
-/* Could a list be written there? Returns 0 or -errno: of access(2), EISDIR. */
+/* Could a list be written there? Returns 0 or -errno: of access(2), EISDIR, ELOOP (through a symbolic link). */
 int ward_learned_check(const char *path);
 
 /* Puts what was called so far in the place of the file at the path: a Lua module that returns the sorted names of the native

@@ -281,6 +281,7 @@
 ---A profile in JSON as of Docker and OCI runtimes, instead of lists.
 ---(path; default: none)
 ---@field oci? ward.Path
----Forbids nothing, and writes a list of what the program calls to this file when it ends.
+---Forbids nothing, and writes a list of what the program calls to this file when it ends. No symbolic link may lead
+---to its directory.
 ---(path; default: none)
 ---@field learn? ward.Path

@@ -282,7 +282,8 @@ M.seccomp = {
   { key = "oci", type = "path", default = "none", since = "0.1.0",
     doc = "A profile in JSON as of Docker and OCI runtimes, instead of lists." },
   { key = "learn", type = "path", default = "none", since = "0.1.0",
-    doc = "Forbids nothing, and writes a list of what the program calls to this file when it ends." },
+    doc = "Forbids nothing, and writes a list of what the program calls to this file when it ends. No symbolic link "
+      .. "may lead to its directory." },
 }
 
 M.pool = {

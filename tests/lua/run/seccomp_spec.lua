@@ -43,6 +43,25 @@ describe("sandbox.seccomp", function()
     assert.same({ "signaled", "KILL" }, { exit.kind, exit.signal })
   end)
 
+  it("is not learned through a symbolic link, neither at first nor later", function()
+    local dir <const> = harness.directory()
+    local function service(path, text)
+      return { cwd = "/", cmd = { "sh", "-c", text }, sandbox = { seccomp = { learn = path } } }
+    end
+    for _, name in ipairs { "open", "closed" } do assert.equal(0, (harness.run { "mkdir", dir .. "/" .. name })) end
+    assert.equal(0, (harness.run { "ln", "-s", "closed", dir .. "/link" }))
+    local script <const> = harness.write(dir .. "/x.lua", sandboxed.script(service(dir .. "/link/list.lua", "true")))
+    local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+    assert.equal(1, code)
+    assert.is_truthy(err:find("Too many levels of symbolic links", 1, true), err)
+    local view <const> = sandboxed.run(service(dir .. "/open/list.lua",
+      ("mv %s/open %s/was; ln -s closed %s/open"):format(dir, dir, dir)))
+    assert.equal("exited", view.last_exit.kind)
+    for _, name in ipairs { "closed", "was" } do
+      assert.is_nil(harness.read(("%s/%s/list.lua"):format(dir, name)), name)
+    end
+  end)
+
   it("learns nothing from a program that never ran", function()
     local list <const> = harness.directory() .. "/list.lua"
     harness.write(list, "return { 'read' }\n")

@@ -299,7 +299,7 @@ function NOTE.quit(books, effect)
   local left = 0
   for _, book in ipairs(books.services) do
     assert(not LIVE[book.state], "quit before the end")
-    left = left + (book.proc and 1 or 0)
+    left = left + ((book.proc or book.state == "failed" and book.undone) and 1 or 0)
   end
   assert(effect.code == ((left > 0 or books.failed) and 1 or 0), "wrong exit code")
   books.quit = true
@@ -340,7 +340,8 @@ function ENTER.stopping(_, _, book)
   book.rung = 0
 end
 
-local function ends_for_good(_, _, book)
+local function ends_for_good(_, effect, book)
+  book.undone = effect.because and effect.because:find("the stop command failed", 1, true)
   for other in pairs(book.all_dependents) do
     other.doomed = "need"
   end

@@ -206,19 +206,19 @@ function M.settle(model)
       model:say("reply", token, ok and "ok" or "no")
     end
   end
-  local live, stuck = 0, 0
+  local live, left = 0, 0
   for _, svc in ipairs(model.list) do
     live = live + (model.is_live(svc) and 1 or 0)
-    stuck = stuck + (svc.state == "stuck" and 1 or 0)
+    left = left + ((svc.state == "stuck" or svc.undone) and 1 or 0)
   end
   if model.level > 0 and live == 0 then
     for _, token in ipairs(model.shut_tokens) do
-      model:say("reply", token, stuck == 0 and "ok" or "no")
+      model:say("reply", token, left == 0 and "ok" or "no")
     end
     model.shut_tokens = {}
     if not model.quit then
       model.quit = true
-      model:say("quit", stuck > 0 and 1 or model.code)
+      model:say("quit", left > 0 and 1 or model.code)
     end
   end
 end

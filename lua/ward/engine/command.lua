@@ -240,10 +240,10 @@ function M.shutdown(st, event)
   end
 end
 
--- What shutdown could not bring down.
+-- What shutdown could not bring down, or not undo.
 local function survivors(st)
   local results = {}
-  for _, svc in ipairs(st.stuck > 0 and st.services or {}) do
+  for _, svc in ipairs(st.services) do
     local ok, message, code = state.reached(svc, "stopped")
     if not ok then
       results[#results + 1] = { name = svc.spec.name, state = svc.state, ok = false, message = message, code = code }

@@ -59,7 +59,7 @@ function M.new(specs, options)
     error(errors[1].message, 2)
   end
   local st = {
-    live = 0, stuck = 0, -- how many
+    live = 0, -- how many
     level = 0, -- how often shutdown was asked for
     code = 0, quit = false,
     commands = {}, serial = 0, -- token -> command not yet answered; how many there were

@@ -146,9 +146,6 @@ function M.enter(st, svc, to, details)
   order.update(st, svc)
   hold.count(st, svc, difference(was_held, order.present(svc)))
   vital.moved(svc, from, to)
-  if from == "stuck" or to == "stuck" then
-    st.stuck = st.stuck + (to == "stuck" and 1 or -1)
-  end
   local event = { kind = "event", type = to, name = svc.name, from = from, pid = svc.pid }
   for key, value in pairs(details or {}) do
     event[key] = value

@@ -245,9 +245,9 @@ function Model:too_often(past, limit)
 end
 
 -- It stays down by itself.
-local function end_for_good(model, svc)
+local function end_for_good(model, svc, too_often)
   svc.asking, svc.undecided, svc.deadline = nil, nil, nil
-  svc.state = svc.exit.ok and "done" or "failed"
+  svc.state = svc.exit.ok and not too_often and "done" or "failed"
   Replies.settle_one(model, svc)
   Groups.child_left(model, svc)
   local was_last <const> = Groups.is_last(svc) -- before any that needs it is stopped
@@ -285,11 +285,13 @@ end
 
 local function rule_of_spec(model, svc, delay)
   local restart <const> = svc.spec.restart
-  if not Causes.prevented(svc.spec.restart_prevent, svc.exit) and Causes.FOLLOWED[restart.on](svc.exit.cause)
-    and not model:too_often(svc.past, restart.give_up) then
-    return retry(model, svc, delay)
+  if Causes.prevented(svc.spec.restart_prevent, svc.exit) or not Causes.FOLLOWED[restart.on](svc.exit.cause) then
+    end_for_good(model, svc)
+  elseif model:too_often(svc.past, restart.give_up) then
+    end_for_good(model, svc, true)
+  else
+    retry(model, svc, delay)
   end
-  end_for_good(model, svc)
 end
 
 local function ask(model, svc)

@@ -262,7 +262,7 @@ end
 local function give_up(st, svc, exit, details)
   details = details or {}
   details.exit, details.told = exit, svc.state == "backoff" or nil
-  local to <const> = exit.ok and "done" or "failed"
+  local to <const> = exit.ok and details.reason ~= "give_up" and "done" or "failed"
   state.enter(st, svc, to, details)
   if not svc.up then
     state.cascade(st, { svc }, { reason = svc.state })

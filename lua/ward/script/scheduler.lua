@@ -223,6 +223,23 @@ function Scheduler:park(at, what, deadline)
   return wait(task)
 end
 
+local function idle(task)
+  yield(PARK)
+  task.value = nil
+end
+
+--- As park, where it is all the same what ends the wait: returns nothing.
+---@param at string file:line of the caller
+---@param what string
+---@param deadline number
+function Scheduler:doze(at, what, deadline)
+  local task <const> = self.current
+  self:may_wait(at, what)
+  task.state = "parked"
+  self.timers:push(task, deadline)
+  return idle(task)
+end
+
 --- The current task, or an error for what only tasks may do.
 function Scheduler:need(at, what)
   if not self.current then

@@ -265,7 +265,7 @@ function M.new(self, located, meta)
       last_seconds = argument(at, "ward.sleep", value.duration, "the time", time)
       last = time
     end
-    return self:park(at, "ward.sleep", self.clock() + last_seconds)
+    return self:doze(at, "ward.sleep", self.clock() + last_seconds)
   end
   function functions.task(at, fn, ...)
     local current <const> = self:need(at, "ward.task")

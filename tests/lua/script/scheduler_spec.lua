@@ -104,6 +104,16 @@ describe("the heap, when it puts items off,", function()
   end)
 end)
 
+describe("ward.sleep", function()
+  it("returns nothing", function()
+    local w <const> = world()
+    local count
+    w.go(function() count = select("#", w.ward.sleep(1)) end)
+    w.advance(2)
+    assert.equal(0, count)
+  end)
+end)
+
 describe("a wait where Lua cannot wait", function()
   it("fails before anything is started or noted for it", function()
     local w <const> = world()

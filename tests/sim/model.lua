@@ -231,17 +231,19 @@ end
 
 -- Decisions -----------------------------------------------------------------------------------------------
 
---- Notes a time; was that more than the limit allows?
+--- Notes a time, unless that is more than the limit allows.
 function Model:too_often(past, limit)
   if not limit then
     return false
   end
-  past[#past + 1] = self.now
   local count = 0
   for _, at in ipairs(past) do
     count = count + (self.now - at <= limit.within and 1 or 0)
   end
-  return count > limit.n
+  if count < limit.n then
+    past[#past + 1] = self.now
+  end
+  return count >= limit.n
 end
 
 -- It stays down by itself.

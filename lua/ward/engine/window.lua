@@ -22,7 +22,7 @@ function M.count(past, limit, now)
   return #past
 end
 
---- Notes that it happens now.
+--- Notes that it happens now, unless that is once too often: then it does not happen.
 ---@param past number[]
 ---@param limit { n: integer, within: number }|nil nil: nothing is ever too much, and nothing is kept
 ---@param now number
@@ -31,8 +31,11 @@ function M.add(past, limit, now)
   if not limit then
     return false
   end
+  if M.count(past, limit, now) >= limit.n then
+    return true
+  end
   past[#past + 1] = now
-  return M.count(past, limit, now) > limit.n
+  return false
 end
 
 return M

@@ -82,3 +82,12 @@ describe("engine: the script starts a service that never ran", function()
     assert.are.equal("slow starting, b waiting, a failed, z ready", states(st))
   end)
 end)
+
+describe("engine: a try that a limit refuses", function()
+  it("is no restart", function()
+    local specs <const> = { kit.spec("a", { give_up = { n = 1, within = 60 }, backoff = { from = 0 } }) }
+    local st <const> = play(specs, { { 0, kit.boot }, { 1, kit.exit("a", 1) }, { 2, kit.exit("a", 1) } })
+    assert.are.equal("a failed", states(st))
+    assert.are.same({ n = 1, within = 60, count = 1 }, engine.why(st, "a", 3).give_up)
+  end)
+end)

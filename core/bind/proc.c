@@ -124,7 +124,8 @@ on_called(void *arg, uint32_t arch, int nr)
 {
 	const struct child *c = arg;
 
-	ward_learned_note(c->learned, arch, nr);
+	if (c->learned) /* a successor may have no plan for it any more */
+		ward_learned_note(c->learned, arch, nr);
 }
 
 static const struct ward_proc_fns child_fns = { on_started, on_ended, on_called };

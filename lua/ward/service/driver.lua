@@ -25,7 +25,7 @@ Driver.__index = Driver
 local function nothing()
 end
 
-local NO_JOURNAL <const> = { event = nothing, born = nothing, lacks = nothing, done = nothing }
+local NO_JOURNAL <const> = { event = nothing, born = nothing, runs = nothing, done = nothing }
 
 -- Does it want to hear of what it lacks?
 local function warns(spec)

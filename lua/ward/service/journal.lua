@@ -249,13 +249,16 @@ function Journal:born(name, kind, proc, log, cgroup)
   end
 end
 
---- Its sandbox is not all that was declared.
+--- Its program runs, and more is known of it: what it lacks of its sandbox, and who listens to its calls.
 ---@param name string
----@param degraded table[] as the driver has it
-function Journal:lacks(name, degraded)
-  local facts <const> = self.procs[name]
-  facts.degraded = degraded
-  put(self, "append", "b", name, "proc", facts)
+---@param degraded table[]? as the driver has it
+---@param proc userdata?
+function Journal:runs(name, degraded, proc)
+  local facts <const>, listener <const> = self.procs[name], (facts_of(proc) or {}).listener
+  if facts and (degraded or listener) then
+    facts.degraded, facts.listener = degraded, listener
+    put(self, "append", "b", name, "proc", facts)
+  end
 end
 
 --- A child of a task has gone.
@@ -305,7 +308,7 @@ function Journal:remove()
 end
 
 -- Supervision does not fail with its journal, whatever is wrong with that.
-for _, name in ipairs({ "begin", "event", "born", "lacks", "gone", "done", "log", "kept" }) do
+for _, name in ipairs({ "begin", "event", "born", "runs", "gone", "done", "log", "kept" }) do
   local act <const> = Journal[name]
   Journal[name] = function(self, ...)
     local ok, err = xpcall(act, debug.traceback, self, ...)

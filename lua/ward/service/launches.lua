@@ -38,7 +38,7 @@ local function callbacks(driver, name, lacking, settle)
     driver.started[name], driver.degraded[name] = core.now(), together(lacking, degraded)
     if #lacks > 0 then driver.degraded[name] = together(lacks, driver.degraded[name]) end
     driver:tell_degraded(name)
-    if driver.degraded[name] then driver.journal:lacks(name, driver.degraded[name]) end
+    driver.journal:runs(name, driver.degraded[name], it.proc)
     driver:post({ kind = "started", name = name, pid = pid })
     settle()
   end

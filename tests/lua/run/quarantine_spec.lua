@@ -267,3 +267,28 @@ ward.after(0, function() local x <close> = setmetatable({}, hang) print "held" w
     assert.same({}, w:left())
   end)
 end)
+
+describe("a service whose calls are learned", function()
+  after_each(harness.cleanup)
+
+  it("goes on to be, in a successor", function()
+    local list <const> = harness.directory() .. "/list.lua"
+    local w <const> = harness.start((([==[
+local ward = require "ward"
+ward.service { name = "learned", restart = "never", sandbox = { seccomp = { learn = "LIST" } },
+  cmd = { "sh", "-c", "until [ -e enough ]; do sleep 0.01; done; mkdir made; exit 9" } }
+ward.command("go", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end)
+]==]):gsub("LIST", list)))
+    local pid <const> = w:until_ready "learned"
+    go(w)
+    assert.equal(pid, w:status("learned").pid)
+    harness.write(w.dir .. "/enough", "")
+    w:until_state("learned", "failed")
+    assert.equal(9, w:status("learned").last_exit.code)
+    local has <const> = {}
+    for _, name in ipairs(dofile(list)) do has[name] = true end
+    assert.is_true(has.mkdir)
+    w:stop()
+    assert.same({}, w:left())
+  end)
+end)

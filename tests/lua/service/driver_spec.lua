@@ -74,7 +74,7 @@ describe("ward.service.driver", function()
       event = write(function(_, event) return "event " .. event.kind end),
       born = write(function(name, kind) return ("born %s %s"):format(name, kind) end),
       done = write(function(turn) return "done " .. turn end),
-      lacks = write(function(name, list) return ("%s lacks %d"):format(name, #list) end),
+      runs = write(function(name, list) return ("%s lacks %d"):format(name, #list) end),
     }
     driver.stops.b = core.plan({ name = "down" })
     driver.hooks.ask = function() table.insert(written, "ask") end

@@ -105,7 +105,7 @@ function CASES.doubt()
   same({ a = { pid = 11, pidfd = 1011 } }, found.procs, "procs")
   assert(not words(found.effects):find("spawn"), words(found.effects))
   play.it:born("b", "proc", proc(12))
-  play.it:lacks("b", { { stage = "nice" } })
+  play.it:runs("b", { { stage = "nice" } })
   play.it:born("c", "proc", proc(13))
   for at, name in ipairs { "a", "b", "c" } do
     play.step { kind = "started", name = name, pid = 10 + at }

@@ -12,9 +12,13 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "loop/handover_text.h"
+
 #define VARIABLE   "WARD_HANDOVER"
+#define FDS	   "/proc/self/fd/"
 #define SELF	   "/proc/self/exe" /* the program that runs, wherever its file is by now */
 #define REASON_MAX sizeof(((struct ward_predecessor *)0)->reason)
 #define DETAIL_MAX sizeof(((struct ward_predecessor *)0)->detail)
@@ -47,6 +51,7 @@ static struct {
 static char variable[sizeof(VARIABLE) + 64 + 2 * sizeof(struct ward_fdset) + REASON_MAX +
 		     WARD_HANDOVER_FOREIGN * 12u + DETAIL_MAX + 2 * PATH_MAX];
 
+static _Atomic int journal_fd = -1;
 static bool is_successor, pending;
 static struct ward_predecessor from;
 _Static_assert(sizeof(from.journal) >= PATH_MAX, "any path has room");
@@ -111,74 +116,43 @@ ward_handover_remove_foreign(pid_t pid)
 /* ---- before: everything from here to exec itself may run in a signal handler, but for arm ---- */
 
 static char *
-append(char *at, const char *text, size_t n)
+append_journal(char *at)
 {
-	memcpy(at, text, n);
-	return at + n;
-}
+	int fd = atomic_load(&journal_fd);
+	char path[sizeof(FDS) + 16];
+	struct stat st;
 
-static char *
-append_number(char *at, unsigned int n, unsigned int base)
-{
-	char digits[16];
-	size_t i = sizeof(digits);
-
-	do {
-		digits[--i] = "0123456789abcdef"[n % base];
-		n /= base;
-	} while (n > 0);
-	return append(at, digits + i, sizeof(digits) - i);
-}
-
-/* Byte by byte, as the words lie in memory: written and read by the same machine. */
-static char *
-append_set(char *at, const struct ward_fdset *set)
-{
-	const unsigned char *bytes = (const unsigned char *)set->bits;
-
-	for (size_t i = 0; i < sizeof(set->bits); i++) {
-		*at++ = "0123456789abcdef"[bytes[i] >> 4];
-		*at++ = "0123456789abcdef"[bytes[i] & 15];
-	}
-	return at;
-}
-
-/* With its length. */
-static char *
-append_text(char *at, const char *text, size_t most)
-{
-	size_t n = strlen(text);
-
-	n = n < most ? n : most - 1;
-	at = append_number(at, (unsigned int)n, 10);
-	*at++ = ':';
-	return append(at, text, n);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_nlink > 0)
+		return ward_text_sized(at, self.journal, sizeof(self.journal));
+	*ward_text_number(ward_text_append(path, FDS, sizeof(FDS) - 1), (unsigned int)fd, 10) =
+		'\0';
+	return ward_text_sized(at, path, sizeof(path));
 }
 
 static void
 write_variable(const char *reason, const char *detail)
 {
 	size_t length = strlen(reason);
-	char *at = append(variable, VARIABLE "=", sizeof(VARIABLE));
+	char *at = ward_text_append(variable, VARIABLE "=", sizeof(VARIABLE));
 
-	at = append_number(at, (unsigned int)getpid(), 10);
+	at = ward_text_number(at, (unsigned int)getpid(), 10);
 	*at++ = ':';
-	at = append_set(at, &self.inherited);
+	at = ward_text_set(at, &self.inherited);
 	*at++ = ':';
-	at = append(at, reason, length < REASON_MAX ? length : REASON_MAX - 1);
+	at = ward_text_append(at, reason, length < REASON_MAX ? length : REASON_MAX - 1);
 	*at++ = ':';
 	for (size_t i = 0; i < WARD_HANDOVER_FOREIGN; i++) {
 		pid_t pid = atomic_load(&foreign[i]);
 
 		if (pid == 0)
 			continue;
-		at = append_number(at, (unsigned int)pid, 10);
+		at = ward_text_number(at, (unsigned int)pid, 10);
 		*at++ = ',';
 	}
 	*at++ = ':';
-	at = append_text(at, self.file, sizeof(self.file));
-	at = append_text(at, detail, DETAIL_MAX);
-	at = append_text(at, self.journal, sizeof(self.journal));
+	at = ward_text_sized(at, self.file, sizeof(self.file));
+	at = ward_text_sized(at, detail, DETAIL_MAX);
+	at = append_journal(at);
 	*at = '\0';
 }
 
@@ -209,10 +183,10 @@ say_failed(int err)
 {
 	static const char head[] = "ward: cannot execute itself again: ";
 	const char *why = strerrordesc_np(err);
-	char line[160], *at = append(line, head, sizeof(head) - 1);
+	char line[160], *at = ward_text_append(line, head, sizeof(head) - 1);
 	size_t n = why ? strlen(why) : 0;
 
-	at = append(at, why, n < 100 ? n : 100);
+	at = ward_text_append(at, why, n < 100 ? n : 100);
 	*at++ = '\n';
 	ward_fd_say(STDERR_FILENO, line, (size_t)(at - line));
 }
@@ -274,6 +248,12 @@ ward_handover_arm(const char *journal)
 	self.envp = envp;
 	free(before);
 	return 0;
+}
+
+void
+ward_handover_journal(int fd)
+{
+	atomic_store(&journal_fd, fd);
 }
 
 bool

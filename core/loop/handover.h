@@ -39,6 +39,10 @@ int ward_handover_arm(const char *journal);
 
 bool ward_handover_armed(void);
 
+/* The descriptor of that journal, added already, or -1 for none any more: where its file has lost its name, the
+ * successor is told of the descriptor instead, as a path below /proc/self/fd. */
+void ward_handover_journal(int fd);
+
 /* Executes the program again, with the arguments that it had; @reason is a short word, @detail what there is to say (255 bytes of it). For "upgrade" it is the file that now
  * has the name under which the program was started, else the very same program, also when its file is gone. Async-signal-safe,
  * for the thread that runs main alone. Returns only when that fails: -errno, one line on stderr, and everything as

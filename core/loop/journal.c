@@ -12,9 +12,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "loop/handover.h"
 
 #define LONG_ENOUGH ((uint64_t)1 << 20)
 #define READ_MAX    ((off_t)1 << 30)
+
+/* Where handover.h tells of a file without a name; what is there is a link. */
+#define FDS "/proc/self/fd/"
 
 #define POLYNOMIAL 0x82f63b78u /* CRC-32C, bits reversed */
 
@@ -105,12 +109,24 @@ ward_journal_new(const char *path, struct ward_journal **out)
 	return 0;
 }
 
+/* A successor may read it even when its file has been removed. */
+static void
+hold(struct ward_journal *j, int fd)
+{
+	if (fd >= 0)
+		ward_handover_add(fd);
+	if (fd >= 0 || j->fd >= 0)
+		ward_handover_journal(fd);
+	ward_handover_close(&j->fd);
+	j->fd = fd;
+}
+
 void
 ward_journal_free(struct ward_journal *j)
 {
 	if (!j)
 		return;
-	ward_fd_close(&j->fd);
+	hold(j, -1);
 	free(j);
 }
 
@@ -176,8 +192,7 @@ replace(struct ward_journal *j, const void *bytes, size_t n)
 		(void)unlink(fresh);
 		return r;
 	}
-	ward_fd_close(&j->fd);
-	j->fd = ward_fd_steal(&fd);
+	hold(j, ward_fd_steal(&fd));
 	j->base = j->size = sizeof(struct header) + sizeof(struct record) + n;
 	return 0;
 }
@@ -226,7 +241,7 @@ ward_journal_end(struct ward_journal *j)
 		if (pwrite(j->fd, none, sizeof(none), 0) < 0)
 			errno = 0; /* what is left is to remove it */
 	}
-	ward_fd_close(&j->fd);
+	hold(j, -1);
 	if (unlink(j->path) < 0 && errno != ENOENT && truncate(j->path, 0) < 0)
 		errno = 0;
 	j->size = j->base = 0;
@@ -287,7 +302,8 @@ ward_journal_open(const char *path, struct ward_journal_reader **out)
 
 	if (!r)
 		return -ENOMEM;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+				(strncmp(path, FDS, sizeof(FDS) - 1) == 0 ? 0 : O_NOFOLLOW));
 	e = fd < 0 ? -errno : load(fd, r);
 	if (e < 0) {
 		ward_journal_close(r);

@@ -231,8 +231,9 @@ end)
 describe("a timer whose function hangs", function()
   after_each(harness.cleanup)
 
-  it("ends in quarantine as well, and services go on", function()
+  it("ends in quarantine as well, and services go on, also when the journal has been removed", function()
     local w <const>, before <const> = start_hooked ""
+    assert(os.remove(w.runtime .. "/" .. w.env.WARD_INSTANCE .. "/journal"))
     assert.equal(0, (w:cli("do", "stick")))
     local after <const> = until_quarantine(w)
     for name, view in pairs(before) do assert.same(lasting(view), lasting(after[name])) end

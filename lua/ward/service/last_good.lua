@@ -18,10 +18,29 @@ end
 ---@param file string
 ---@param path string of the script
 ---@param sources table<string, string>
+---@param generation integer? of the version
+---@param former table<string, string>? the sources of the version before, where it gives way to that
 ---@return boolean? ok
 ---@return table? err
-function M.write(file, path, sources)
-  return core.write_file(file, json.encode({ script = path, at = core.time(), sources = sources }))
+function M.write(file, path, sources, generation, former)
+  return core.write_file(file, json.encode({ script = path, at = core.time(), sources = sources,
+    generation = generation, former = former }))
+end
+
+--- A version has hung: what worked last is the one before it, where that is known.
+---@param file string
+---@param path string of the script
+---@param generation integer of the version that has hung
+---@return table<string, string> sources that worked last, as far as is known
+function M.take_back(file, path, generation)
+  local kept = M.read(file, path)
+  if not kept then
+    return {}
+  elseif not kept.former or kept.generation ~= generation then
+    return kept.sources
+  end
+  M.write(file, path, kept.former)
+  return kept.former
 end
 
 --- What was kept for a script.
@@ -34,9 +53,12 @@ function M.read(file, path)
   if type(kept) ~= "table" or kept.script ~= path or type(kept.at) ~= "number" or type(kept.sources) ~= "table" then
     return nil
   end
-  for name, source in pairs(kept.sources) do
-    if type(name) ~= "string" or type(source) ~= "string" then
-      return nil
+  kept.former = type(kept.former) == "table" and kept.former or nil
+  for _, sources in pairs({ kept.sources, kept.former }) do
+    for name, source in pairs(sources) do
+      if type(name) ~= "string" or type(source) ~= "string" then
+        return nil
+      end
     end
   end
   return kept

@@ -354,7 +354,7 @@ end
 
 --- Keeps the sources that run, for `ward run --last-good`.
 function Reloader:remember()
-  last_good.write(self.parts.last_good, self.parts.path, self.sources)
+  last_good.write(self.parts.last_good, self.parts.path, self.sources, self.number, self.former)
 end
 
 --- Ends what is under way.

@@ -44,10 +44,9 @@ function M.read(handed, dir, complain)
     all[at] = svc.spec
   end
   local plans <const>, stops <const> = plans_of(all, complain)
-  local kept <const> = last_good.read(last_good.file(dir), found.own.script)
   return {
     path = found.own.script, services = found.specs, all = all, tree = found.tree,
-    sources = kept and kept.sources or {},
+    sources = last_good.take_back(last_good.file(dir), found.own.script, found.own.generation),
     plans = plans, stops = stops, found = found,
   }
 end

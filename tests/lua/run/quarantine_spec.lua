@@ -248,7 +248,7 @@ describe("a task whose variable hangs as it is closed", function()
   after_each(harness.cleanup)
 
   it("does not undo the reload that ends it", function()
-    local text <const> = [==[
+    local text = [==[
 local ward = require "ward"
 local hang <const> = { __close = function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end }
 ward.service { name = "a", cmd = { "sleep", "1000" } }
@@ -264,6 +264,15 @@ ward.after(0, function() local x <close> = setmetatable({}, hang) print "held" w
     assert.equal(2, w:rpc("status").generation)
     local command <const> = harness.read(("/proc/%d/cmdline"):format(w:status("a").pid))
     assert.equal("sleep\0001001\0", command)
+    text = text:gsub('"1000"', '"1002"') .. 'ward.after("100ms", function() hang.__close() end)\n'
+    harness.write(w.script, text)
+    assert.equal(0, (w:cli "reload"))
+    w:until_(function()
+      local now <const> = w:rpc "status"
+      return now and now.generation == 3 and now.quarantine
+    end, 60, "the quarantine of the third version")
+    local kept <const> = harness.read(w.runtime .. "/" .. w.env.WARD_INSTANCE .. "/last-good")
+    assert(not kept:find("1002", 1, true), "what hung is not what worked last")
     w:stop()
     assert.same({}, w:left())
   end)

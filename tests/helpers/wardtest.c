@@ -435,7 +435,8 @@ l_wait(lua_State *L)
 		return 1;
 	}
 	lua_newtable(L);
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0) {
+	/* It has ended; a tracer may have to be told before us. */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED) < 0) {
 		lua_pushboolean(L, 1);
 		lua_setfield(L, -2, "gone");
 	} else if (info.si_code == CLD_EXITED) {

@@ -326,7 +326,8 @@ main(int argc, char **argv)
 		    SERVICE("restart = { on = 'always', backoff = { from = 0 } }"));
 	/* Started again by a hook. */
 	bench_hooks(rounds, "not restarted",
-		    SERVICE("restart = 'never', on_fail = function(self) self:start() end"));
+		    SERVICE("restart = { on = 'never', backoff = { from = 0 } }, "
+			    "on_fail = function(self) self:start() end"));
 	bench_ticks();
 	clean_up();
 	return 0;

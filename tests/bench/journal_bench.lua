@@ -54,7 +54,7 @@ local fine = true
 for _, size in ipairs(SIZES) do
   local specs <const>, tree <const> = specs_of(size)
   local state = engine.new(specs, { seed = 1, tree = tree })
-  local it <const> = journal.new(path, print)
+  local it <const> = journal.new(path, { script = "x.lua", since = 0, generation = 1, keep = {} }, nil, print)
   it:begin(state, specs, tree)
   local now = 1
   local function take(event, recorded)

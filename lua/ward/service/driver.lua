@@ -213,12 +213,20 @@ function Driver:names()
   return self.order
 end
 
+--- Whether there is a service of this name that is more than a member that its pool does without.
+---@param name string
+---@return boolean
+function Driver:wants(name)
+  local svc <const> = engine.service(self.state, name)
+  return svc ~= nil and not svc.dormant
+end
+
 --- The names without members of pools that are not wanted.
 ---@return string[]
 function Driver:shown()
   local names = {}
   for _, name in ipairs(self.order) do
-    if not engine.service(self.state, name).dormant then
+    if self:wants(name) then
       names[#names + 1] = name
     end
   end

@@ -157,17 +157,36 @@ local function admit(self, new)
   return nil, { message }
 end
 
--- What the caller is told.
+-- What the caller is told: nothing of members of pools that were not wanted before, and are not now.
 local function report(self, new)
-  local diff <const>, how <const> = new.diff, new.how
-  local keys = {}
-  for name, list in pairs(diff.keys) do
-    keys[name] = json.list(list)
+  local driver <const>, diff <const>, how <const> = self.parts.driver, new.diff, new.how
+  local unwanted, unchanged, keys = {}, diff.unchanged, {}
+  for _, spec in ipairs(new.bundle.services) do
+    if spec.dormant and not driver:wants(spec.name) then
+      unwanted[spec.name] = true
+      unchanged = unchanged - 1
+    end
+  end
+  local function told(names)
+    local list = {}
+    for _, name in ipairs(names) do
+      if unwanted[name] then
+        unchanged = unchanged + 1 -- it is none of these
+      else
+        list[#list + 1] = name
+        keys[name] = diff.keys[name] and json.list(diff.keys[name])
+      end
+    end
+    return json.list(list)
+  end
+  local removed = {}
+  for _, name in ipairs(diff.removed) do
+    removed[#removed + 1] = driver:wants(name) and name or nil
   end
   return {
     generation = self.number, plan = how.plan, restart = how.restart, prune = new.prune,
-    added = json.list(diff.added), changed = json.list(diff.changed), stale = json.list(diff.stale),
-    removed = json.list(diff.removed), unchanged = diff.unchanged, keys = keys,
+    added = told(diff.added), changed = told(diff.changed), stale = told(diff.stale),
+    removed = json.list(removed), unchanged = unchanged, keys = keys,
   }
 end
 

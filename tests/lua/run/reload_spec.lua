@@ -101,6 +101,25 @@ describe("a reload", function()
     w:stop()
   end)
 
+  it("tells of a pool's members that are wanted, now or before, and of no other", function()
+    local function pool(size)
+      return ([[ward.pool { name = "p", size = %d, cmd = { "sleep", "1000" } }]]):format(size)
+    end
+    local w <const> = start(pool(2))
+    pids(w, "p-1 p-2")
+    assert.equal("2 unchanged\n", reload(w))
+    rewrite(w, pool(3))
+    assert.equal("~  p-3  changed while it runs (size)\n2 unchanged; nothing was done\n", reload(w, "--plan"))
+    assert.equal("~  p-3  changed while it runs (size)\n2 unchanged\n", reload(w))
+    pids(w, "p-3")
+    rewrite(w, pool(2))
+    assert.equal("~  p-3  changed while it runs (size)\n2 unchanged\n", reload(w))
+    w:until_(function() return not has(w, "p-3") end, nil, "p-3 is stopped")
+    rewrite(w, pool(0))
+    assert.equal("~  p-1  changed while it runs (size)\n~  p-2  changed while it runs (size)\n0 unchanged\n", reload(w))
+    w:stop()
+  end)
+
   it("leaves what is stale as it is when told so, and says so", function()
     local w <const> = start [[sleeper "a"]]
     local pid <const> = w:until_ready "a"

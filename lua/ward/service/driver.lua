@@ -25,7 +25,7 @@ Driver.__index = Driver
 local function nothing()
 end
 
-local NO_JOURNAL <const> = { event = nothing, born = nothing, runs = nothing, done = nothing }
+local NO_JOURNAL <const> = { event = nothing, undo = nothing, born = nothing, runs = nothing, done = nothing }
 
 -- Does it want to hear of what it lacks?
 local function warns(spec)
@@ -139,14 +139,7 @@ Driver.post = steps.post
 ---@param name string
 ---@param exit table of the failure
 function Driver:fail_later(name, exit)
-  local timer
-  timer = core.timer(function()
-    timer:close()
-    self.failing[timer] = nil
-    self:post({ kind = "exit", name = name, exit = exit })
-  end)
-  self.failing[timer] = true
-  timer:arm(core.now() + SHORTAGE_PAUSE)
+  steps.later(self, SHORTAGE_PAUSE, { kind = "exit", name = name, exit = exit })
 end
 
 --- Says which sandbox steps a service runs without, when it asked to be warned.

@@ -17,7 +17,7 @@
 -- When an event is written, all that the step before it asked for has been done: only the last step is in doubt.
 
 local core <const> = require("ward.core")
-local engine <const> = require("ward.engine")
+local replay <const> = require("ward.service.replay")
 local save <const> = require("ward.engine.save")
 local value <const> = require("ward.schema.value")
 
@@ -25,28 +25,6 @@ local M <const> = {}
 
 -- Seconds from a failure to the next try.
 local RETRY <const> = 60
-
--- The effects of a step come in turns: first what acts, then answers, then what tells.
-local TURN <const> = { ask = 2, reply = 2, quit = 2, event = 3 }
-M.TURNS = 3
-
---- The turn of an effect.
----@param effect table
----@return integer
-function M.turn(effect)
-  return TURN[effect.kind] or 1
-end
-
--- Done by whoever takes over from what the state says, or not at all: timers and launches follow from the state, and
--- the script that would be asked is not there (the default rule decides in its time).
-local FOLLOWS <const> = { spawn = true, run = true, arm = true, disarm = true, ask = true }
-
---- Would nobody know later whether it was done?
----@param effect table
----@return boolean
-function M.is_doubtful(effect)
-  return not FOLLOWS[effect.kind]
-end
 
 ---@class ward.service.Own plain data
 ---@field script string
@@ -73,29 +51,6 @@ end
 ---@field own ward.service.Own of the supervisor itself
 local Journal <const> = {}
 Journal.__index = Journal
-
--- What an event says about processes; the writer and the reader both note it.
-local function note(facts, now, event)
-  local name <const> = event.name
-  if event.kind == "exit" then
-    facts.procs[name] = nil
-  elseif event.kind == "ran" then
-    facts.helpers[name] = nil
-  elseif event.kind == "started" and facts.procs[name] then
-    facts.procs[name].started = now
-  end
-end
-
--- Logs of services that are gone are closed; "@script" is nobody's.
-local function open_logs(logs, state)
-  local open = {}
-  for name, log in pairs(logs) do
-    if state.by_name[name] or name:sub(1, 1) == "@" then
-      open[name] = log
-    end
-  end
-  return open
-end
 
 -- One that fails says nothing true any more. A file system that is full may have room later.
 local function fail(self, message)
@@ -131,7 +86,7 @@ local function facts_of(handle)
 end
 
 local function snapshot(self, state)
-  self.logs = open_logs(self.logs, state)
+  self.logs = replay.open_logs(self.logs, state)
   local err
   if not self.declared then -- most of a snapshot, and seldom another one: it is kept
     self.declared, err = core.pack(self.specs, self.tree)
@@ -221,7 +176,7 @@ function Journal:event(now, event, state)
     snapshot(self, state)
   end
   if event.kind ~= "reload" then
-    note(self, now, event)
+    replay.note(self, now, event)
     return put(self, "append", "e", now, event)
   end
   put(self, "append", "r", now, shorten(self, event))
@@ -229,6 +184,24 @@ function Journal:event(now, event, state)
   if state.level == 0 then -- a shutdown takes nothing over
     self.specs, self.tree, self.declared = event.specs, event.tree, nil
   end
+end
+
+--- The step has failed, and has left the engine's state half done. The file knows the one before it, and plays the
+--- event once more: what failed for want of memory need not fail again.
+---@return table? state before the step, or after it when there are effects; nil: nobody knows
+---@return table[]? effects
+function Journal:undo()
+  if not self.file then
+    return nil
+  end
+  local found <const>, err <const> = replay.play(self.path)
+  if not found or found.holes then -- steps that were done once: there is no memory for it
+    return self.tell("a step cannot be undone: " .. (err and err.message or "the journal cannot be played"))
+  elseif not found.failed then
+    return found.state, found.effects
+  end
+  self:begin(found.state, found.specs, found.tree) -- the event has not happened, for a successor neither
+  return found.state
 end
 
 --- A process was launched.
@@ -308,13 +281,14 @@ function Journal:remove()
 end
 
 -- Supervision does not fail with its journal, whatever is wrong with that.
-for _, name in ipairs({ "begin", "event", "born", "runs", "gone", "done", "log", "kept" }) do
+for _, name in ipairs({ "begin", "event", "undo", "born", "runs", "gone", "done", "log", "kept" }) do
   local act <const> = Journal[name]
   Journal[name] = function(self, ...)
-    local ok, err = xpcall(act, debug.traceback, self, ...)
-    if not ok then
-      fail(self, "internal error in the journal: " .. tostring(err))
+    local ok, result, effects = xpcall(act, debug.traceback, self, ...)
+    if ok then
+      return result, effects
     end
+    fail(self, "internal error in the journal: " .. tostring(result))
   end
 end
 
@@ -333,164 +307,6 @@ function M.new(path, own, found, tell)
   return self
 end
 
--- Reading ------------------------------------------------------------------------------------------------
-
-local RECORDS <const> = {}
-
--- A step that failed had failed then, too, and supervision went on.
-local function step(replay, now, event)
-  local ok, state, effects = pcall(engine.step, replay.state, event, now)
-  replay.state, replay.effects = ok and state or replay.state, ok and effects or {}
-  replay.now, replay.done = now, 0
-  for _, effect in ipairs(replay.effects) do
-    if effect.type == "removed" then
-      replay.logs[effect.name] = nil
-    end
-  end
-end
-
-function RECORDS.s(replay, it)
-  replay.specs, replay.tree = core.unpack(it.declared)
-  replay.state, replay.effects = save.restore(it.state, replay.specs, replay.tree), {}
-  for _, key in ipairs({ "procs", "helpers", "tasks", "logs", "own", "now", "pid", "boot" }) do
-    replay[key] = it[key]
-  end
-end
-
-function RECORDS.e(replay, now, event)
-  note(replay, now, event)
-  step(replay, now, event)
-end
-
-function RECORDS.r(replay, now, it)
-  local known <const>, specs <const> = {}, {}
-  for _, list in ipairs({ replay.specs, it.specs }) do
-    for _, spec in ipairs(list) do
-      known[spec.name] = spec
-    end
-  end
-  for at, each in ipairs(it.order or replay.specs) do
-    specs[at] = known[it.order and each or each.name]
-  end
-  replay.own.generation = replay.own.generation + 1
-  local tree <const>, accepted <const> = it.tree or replay.tree, replay.state.level == 0
-  step(replay, now, { kind = "reload", specs = specs, tree = tree, former = it.former, stale = it.stale,
-    restart = it.restart, prune = it.prune, rolls = it.rolls })
-  if accepted then
-    replay.specs, replay.tree = specs, tree
-  end
-end
-
-function RECORDS.b(replay, name, kind, facts)
-  replay[kind .. "s"][name] = facts
-end
-
-function RECORDS.g(replay, name)
-  replay.tasks[name] = nil
-end
-
-function RECORDS.d(replay, turn)
-  replay.done = turn
-end
-
-function RECORDS.l(replay, name, path, facts)
-  replay.logs[name] = { path = path, facts = facts }
-end
-
-function RECORDS.k(replay, name, path, given)
-  local own <const> = replay.own
-  if not name then
-    own.keep = {}
-    return
-  end
-  local at, key = own.keep, name
-  for _, next_key in ipairs(path) do
-    at, key = at[key], next_key
-  end
-  at[key] = given
-end
-
--- What the last step asked for and may not have been done.
-local function in_doubt(replay)
-  local effects = {}
-  for _, effect in ipairs(replay.effects) do
-    if M.is_doubtful(effect) and M.turn(effect) > replay.done then
-      effects[#effects + 1] = effect
-    end
-  end
-  return effects
-end
-
--- What the state counts on and is not there.
-local function add_missing(result, replay)
-  for _, svc in ipairs(replay.state.services) do
-    local name <const> = svc.name
-    if svc.proc and not replay.procs[name] then
-      local list <const> = svc.state == "starting" and result.launch or result.lost
-      list[#list + 1] = name
-    end
-    if svc.helper and not replay.helpers[name] then
-      result.run[#result.run + 1] = name
-    end
-    result.timers[name] = svc.deadline
-    svc.spec.calls, svc.spec.asks = nil, nil
-  end
-  for _, sup in ipairs(replay.state.supervisors) do
-    result.timers[sup.name or ""] = sup.deadline
-  end
-end
-
----@class ward.service.Succession
----@field state table of the engine, after the last event
----@field specs table[] as declared last; without functions, which nobody can call any more
----@field tree table?
----@field procs table<string, table> pid, started, degraded, and what the process's handle handed over
----@field helpers table<string, table> the same of stop commands
----@field tasks table<string, table> the same of children of the script's tasks
----@field logs table<string, { path: string, facts: table? }>
----@field own ward.service.Own
----@field now number when the last event came, on the clock of core.now
----@field effects table[] of the last step, what may not have been done: signals (sent twice rather than not at all),
----  replies, quit, and events
----@field launch string[] services that are to have a process and have none: their launch was waiting, or never came
----@field lost string[] those that are being stopped, whose process nobody knows: to be told as an exit
----@field run string[] services whose stop command has to be run (again)
----@field timers table<string, number> what has to be armed
----@field pid integer of the supervisor
----@field boot string? the id of the boot in which it ran: pids of another one mean nothing
----@field torn string? where the file was cut; what was before it counts
-
-local function read(path)
-  local replay <const> = {}
-  local ok, torn <const> = core.journal_read(path, function(kind, ...)
-    assert(kind == "s" or replay.state, "it does not begin with a snapshot")
-    RECORDS[kind](replay, ...)
-  end)
-  if not ok then
-    return nil, torn
-  end
-  assert(replay.state, "it holds no snapshot")
-  local result <const> = {
-    effects = in_doubt(replay), launch = {}, lost = {}, run = {}, timers = {}, torn = torn,
-    logs = open_logs(replay.logs, replay.state),
-  }
-  for _, key in ipairs({ "state", "specs", "tree", "procs", "helpers", "tasks", "own", "now", "pid", "boot" }) do
-    result[key] = replay[key]
-  end
-  add_missing(result, replay)
-  return result
-end
-
---- Reads what a supervisor has left.
----@param path string
----@return ward.service.Succession?
----@return table? err
-function M.read(path)
-  local fine, result, err = pcall(read, path)
-  if not fine then -- whole records, but not ours
-    return nil, { code = "invalid", message = ("%s: %s"):format(path, result) }
-  end
-  return result, err
-end
+M.read, M.turn, M.is_doubtful, M.TURNS = replay.read, replay.turn, replay.is_doubtful, replay.TURNS
 
 return M

@@ -20,13 +20,64 @@ end
 
 local guarded <const> = M.guarded
 
+-- Seconds until an event that the engine could not take is told again; twice as long each time.
+local AGAIN <const>, AGAIN_MOST <const> = 1, 60
+
+--- Posts an event after a while.
+---@param driver ward.service.Driver
+---@param delay number
+---@param event table
+function M.later(driver, delay, event)
+  local timer
+  timer = core.timer(function()
+    timer:close()
+    driver.failing[timer] = nil
+    M.post(driver, event)
+  end)
+  driver.failing[timer] = true
+  timer:arm(core.now() + delay)
+end
+
+-- What has happened stays so, whether the engine takes it or not.
+local STAYS <const> = { exit = true, ran = true, timer = true }
+
+-- The engine has not taken an event. Nobody but it waits for the others: what they missed comes by a time limit.
+local function refused(driver, event)
+  if STAYS[event.kind] then
+    local tries <const> = event.tries or 0
+    event.tries, event.now = tries + 1, nil
+    M.later(driver, math.min(AGAIN * 2 ^ tries, AGAIN_MOST), event)
+  elseif event.token ~= nil and event.kind ~= "cancel" then
+    local results <const> = {}
+    for at, name in ipairs(event.names or {}) do
+      results[at] = { name = name, ok = false, code = "internal", message = "internal error" }
+    end
+    driver.hooks.reply(event.token, { kind = "reply", token = event.token, ok = false, results = results })
+  end
+end
+
+-- One step of the engine, and what that asks for. A step that fails has not happened.
+local function decide(driver, event, now)
+  local ok <const>, state <const>, effects <const> = xpcall(engine.step, debug.traceback, driver.state, event, now)
+  if ok then
+    driver.state = state
+    return effects
+  end
+  driver.hooks.internal_error(event.kind, tostring(state))
+  local before <const>, asked_for <const> = driver.journal:undo()
+  driver.state = before or driver.state
+  if not asked_for then
+    refused(driver, event)
+  end
+  return asked_for or {}
+end
+
 -- The turns of the effects of a step: what acts comes before what tells, so that a service that died is back before its
 -- obituary is written, and the script, which may hang, is entered when all else is done.
 local function step(driver, event)
   local now <const> = event.now or core.now()
-  local effects
   driver.journal:event(now, event, driver.state)
-  driver.state, effects = engine.step(driver.state, event, now)
+  local effects <const> = decide(driver, event, now)
   for turn = 1, journal.TURNS do
     local doubtful = false
     for _, effect in ipairs(effects) do

@@ -7,8 +7,10 @@ local path <const>, seeds <const> = ...
 package.path = "tests/?.lua;" .. package.path
 
 local core <const> = require "ward.core"
+local driver <const> = require "ward.service.driver"
 local engine <const> = require "ward.engine"
 local journal <const> = require "ward.service.journal"
+local queue <const> = require "ward.service.steps"
 local twin <const> = require "sim.twin"
 
 local told = {}
@@ -273,7 +275,92 @@ function CASES.nonsense()
   file:remove()
 end
 
-for _, name in ipairs { "doubt", "terminals", "reload", "failure", "nonsense", "histories" } do
+-- From here to the end of its block the engine fails at the end of a step with this event, as often as is said.
+local function break_engine(kind, value, times)
+  local step <const> = engine.step
+  function engine.step(state, event, now)
+    local after, effects = step(state, event, now)
+    if times > 0 and (event[kind] == value or event.exit and event.exit[kind] == value) then
+      times = times - 1
+      error "broken"
+    end
+    return after, effects
+  end
+  return setmetatable({}, { __close = function() engine.step = step end })
+end
+
+local function new_driver(specs, seen)
+  local it <const> = new()
+  local its <const> = driver.new(specs, { plans = {}, logs = {}, seed = 1, journal = it }, {
+    event = function(event) seen[#seen + 1] = ("%s %s"):format(event.type, event.name or "") end,
+    reply = function(token, reply) seen[#seen + 1] = ("reply %s %s"):format(token, reply.ok) end,
+    internal_error = function(what, trace) seen[#seen + 1] = ("error %s %s"):format(what, trace:match "broken") end,
+    note = print, quit = print, ask = print,
+  })
+  for _, kind in ipairs { "spawn", "signal", "kill" } do
+    its.effects[kind] = function(_, effect) seen[#seen + 1] = ("do %s %s"):format(kind, effect.name) end
+  end
+  its.effects.arm, its.effects.disarm = function() end, function() end
+  it:begin(its.state, specs)
+  return its, function(event)
+    for at = #seen, 1, -1 do
+      seen[at] = nil
+    end
+    its:post(event)
+    return table.concat(seen, ", ")
+  end
+end
+
+-- A step that fails has not happened, or it is done once more and succeeds: no exit and no answer is lost with it.
+function CASES.undo()
+  local function exit(code)
+    return { kind = "exit", name = "a", exit = { kind = "exited", code = code } }
+  end
+  local at_once <const> = { restart = { on = "always",
+    backoff = { from = 0, factor = 2, max = 60, jitter = 0, reset = 10 } } }
+  local put_off <const> = {}
+  queue.later = function(_, delay, event) put_off[#put_off + 1] = { delay, event } end
+  local its <const>, post <const> = new_driver({ spec("a", at_once), spec("b", { needs = { "a" } }) }, {})
+  post { kind = "boot" }
+  post { kind = "started", name = "a", pid = 1 }
+  do -- for want of memory, say
+    local _ <close> = break_engine("code", 9, 1)
+    same("error exit broken, do spawn a, backoff a, starting a", post(exit(9)), "what it asked for")
+    assert(#put_off == 0, "told again")
+  end
+  same("ready a", post { kind = "started", name = "a", pid = 2 }, "goes on")
+  do -- again and again: the exit comes later
+    local _ <close> = break_engine("code", 8, 4)
+    same("error exit broken", post(exit(8)), "nothing")
+    local view = engine.service(its.state, "a")
+    same({ "ready", 2, 1 }, { view.state, view.pid, view.restarts }, "before the step")
+    same(twin.all_of(its.state), twin.all_of(journal.read(path).state), "a successor sees the same")
+    same({ "a" }, journal.read(path).lost, "whose exit the successor tells")
+    local wait, again = table.unpack(table.remove(put_off))
+    same({ 1.0, "exit" }, { wait, again.kind }, "in a moment")
+    same("error exit broken", post(again), "nothing")
+    wait, again = table.unpack(table.remove(put_off))
+    same({ 2.0, nil }, { wait, put_off[1] }, "once, later")
+    local text <const> = post(again)
+    assert(text:find("do spawn a", 1, true), text)
+    view = engine.service(its.state, "a")
+    same({ "starting", 2 }, { view.state, view.restarts }, "as ever")
+  end
+  do
+    local _ <close> = break_engine("kind", "command", 2)
+    same("error command broken, reply 7 false", post { kind = "command", op = "stop", names = { "b" }, token = 7 },
+      "who waits")
+    assert(engine.service(its.state, "b").desired == "up" and #put_off == 0, "undone")
+  end
+  its.journal:remove()
+  do -- nobody knows the state before
+    local _ <close> = break_engine("pid", 3, 1)
+    same("error started broken", post { kind = "started", name = "a", pid = 3 }, "told")
+    assert(engine.service(its.state, "a").name, "and goes on")
+  end
+end
+
+for _, name in ipairs { "doubt", "undo", "terminals", "reload", "failure", "nonsense", "histories" } do
   CASES[name]()
   print("ok " .. name)
 end

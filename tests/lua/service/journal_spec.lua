@@ -189,7 +189,7 @@ describe("the journal of a supervisor that was killed", function()
     local code <const>, out <const>, err <const> = harness.run({ "build/tests/trusted",
       "tests/lua/service/journal_cases.lua", dir .. "/journal", "200" }, { seconds = 300 })
     assert.equal(0, code, out .. err)
-    assert.matches("ok doubt\nok terminals\nok reload\nok failure\nok nonsense\nok histories\n$", out)
+    assert.matches("ok doubt\nok undo\nok terminals\nok reload\nok failure\nok nonsense\nok histories\n$", out)
   end)
 
   it("goes on without one when its directory is full, and says so once", function()

@@ -101,19 +101,42 @@ local BECAUSE <const> = {
   timeout = "was not ready in time", watchdog = "missed its watchdog", check = "failed its check",
 }
 
---- An exit in words: "exited with code 1", "killed by SIGSEGV (core dumped)".
+--- How a process ended, in words: "exited with code 1 after 4.0s".
+---@param exit table
+---@param after string|nil how long it ran: " after 4.0s"
+---@return string
+function M.words(exit, after)
+  after = after or ""
+  if exit.kind == "exited" then
+    local odd <const> = exit.code == 0 and exit.cause == "code" and ", which its success does not list" or ""
+    return ("exited with code %d%s%s"):format(exit.code, after, odd)
+  elseif exit.kind == "signaled" then
+    return ("killed by SIG%s%s%s"):format(exit.signal, after, exit.core and " (core dumped)" or "")
+  elseif exit.kind == "spawn_failed" then
+    return exit.message or "could not be started"
+  end
+  return "ended with an unknown status" .. after
+end
+
+--- The same, with what it was stopped for: "missed its watchdog; killed by SIGKILL".
 ---@param exit table
 ---@return string
 function M.describe(exit)
-  local because = BECAUSE[exit.cause] and BECAUSE[exit.cause] .. "; " or ""
-  if exit.kind == "exited" then
-    return ("%sexited with code %d"):format(because, exit.code)
-  elseif exit.kind == "signaled" then
-    return ("%skilled by SIG%s%s"):format(because, exit.signal, exit.core and " (core dumped)" or "")
-  elseif exit.kind == "spawn_failed" then
-    return because .. (exit.message or "could not be started")
+  local because <const> = BECAUSE[exit.cause]
+  return (because and because .. "; " or "") .. M.words(exit)
+end
+
+--- How a service came to stay down by itself.
+---@param svc table
+---@return string
+function M.last(svc)
+  local text <const> = M.describe(svc.last_exit)
+  if svc.decision and svc.decision.outcome == "give_up" then
+    return "too many restarts; the last time it " .. text
+  elseif svc.last_exit.ok and svc.spec.ready and svc.ran == 0 then
+    return text .. ", but was never ready"
   end
-  return because .. "ended with an unknown status"
+  return text
 end
 
 return M

@@ -32,7 +32,7 @@ local function over(svc)
   if svc.state == "stuck" then
     return ("stuck: pid %s outlived SIGKILL"):format(svc.pid or "?"), "stuck"
   elseif is_over(svc) then
-    return ("%s: %s"):format(svc.state, svc.because or exits.describe(svc.last_exit)), svc.state
+    return ("%s: %s"):format(svc.state, svc.because or exits.last(svc)), svc.state
   end
 end
 

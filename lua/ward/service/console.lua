@@ -1,6 +1,7 @@
 -- What `ward run` says: the engine's events as lines of text. Pure; whoever calls brings the clock and the writer.
 
 local duration <const> = require("ward.duration")
+local exits <const> = require("ward.engine.exit")
 
 local M <const> = {}
 
@@ -11,15 +12,7 @@ local RESET <const> = "\27[0m"
 ---@param exit table the engine's exit
 ---@return string
 function M.exit(exit)
-  local after = exit.uptime and " after " .. duration.format(exit.uptime) or ""
-  if exit.kind == "exited" then
-    return ("exited with code %d%s"):format(exit.code, after)
-  elseif exit.kind == "signaled" then
-    return ("killed by SIG%s%s%s"):format(exit.signal, after, exit.core and " (core dumped)" or "")
-  elseif exit.kind == "spawn_failed" then
-    return exit.message or "could not be started"
-  end
-  return "ended with an unknown status" .. after
+  return exits.words(exit, exit.uptime and " after " .. duration.format(exit.uptime))
 end
 
 -- Why something stops that nobody has told to.

@@ -410,7 +410,8 @@ describe("engine: mended", function()
     local effects
     effects, st = last(specs, up)
     assert.are.equal("failed", st.by_name.a.state)
-    assert.are.equal("reply T no (a failed: failed: exited with code 1)", kit.line(effects[#effects]))
+    assert.are.equal("reply T no (a failed: failed: too many restarts; the last time it exited with code 1)",
+      kit.line(effects[#effects]))
   end)
 
   it("what a script restarts after it has been well for long starts at once, and is not taken for a crash", function()

@@ -11,6 +11,8 @@ describe("ward.service.console", function()
     { "killed by SIGSEGV after 200ms (core dumped); not tried again", { type = "failed", exit = killed } },
     { "exited with code 0 after 1.0s; done",
       { type = "done", exit = { ok = true, kind = "exited", code = 0, uptime = 1 } } },
+    { "exited with code 0 after 1.0s, which its success does not list; not tried again",
+      { type = "failed", exit = { ok = false, kind = "exited", code = 0, cause = "code", uptime = 1 } } },
     { "cannot exec /x: No such file or directory (stage exec); next try in 100ms (restart 1)",
       { type = "backoff", delay = 0.1, restarts = 1, exit = { kind = "spawn_failed",
         message = "cannot exec /x: No such file or directory (stage exec)" } } },

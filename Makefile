@@ -155,8 +155,8 @@ test: ## set up, build, run all tests (or those in TESTS="PATH...")
 c-tests: $(C_TESTS)
 
 .PHONY: sim
-sim: ## play N=100000 random histories of the engine, or SEED=n alone, made small when it fails
-	@lua5.4 tests/sim/run.lua $(if $(SEED),seed $(SEED),$(or $(N),100000))
+sim: ## play N=100000 random histories of the engine from SEED=1 on; SEED=n alone is made small when it fails
+	@lua5.4 tests/sim/run.lua $(if $(N),$(N) $(SEED),$(if $(SEED),seed $(SEED),100000))
 
 .PHONY: soak
 soak: ## reload N=3000 times under timers, tasks and children that are killed; takes minutes

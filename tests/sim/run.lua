@@ -1,4 +1,4 @@
--- Usage: lua5.4 tests/sim/run.lua N             plays the seeds 1 to N, in a process for each of two cores
+-- Usage: lua5.4 tests/sim/run.lua N [SEED]      plays N seeds, from SEED (1) on, in a process for each of two cores
 --        lua5.4 tests/sim/run.lua seed SEED     plays one, and when it fails makes it small and prints its log
 --
 -- Prints what has happened, and how often. Fails when a seed fails, and when a kind of event has never been seen.
@@ -89,22 +89,23 @@ local function collect(pipe, seen)
   return pipe:close() and ended
 end
 
-local function all(last)
+local function all(count, first)
   local pipes, seen, fine = {}, {}, true
+  local last <const> = first + count - 1
   for core = 1, CORES do
-    pipes[core] = assert(io.popen(("exec lua5.4 %s share %d %d"):format(arg[0], core, last)))
+    pipes[core] = assert(io.popen(("exec lua5.4 %s share %d %d"):format(arg[0], first + core - 1, last)))
   end
   for _, pipe in ipairs(pipes) do
     fine = collect(pipe, seen) and fine
   end
   for _, kind in ipairs(fine and KINDS or {}) do
     print(("%10d  %s"):format(seen[kind] or 0, kind))
-    if not seen[kind] and last >= ENOUGH then
+    if not seen[kind] and count >= ENOUGH then
       print(("never seen: %s"):format(kind))
       fine = false
     end
   end
-  print(fine and ("%d schedules, all as promised"):format(last) or "failed")
+  print(("%d schedules, seeds %d to %d: %s"):format(count, first, last, fine and "all as promised" or "failed"))
   os.exit(fine)
 end
 
@@ -116,7 +117,7 @@ elseif arg[1] == "seed" then
     explain(seed)
     os.exit(1)
   end
-  print "ok"
+  print(("1 schedule, seed %d: as promised"):format(seed))
 else
-  all(math.tointeger(arg[1]))
+  all(assert(math.tointeger(arg[1]), "how many?"), assert(math.tointeger(arg[2] or 1), "from which seed on?"))
 end

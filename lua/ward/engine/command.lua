@@ -39,6 +39,10 @@ local function supersede(st, svc, goal, by)
 end
 
 local function want(st, svc, desired)
+  if desired == "up" and svc.desired == "down" and #svc.waiters > 0 then
+    st.raised = st.raised or {}
+    table.insert(st.raised, svc)
+  end
   svc.desired = desired
   order.expected_anew(st, svc)
 end
@@ -188,10 +192,23 @@ local function verdict(st, svc, goal, event, clear)
   return ok, message, code
 end
 
+-- Who waited for one that was stopped by hand had nothing against him; now what it needs may be over.
+local function answer_raised(st)
+  local clear <const> = {}
+  for _, svc in ipairs(st.raised or {}) do
+    local message <const>, code <const> = state.hopeless(svc, clear)
+    if message then
+      state.answer_ready(st, svc, message, code)
+    end
+  end
+  st.raised = nil
+end
+
 --- Second half, when all that follows at once has happened: answers now, or waits.
 ---@param st table
 ---@param event { op: string, names: string[], for_: string|nil, token: any, wait: boolean|nil }
 function M.register(st, event)
+  answer_raised(st)
   if event.token == nil then
     return
   end

@@ -97,6 +97,20 @@ function M.asks(spec, exit)
   return spec.asks and not M.prevented(spec.restart_prevent, exit) or false
 end
 
+--- What is wrong with what the script says of an exit, or nil.
+---@param verdict any
+---@return string|nil
+function M.nonsense(verdict)
+  if verdict == nil or verdict == "stop" or verdict == "escalate" then
+    return nil
+  elseif math.type(verdict) == nil then
+    return ("the rule returned a %s, not seconds, \"stop\", \"escalate\" or nil"):format(
+      type(verdict) == "string" and "strange string" or type(verdict))
+  elseif not (verdict >= 0 and verdict < math.huge) then
+    return ("the rule returned %s, which is no time to wait"):format(verdict)
+  end
+end
+
 local BECAUSE <const> = {
   timeout = "was not ready in time", watchdog = "missed its watchdog", check = "failed its check",
 }

@@ -39,6 +39,20 @@ function M.set(st, svc, by)
   end
 end
 
+--- Is somebody held who lives, or has something to undo and is told so in this step?
+---@param st table
+---@param by table
+---@return boolean
+function M.is_busy(st, by)
+  for index = by.sup.first, by.live == 0 and by.sup.last or 0 do
+    local svc <const> = st.services[index]
+    if svc.hold == by and svc.doomed and svc.undone then
+      return true
+    end
+  end
+  return by.live > 0
+end
+
 --- May a service that is new start? One below a supervisor that is down is held with its siblings.
 ---@param st table
 ---@param svc table

@@ -105,8 +105,10 @@ end
 
 --- A dependent is started while it waits or goes down: what comes by itself is waited for.
 function M.wish(st, svc)
-  if svc.sinking and svc.state == "waiting" then
+  if svc.sinking and svc.state ~= "stopping" then
     return M.begin(st, svc) -- it would not come by itself
+  elseif svc.state == "backoff" then
+    return
   elseif svc.state ~= "waiting" then
     M.clear(st, svc)
   end
@@ -398,18 +400,6 @@ end
 
 -- The script's rule ----------------------------------------------------------------------------------------
 
--- What is wrong with a verdict, or nil.
-local function nonsense(verdict)
-  if verdict == nil or verdict == "stop" or verdict == "escalate" then
-    return nil
-  elseif math.type(verdict) == nil then
-    return ("the rule returned a %s, not seconds, \"stop\", \"escalate\" or nil"):format(
-      type(verdict) == "string" and "strange string" or type(verdict))
-  elseif not (verdict >= 0 and verdict < math.huge) then
-    return ("the rule returned %s, which is no time to wait"):format(verdict)
-  end
-end
-
 local function follow(st, svc, verdict)
   local exit <const> = svc.last_exit
   if type(verdict) == "number" then
@@ -437,7 +427,7 @@ function M.verdict(st, svc, event)
   end
   svc.asking = nil
   out.disarm(st, svc)
-  local fault <const> = event.fault or nonsense(event.verdict)
+  local fault <const> = event.fault or exits.nonsense(event.verdict)
   if fault then
     out.emit(st, { kind = "event", type = "rule_failed", name = svc.name, message = fault })
     return decide(st, svc, svc.last_exit)

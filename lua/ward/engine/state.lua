@@ -170,10 +170,11 @@ end
 
 --- Tells all who wait for ready that it will not be.
 ---@param because string
-function M.answer_ready(st, svc, because)
+---@param code string|nil
+function M.answer_ready(st, svc, because, code)
   reply.sweep(st, svc, function(waiter)
     if waiter.goal == "ready" then
-      return false, because, "stopped"
+      return false, because, code or "stopped"
     end
   end)
 end

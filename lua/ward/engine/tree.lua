@@ -335,7 +335,7 @@ end
 ---@param node table
 function M.back(st, node)
   local sup <const>, group <const> = node.parent, group_of(node)
-  if group and group.live > 0 then
+  if group and hold.is_busy(st, group) then
     group.due = true
     return
   elseif group then

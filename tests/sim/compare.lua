@@ -34,29 +34,6 @@ local function differ(what, engine_says, model_says)
   error(("%s: the engine says %s, the model %s"):format(what, engine_says, model_says), 0)
 end
 
--- What the model does not follow: several that are resumed at once, and a start or a restart by hand while a group
--- keeps a supervisor down that it will not bring back, or is only waiting for its last to end. What then happens in
--- which order within one step is the engine's own.
-local function is_beyond(model, event)
-  if event.op == "resume" then
-    local resumed = 0
-    for _, svc in ipairs(model.list) do
-      resumed = resumed + (svc.paused and svc.state == "backoff" and 1 or 0)
-    end
-    return resumed > 1
-  elseif event.op ~= "start" and event.op ~= "restart" then
-    return false
-  end
-  for _, nodes in ipairs { model.list, model.sups } do
-    for _, node in ipairs(nodes) do
-      if node.group and (node.due or next(node.group.laid)) then
-        return true
-      end
-    end
-  end
-  return false
-end
-
 -- Is all that they differ in that one of them starts something now which starts after others? Whether the others are
 -- still to come may change within a step.
 local function is_order(model, one, other)
@@ -80,14 +57,40 @@ local function is_order(model, one, other)
   return true
 end
 
---- Lets the model take the same event, and raises when it thinks otherwise.
-function M.step(world, event, effects)
-  local model <const> = world.model
-  if is_beyond(model, event) then
-    world.model, world.left = nil, event.op
-    return
+-- What happens in which order within one step is the engine's own. That shows where one thing undoes another of the
+-- same step: a command or its like brings a supervisor down, or what has just been spawned has to stop again.
+local function undoes_itself(world, event, effects)
+  local by_hand <const> = event.op == "start" or event.op == "restart" or event.op == "resume"
+  for _, effect in ipairs(effects) do
+    if by_hand and (effect.type == "give_up" or effect.type == "auto_shutdown")
+      or effect.kind == "spawn" and engine.service(world.state, effect.name).state ~= "starting" then
+      return true
+    end
   end
-  local expected <const> = model:step(event, world.now, (delays(world, effects)))
+  return false
+end
+
+local function compare_nodes(world)
+  local model <const>, books <const> = world.model, world.books
+  for _, svc in ipairs(model.list) do
+    local view <const> = engine.service(world.state, svc.name)
+    if view.state ~= svc.state then
+      differ(svc.name, view.state, svc.state)
+    elseif not same_time(books.nodes[svc.name].deadline, svc.deadline) then
+      differ(svc.name .. "'s timer", books.nodes[svc.name].deadline, svc.deadline)
+    end
+  end
+  for _, sup in ipairs(model.sups) do
+    local deadline <const> = books.nodes[sup.name].deadline
+    if sup.deadline and not same_time(deadline, sup.deadline) then
+      differ(sup.name .. "'s timer", deadline, sup.deadline)
+    end
+  end
+end
+
+--- Lets the model take the same event, and raises when it thinks otherwise. Where that may be, it leaves the game.
+function M.step(world, event, effects)
+  local expected <const> = world.model:step(event, world.now, (delays(world, effects)))
   local said = {}
   for _, effect in ipairs(effects) do
     said[#said + 1] = audit.spoken(effect)
@@ -95,25 +98,18 @@ function M.step(world, event, effects)
   table.sort(said)
   table.sort(expected)
   local one <const>, other <const> = table.concat(said, ", "), table.concat(expected, ", ")
-  if one ~= other and is_order(model, said, expected) then
-    world.model, world.left = nil, "order"
+  local same <const>, message <const> = pcall(function()
+    if one ~= other then
+      differ("effects", "[" .. one .. "]", "[" .. other .. "]")
+    end
+    compare_nodes(world)
+  end)
+  if same then
     return
-  elseif one ~= other then
-    differ("effects", "[" .. one .. "]", "[" .. other .. "]")
-  end
-  for _, svc in ipairs(model.list) do
-    local view <const> = engine.service(world.state, svc.name)
-    if view.state ~= svc.state then
-      differ(svc.name, view.state, svc.state)
-    elseif not same_time(world.books.nodes[svc.name].deadline, svc.deadline) then
-      differ(svc.name .. "'s timer", world.books.nodes[svc.name].deadline, svc.deadline)
-    end
-  end
-  for _, sup in ipairs(model.sups) do
-    local deadline <const> = world.books.nodes[sup.name].deadline
-    if sup.deadline and not same_time(deadline, sup.deadline) then
-      differ(sup.name .. "'s timer", deadline, sup.deadline)
-    end
+  elseif undoes_itself(world, event, effects) or one ~= other and is_order(world.model, said, expected) then
+    world.model, world.left = nil, true
+  else
+    error(message, 0)
   end
 end
 

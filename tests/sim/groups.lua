@@ -403,7 +403,7 @@ function lay(model, svc, outcome)
     svc.state = outcome == "failed" and "failed" or "stopped"
     if outcome == "failed" then
       Replies.need_is_over(model, model.users_of(svc))
-      model:halt_all(model:dependents_of(svc))
+      model:halt_all(model.users_of(svc))
     end
     Replies.laid(model, svc)
   end

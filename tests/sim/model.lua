@@ -74,18 +74,6 @@ function Model:say(...)
   self.effects[#self.effects + 1] = table.concat({ ... }, " ")
 end
 
---- All services that lead to this one along `dependents`, without it.
-function Model:dependents_of(svc, found)
-  found = found or {}
-  for _, each in ipairs(svc.dependents) do
-    if not found[each] then
-      found[each] = true
-      self:dependents_of(each, found)
-    end
-  end
-  return found
-end
-
 -- Stops ---------------------------------------------------------------------------------------------------
 
 local decide
@@ -116,7 +104,7 @@ local function after_stop(model, svc, had_process)
   elseif had_process and wanted and svc.leaving then
     svc.state = svc.exit.ok and svc.spec.type ~= "oneshot" and "done" or "failed"
     Replies.need_is_over(model, Neighbours.users_of(svc))
-    model:halt_all(model:dependents_of(svc))
+    model:halt_all(model.users_of(svc))
   else
     place(model, svc)
   end
@@ -180,7 +168,7 @@ function Model:halt_all(set)
   local all <const> = {}
   for svc in pairs(set) do
     all[svc] = true
-    self:dependents_of(svc, all)
+    Neighbours.users_of(svc, all)
   end
   for _, svc in ipairs(self.list) do
     if all[svc] then
@@ -255,7 +243,7 @@ local function end_for_good(model, svc, too_often)
   local was_last <const> = Groups.is_last(svc) -- before any that needs it is stopped
   if not is_up(svc) then
     Replies.need_is_over(model, Neighbours.users_of(svc))
-    model:halt_all(model:dependents_of(svc))
+    model:halt_all(model.users_of(svc))
   end
   if was_last then
     Groups.ended(model, svc)
@@ -410,7 +398,7 @@ local function service_timer(model, svc)
     else
       svc.state = "stuck"
       Replies.need_is_over(model, Neighbours.users_of(svc))
-      model:halt_all(model:dependents_of(svc))
+      model:halt_all(model.users_of(svc))
     end
   elseif svc.asking then
     svc.asking = nil

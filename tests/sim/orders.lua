@@ -37,7 +37,7 @@ local function wanted_by(model, names)
 end
 
 -- By hand; what was not named itself, and comes by itself, is waited for.
-local function begin(model, svc, named)
+local function begin(model, svc, named, was)
   local down <const> = not model.is_live(svc) and svc.state ~= "stuck"
   if not named and svc.state == "backoff" then
     return
@@ -46,7 +46,7 @@ local function begin(model, svc, named)
     Groups.started_by_hand(model, svc)
     svc.state, svc.kept = "backoff", true
     return
-  elseif not (svc.state == "waiting" and not named) then
+  elseif named or was ~= "waiting" then
     svc.past, svc.streak, svc.forgiven = {}, 0, true
   end
   if named or down and svc.state ~= "waiting" then
@@ -71,18 +71,21 @@ end
 
 local function start(model, names)
   lift(model, names)
-  local all <const>, named <const> = wanted_by(model, names), {}
+  local all <const>, named <const>, was <const> = wanted_by(model, names), {}, {}
   for _, name in ipairs(names) do
     named[name] = true
   end
   for _, svc in ipairs(model.list) do
     if all[svc.name] then
-      svc.desired = "up"
+      svc.desired, was[svc] = "up", svc.state
     end
   end
-  for _, svc in ipairs(model.list) do
-    if all[svc.name] and not model.is_up(svc) and svc.state ~= "starting" then
-      begin(model, svc, named[svc.name])
+  for _, by_name in ipairs { true, false } do -- the others after those named, which may have laid them down
+    for _, svc in ipairs(model.list) do
+      if all[svc.name] and (named[svc.name] or false) == by_name and not model.is_up(svc)
+        and svc.state ~= "starting" then
+        begin(model, svc, by_name, was[svc])
+      end
     end
   end
 end
@@ -148,23 +151,26 @@ function M.pause(model, names)
 end
 
 function M.resume(model, names)
+  local resumed, kept = {}, {}
   for _, name in ipairs(names) do
     local svc <const> = model.named[name]
     if svc and svc.paused then
-      svc.paused = nil
-      local kept <const> = svc.kept
-      svc.kept = nil
-      if svc.state == "backoff" and (svc.hold or kept and not svc.group) then
-        svc.state, svc.undecided = "waiting", nil
-      elseif svc.state == "backoff" and svc.undecided then
-        if svc.spec.asks and not Causes.prevented(svc.spec.restart_prevent, svc.exit) then
-          model:ask(svc)
-        else
-          model:rule_of_spec(svc, 0)
-        end
-      elseif svc.state == "backoff" and not svc.asking then
-        Groups.delay_over(model, svc)
+      resumed[svc], kept[svc] = true, svc.kept
+      svc.paused, svc.kept = nil, nil
+    end
+  end
+  for _, svc in ipairs(model.list) do
+    local due <const> = resumed[svc] and svc.state == "backoff"
+    if due and (svc.hold or kept[svc] and not svc.group) then
+      svc.state, svc.undecided = "waiting", nil
+    elseif due and svc.undecided then
+      if svc.spec.asks and not Causes.prevented(svc.spec.restart_prevent, svc.exit) then
+        model:ask(svc)
+      else
+        model:rule_of_spec(svc, 0)
       end
+    elseif due and not svc.asking then
+      Groups.delay_over(model, svc)
     end
   end
 end

@@ -4,6 +4,9 @@ local World <const> = require "sim.world"
 
 local M <const> = {}
 
+--- How often the model was there to the end, and how often not, among what was seen.
+M.STAYED, M.LEFT = "model stayed", "model left"
+
 local AUDIT_EACH <const> = 8 -- one seed in so many is played with an audit of the counters
 local MODEL_EACH <const> = 8 -- one in so many with the model, which has to agree,
 local TWICE_EACH <const> = 16 -- and one in so many twice, to the same effects
@@ -96,6 +99,10 @@ local function once(seed, options)
   local ok <const>, message <const> = xpcall(history, function(text)
     return type(text) == "string" and debug.traceback(text, 2) or text
   end, world)
+  if options.seen and (world.model or world.left) then
+    local how <const> = world.left and M.LEFT or M.STAYED
+    options.seen[how] = (options.seen[how] or 0) + 1
+  end
   return ok, not ok and message or nil, world
 end
 

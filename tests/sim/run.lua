@@ -7,6 +7,7 @@ package.path = "lua/?.lua;lua/?/init.lua;tests/?.lua;" .. package.path
 local play <const> = require "sim.play"
 
 local CORES <const> = 2
+local LEAVES_AT_MOST <const> = 0.01 -- of the schedules with the model
 local ENOUGH <const> = 10000 -- schedules in which everything has to be seen
 
 -- Events ("> "), effects, and what the engine tells.
@@ -104,6 +105,13 @@ local function all(count, first)
       print(("never seen: %s"):format(kind))
       fine = false
     end
+  end
+  local stayed <const>, left <const> = seen[play.STAYED] or 0, seen[play.LEFT] or 0
+  print(("%d schedules with the second model, %.2f %% to the end"):format(stayed + left,
+    100 * stayed / math.max(1, stayed + left)))
+  if count >= ENOUGH and left > (stayed + left) * LEAVES_AT_MOST then
+    print "it left too often"
+    fine = false
   end
   print(("%d schedules, seeds %d to %d: %s"):format(count, first, last, fine and "all as promised" or "failed"))
   os.exit(fine)

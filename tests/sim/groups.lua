@@ -405,7 +405,11 @@ function lay(model, svc, outcome)
       Replies.need_is_over(model, model.users_of(svc))
       model:halt_all(model.users_of(svc))
     end
-    Replies.laid(model, svc)
+    if model.laid then
+      model.laid[#model.laid + 1] = svc
+    else
+      Replies.laid(model, svc)
+    end
   end
 end
 

@@ -80,6 +80,7 @@ local function start(model, names)
       svc.desired, was[svc] = "up", svc.state
     end
   end
+  model.laid = {}
   for _, by_name in ipairs { true, false } do -- the others after those named, which may have laid them down
     for _, svc in ipairs(model.list) do
       if all[svc.name] and (named[svc.name] or false) == by_name and not model.is_up(svc)
@@ -88,6 +89,12 @@ local function start(model, names)
       end
     end
   end
+  for _, svc in ipairs(model.laid) do
+    if svc.state ~= "waiting" then -- or it was started in this same command
+      Replies.laid(model, svc)
+    end
+  end
+  model.laid = nil
 end
 
 function M.start(model, names)

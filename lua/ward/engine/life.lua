@@ -468,9 +468,9 @@ function M.pause(st, svc)
   end
 end
 
---- Restarting is paused no longer: what is due is due now, unless its stop is queued already.
+--- Restarting is paused no longer: what is due is due now, unless its stop is queued already, or its end.
 function M.resume(st, svc)
-  if svc.doomed or svc.asking then
+  if svc.doomed or svc.sinking or svc.asking then
     return
   end
   local outcome <const> = svc.decision.outcome

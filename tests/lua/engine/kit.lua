@@ -144,6 +144,27 @@ function M.command(text, token)
   return event
 end
 
+--- A command that the script gives.
+function M.by_script(text, token)
+  local event <const> = M.command(text, token)
+  event.by = "script"
+  return event
+end
+
+--- Plays { time, event } pairs.
+---@param specs table[]
+---@param steps table[]
+---@param options? table of engine.new
+---@return table[] effects of the last one
+---@return table st
+function M.last(specs, steps, options)
+  local st, effects = engine.new(specs, options), {}
+  for _, step in ipairs(steps) do
+    st, effects = engine.step(st, step[2], step[1])
+  end
+  return effects, st
+end
+
 local LINES <const> = {
   arm = function(e) return ("arm %s %g"):format(e.name, e.at) end,
   signal = function(e) return ("signal %s %s"):format(e.name, e.signal) end,

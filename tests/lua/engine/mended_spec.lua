@@ -2,15 +2,7 @@
 local engine <const> = require "ward.engine"
 local kit <const> = require "lua.engine.kit"
 
--- Plays { time, event } pairs and returns the effects of the last one.
-local function last(specs, steps, options)
-  local st = engine.new(specs, options)
-  local effects
-  for _, step in ipairs(steps) do
-    st, effects = engine.step(st, step[2], step[1])
-  end
-  return effects, st
-end
+local last <const>, by_script <const> = kit.last, kit.by_script
 
 local function kinds(effects, kind)
   local count = 0
@@ -376,12 +368,6 @@ describe("engine: mended", function()
   end)
 
   -- What the script asks for.
-  local function by_script(text, token)
-    local event <const> = kit.command(text, token)
-    event.by = "script"
-    return event
-  end
-
   it("a hook that restarts its service at each exit does not do so without a delay", function()
     local st, now, delays = engine.new { kit.spec("a", { on = "never", asks = true }) }, 0, {}
     st = engine.step(st, kit.boot, now)

@@ -5,11 +5,14 @@
 
 local sim = require "ward.sim"
 
+-- The script stands beside this file, wherever that is.
+local HERE <const> = debug.getinfo(1, "S").source:match "^@(.*/)" or ""
+
 describe("run-web-and-cache.lua", function()
   local w
 
   before_each(function()
-    w = sim.load("scripts/run-web-and-cache.lua", { env = { WEB_PORT = "80", CACHE_PORT = "6379" } })
+    w = sim.load(HERE .. "run-web-and-cache.lua", { env = { WEB_PORT = "80", CACHE_PORT = "6379" } })
   end)
 
   it("starts everything, the cache before the worker", function()

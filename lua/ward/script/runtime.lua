@@ -39,15 +39,13 @@ local function entry(self, ops)
   local over = false
   return function(op, ...)
     if op then
+      over = over or op == "stop" -- also where that is cut off
       ops[op](...)
       self:reap()
-      over = over or op == "stop"
     end
     if over then return false end
     self:tick(self.clock())
-    local more <const> = self:step()
-    if self.doomed[1] then self:reap() end
-    return more, self:next_time()
+    return self:step(), self:next_time()
   end
 end
 

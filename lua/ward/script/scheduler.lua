@@ -39,7 +39,8 @@ local NOTHING <const> = { n = 0 }
 ---@field nested thread[]? coroutines of the script that wait for it, the innermost last
 
 ---@class ward.script.Scheduler
----@field current ward.script.Task? the one that runs
+---@field current ward.script.Task? the one that runs, or whose <close> variables do
+---@field running ward.script.Task? the one that runs
 ---@field closing boolean a task's <close> variables run
 local Scheduler <const> = {}
 Scheduler.__index = Scheduler
@@ -51,7 +52,7 @@ Scheduler.__index = Scheduler
 function M.new(options)
   local self <const> = setmetatable({
     clock = options.clock, guard = options.guard, report = options.report, meta = options.task, stuck = options.stuck,
-    ready = {}, first = 1, last = 0, timers = heap.new(), doomed = {}, serial = 0, closing = false,
+    ready = {}, first = 1, last = 0, timers = heap.new(), doomed = {}, ending = {}, serial = 0, closing = false,
     root = { state = "root" },
     -- The coroutines of tasks: nobody else is to resume them.
     threads = setmetatable({}, { __mode = "k" }),
@@ -123,28 +124,46 @@ end
 local function release(task)
   local owned <const> = task.owned
   if not owned then return end
-  task.owned = nil
   local things = {}
   for thing in next, owned do things[#things + 1] = thing end
   table.sort(things, function(a, b) return a.serial > b.serial end)
-  for _, thing in ipairs(things) do owned[thing](thing) end
+  for _, thing in ipairs(things) do
+    local fn <const> = owned[thing]
+    owned[thing] = nil
+    if fn then fn(thing) end
+  end
+  task.owned = nil
 end
 
-local function finish(self, task, how, result)
+-- What comes of the end of the task that stands last in `ending`. A task that it ends in turn may use up the budget:
+-- then it is called again, and goes on where it was.
+local function conclude(self)
+  local ending <const> = self.ending
+  local task <const> = ending[#ending]
+  release(task)
+  ending[#ending] = nil
+  if task.ended then task.ended(task.how, task.result) end
+  local waiters <const> = task.waiters
+  task.waiters = nil
+  if waiters and next(waiters) then
+    self:wake_all(waiters)
+  elseif task.how == "failed" and not task.private then
+    self.report(task.result[1], task.quiet)
+  end
+end
+
+local function set_done(self, task, how, result)
   task.state, task.how, task.result = "done", how, result
   task.co, task.nested = nil, nil
   if task.index then self.timers:remove(task) end
   local siblings <const> = task.parent.owned
   if siblings then siblings[task] = nil end
-  if task.owned then release(task) end
-  if task.ended then task.ended(how, result) end
-  local waiters <const> = task.waiters
-  task.waiters = nil
-  if waiters and next(waiters) then
-    self:wake_all(waiters)
-  elseif how == "failed" and not task.private then
-    self.report(result[1], task.quiet)
-  end
+  self.ending[#self.ending + 1] = task
+end
+
+local function finish(self, task, how, result)
+  set_done(self, task, how, result)
+  conclude(self)
 end
 
 -- Runs the <close> variables of a task that waits, from the innermost coroutine out. Their errors are told.
@@ -265,7 +284,7 @@ local function settle(self, task, ok, ...)
 end
 
 local function step(self, task)
-  self.current = task
+  self.current, self.running = task, task
   task.state = "running"
   if task.fresh then
     local args <const> = task.value
@@ -278,15 +297,15 @@ local function step(self, task)
   else
     settle(self, task, resume(task.co))
   end
-  self.current = nil
+  self.current, self.running = nil, nil
 end
 
---- Ends what was cancelled while it ran, or while a <close> variable did. Call it after whatever may cancel.
+--- Ends what was cancelled while it ran, or while a <close> variable did. Call it after whatever may cancel but step.
 function Scheduler:reap()
   while #self.doomed > 0 do self:cancel(table.remove(self.doomed, 1)) end
 end
 
---- Runs one task that is ready.
+--- Runs one task that is ready, and ends what it has cancelled.
 ---@return boolean more whether another one is
 function Scheduler:step()
   local ready <const> = self.ready
@@ -301,25 +320,33 @@ function Scheduler:step()
       break
     end
   end
+  if self.doomed[1] then self:reap() end
   if self.first <= self.last then return true end
   self.first, self.last = 1, 0 -- the list stays where it has its room
   return false
 end
 
---- A step was cut off from outside: the task that ran has used up its budget. Nothing of it runs any more.
+--- A step was cut off from outside: the task that ran has used up its budget. Nothing of it runs any more, nor of one
+--- that it has cancelled and whose <close> variables took too long.
 ---@param message string
 function Scheduler:cut_off(message)
-  local task <const> = self.current
-  self.current, self.closing = nil, false
-  if task and task.state ~= "done" then
-    finish(self, task, "failed", { message })
-  else
-    self.report(message, true)
+  local closing <const>, running <const> = self.closing and self.current or nil, self.running
+  self.current, self.running, self.closing = nil, nil, false
+  local failed = running and running.state ~= "done"
+  if failed then set_done(self, running, "failed", { message }) end
+  if closing and closing ~= running then
+    set_done(self, closing, failed and "cancelled" or "failed", { message })
+    failed = true
   end
+  if not failed then self.report(message, true) end
+  while #self.ending > 0 do conclude(self) end
 end
 
 --- Ends every task.
-function Scheduler:stop() release(self.root) end
+function Scheduler:stop()
+  self.ending[#self.ending + 1] = self.root
+  conclude(self)
+end
 
 --- Moves on what is due: tasks whose deadline has come, and timers.
 ---@param now number

@@ -121,7 +121,7 @@ describe("ward.spawn", function()
     ]], 'local LOG = ward.env.WARD_LOG_DIR .. "/default/@script.log"')
     w:until_says "true    0"
     assert.same({ "true    true", "true    TERM", "true    0" }, said(w))
-    assert.matches("ready\r\n.*/dev/pts/%d+ to the end\r\n", w:log "@script")
+    w:until_(function() return w:log("@script"):find "ready\r\n.*/dev/pts/%d+ to the end\r\n" end)
     w:stop()
   end)
 
@@ -532,6 +532,41 @@ describe("a running script", function()
     assert.matches("ward.sleep: cannot wait inside gsub%(%)", lines[7])
     assert.matches("coroutine.yield: outside of a coroutine of your own", lines[8])
     assert.matches("attempt to call a number value", lines[9])
+  end)
+
+  it("ends with all it has when cancelling another one uses up its budget, and so does that one", function()
+    local lines <const> = task.run([[
+      local pids = {}
+      local function sleep() pids[#pids + 1] = ward.spawn { cmd = { "sleep", "1000" } }.pid end
+      local function stubborn()
+        local mark <close> = setmetatable({}, { __close = function() while true do end end })
+        sleep()
+        ward.sleep(1000)
+      end
+      local function family()
+        sleep()
+        ward.task(stubborn)
+        ward.sleep(1000)
+      end
+      for _, case in ipairs { { stubborn, 2 }, { family, 5 } } do
+        local victim
+        local canceller <const> = ward.task(function()
+          sleep()
+          victim = ward.task(case[1])
+          while #pids < case[2] do ward.sleep "5ms" end
+          print(victim:cancel())
+        end)
+        print(pcall(canceller.wait, canceller))
+        print(canceller:done(), victim:done(), victim:wait())
+      end
+      print(#pids)
+      for _, pid in ipairs(pids) do
+        while ward.fs.exists("/proc/" .. pid) do ward.sleep "5ms" end
+      end
+    ]])
+    for _, i in ipairs { 1, 3 } do assert.matches("^false    .*used its CPU budget", lines[i]) end
+    local both <const> = "true    true    nil    the task was cancelled"
+    assert.same({ both, both, "5" }, { lines[2], lines[4], lines[5] })
   end)
 
   it("starts nothing where it cannot wait, and is not woken out of its next wait for it", function()

@@ -33,7 +33,6 @@ local function world()
       w.scheduler:reap()
       w.scheduler:tick(w.clock)
       local more <const> = w.scheduler:step()
-      w.scheduler:reap()
     until not more and not (w.scheduler:next_time() and w.scheduler:next_time() <= w.clock)
   end
   --- Moves the clock, stopping wherever something is due.
@@ -357,6 +356,15 @@ describe("a task", function()
     assert.same({ "still here, until it waits", "true true" }, said)
   end)
 
+  it("that cancels itself lets those go on who wait for it", function()
+    w.go(function()
+      local own
+      own = w.ward.task(function() own:cancel() end)
+      say(tostring(own:wait()))
+    end)
+    assert.same({ "nil" }, said)
+  end)
+
   it("cannot wait while it is being cancelled, nor in its <close> cancel what runs at once", function()
     w.go(function()
       local other <const> = w.ward.task(function() w.ward.sleep("1h") end)
@@ -593,7 +601,7 @@ describe("a task that was cut off", function()
     end)
     assert.matches("budget's end", said)
     local cut <const> = w.scheduler:start(function() end)
-    w.scheduler.current = cut
+    w.scheduler.current, w.scheduler.running = cut, cut
     w.scheduler:cut_off("x.lua:1: used its CPU budget")
     assert.equal("failed", cut.how)
     assert.same({ "x.lua:1: used its CPU budget" }, w.reports)

@@ -1,13 +1,13 @@
 -- What:     tells somebody when a service keeps failing, once, with the end of its log; and when it is well again.
 -- Use when: a restart hides trouble that a person should know of.
 -- Needs:    ward in PATH. Environment: NOTIFY, a shell command that takes the message on stdin (`mail -s ward ops`), or
---           NOTIFY_URL, where it is posted; optional: APP (the command that is supervised), NOTIFY_AFTER (3 failures),
---           NOTIFY_WELL (30s of good running are recovery).
+--           NOTIFY_URL, where it is posted, or else it is a line of ward's own; optional: APP (the command that is
+--           supervised), NOTIFY_AFTER (3 failures), NOTIFY_WELL (30s of good running are recovery).
 
 local ward = require "ward"
 
-local after = tonumber(ward.env.NOTIFY_AFTER or "3")
-local well = ward.env.NOTIFY_WELL or "30s"
+local after = assert(tonumber(ward.env.NOTIFY_AFTER or "3"), "NOTIFY_AFTER must be a number")
+local well = assert(require("ward.duration").parse(ward.env.NOTIFY_WELL or "30s"))
 
 ward.service {
   name = "app",
@@ -19,8 +19,10 @@ local function send(text)
   local ok, err
   if ward.env.NOTIFY_URL then
     ok, err = ward.http.post(ward.env.NOTIFY_URL, { text = text }, { timeout = "10s" })
+  elseif ward.env.NOTIFY then
+    ok, err = ward.run { cmd = { "/bin/sh", "-c", ward.env.NOTIFY }, input = text, timeout = "30s" }
   else
-    ok, err = ward.run { cmd = { "/bin/sh", "-c", ward.env.NOTIFY or "cat >&2" }, input = text, timeout = "30s" }
+    return ward.log("warn", text)
   end
   if not ok or not ok.ok then
     ward.log("error", "nobody was told", { text = text, error = err and err.message or "it was refused" })

@@ -6,7 +6,7 @@
 local ward = require "ward"
 
 local port = ward.env.REDIS_PORT or "6381"
-local most = tonumber(ward.env.WORKERS_MAX or "8")
+local most = assert(tonumber(ward.env.WORKERS_MAX or "8"), "WORKERS_MAX must be a number")
 local JOBS_EACH = 10
 local CALM = 3 -- looks in a row that ask for fewer workers before one goes
 

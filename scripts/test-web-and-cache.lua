@@ -10,16 +10,13 @@ local HERE <const> = debug.getinfo(1, "S").source:match "^@(.*/)" or ""
 
 describe("run-web-and-cache.lua", function()
   local w
-
   before_each(function()
     w = sim.load(HERE .. "run-web-and-cache.lua", { env = { WEB_PORT = "80", CACHE_PORT = "6379" } })
   end)
 
   it("starts everything, the cache before the worker", function()
     assert.same({ "cache", "web", "worker" }, w:names())
-    for _, name in ipairs(w:names()) do
-      assert.is_true(w:ready(name))
-    end
+    for _, name in ipairs(w:names()) do assert.is_true(w:ready(name)) end
     local cache, worker = w:events("ready", "cache")[1], w:events("starting", "worker")[1]
     assert.is_true(cache.seq < worker.seq)
   end)

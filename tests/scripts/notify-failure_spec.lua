@@ -24,4 +24,11 @@ describe("scripts/notify-failure.lua", function()
     assert.equal(1, select(2, harness.read(mail):gsub("has failed", "")))
     w:stop()
   end)
+
+  it("tells ward's own output where nobody else is named", function()
+    local w <const> = harness.start("scripts/notify-failure.lua",
+      { env = { PATH = PATH, APP = "echo 'no disk'; exit 9" } })
+    w:until_says "warning: app has failed 3 times, the last time with exited 9\n.*no disk\n"
+    w:stop()
+  end)
 end)

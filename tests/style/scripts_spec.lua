@@ -2,6 +2,8 @@
 -- README.md.
 local source <const> = require "style.source"
 
+local MOST_LINES <const> = 60
+
 -- The comment that a file begins with, without its marks.
 local function head_of(text)
   local lines = {}
@@ -27,6 +29,10 @@ local function check_script(path, text)
       complaints[#complaints + 1] = ("%s: its head lacks a line `-- %s: ...`"):format(path, part)
     end
   end
+  local count <const> = select(2, text:gsub("\n", ""))
+  if count > MOST_LINES then
+    complaints[#complaints + 1] = ("%s: has %d lines, more than %d"):format(path, count, MOST_LINES)
+  end
   return complaints
 end
 
@@ -44,7 +50,7 @@ end
 describe("scripts", function()
   local files <const> = source.files("scripts", ".lua")
 
-  it("have a verb-noun name and a head", function()
+  it("have a verb-noun name, a head and a length to read at once", function()
     assert.same({}, source.complaints(files, check_script))
   end)
 
@@ -60,6 +66,8 @@ describe("scripts", function()
       "scripts/Demo.lua: its name is not verb-noun.lua", "scripts/Demo.lua: its head lacks a line `-- Use when: ...`",
       "scripts/Demo.lua: its head lacks a line `-- Needs: ...`",
     }, check_script("scripts/Demo.lua", "-- What: a\n-- Needs:\n\n-- Use when: too late\n"))
+    assert.same({ "scripts/run-a.lua: has 61 lines, more than 60" },
+      check_script("scripts/run-a.lua", "-- What: a\n-- Use when: b\n-- Needs: d\n" .. ("\n"):rep(58)))
     local check = check_table("scripts/a-b.lua\n| `scripts/run-a.lua` | does |\n")
     assert.same({}, check("scripts/run-a.lua"))
     assert.same({ "scripts/a-b.lua: has no row in README.md's table" }, check("scripts/a-b.lua"))

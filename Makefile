@@ -159,11 +159,11 @@ sim: ## play N=100000 random histories of the engine from SEED=1 on; SEED=n alon
 	@lua5.4 tests/sim/run.lua $(if $(N),$(N) $(SEED),$(if $(SEED),seed $(SEED),100000))
 
 .PHONY: soak
-soak: ## reload N=3000 times under timers, tasks and children that are killed; takes minutes
+soak: ## reload N=3000 times under timers, tasks and dying children; spawn ROUNDS=100000 children; takes minutes
 	@.ci/deps $(BUILD_DEPS) $(TEST_DEPS)
 	@$(MAKE) --no-print-directory all helpers
-	@unset MAKEFLAGS MFLAGS MAKELEVEL; BUILD=$(BUILD) WARD_RELOADS=$(or $(N),3000) WARD_TEST_TIMEOUT=7200 \
-		exec tests/run tests/lua/run/reload_soak_spec.lua
+	@unset MAKEFLAGS MFLAGS MAKELEVEL; BUILD=$(BUILD) WARD_RELOADS=$(or $(N),3000) WARD_ROUNDS=$(or $(ROUNDS),100000) \
+		WARD_TEST_TIMEOUT=7200 exec tests/run tests/lua/run/reload_soak_spec.lua tests/lua/run/spawn_soak_spec.lua
 
 .PHONY: bench
 bench: deps ## build and run the benchmarks

@@ -26,18 +26,25 @@
 
 #define MAX_LEVELS 64 /* of the stack, searched for the culprit */
 
-/* Notes the innermost line of a file's code: ward's own chunks are named "=[ward...]". */
-static void
-note_where(struct ward_budget *b, lua_State *L)
+void
+ward_budget_where(const struct ward_budget *b, char *out, size_t size)
 {
+	lua_State *L = b->running;
 	lua_Debug ar;
 
-	for (int level = 0; level < MAX_LEVELS && lua_getstack(L, level, &ar); level++) {
+	for (int level = 0; L && level < MAX_LEVELS && lua_getstack(L, level, &ar); level++) {
 		if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0 || *ar.source != '@')
 			continue;
-		(void)snprintf(b->where, sizeof(b->where), "%s:%d", ar.source + 1, ar.currentline);
+		(void)snprintf(out, size, "%s:%d", ar.source + 1, ar.currentline);
 		return;
 	}
+}
+
+/* Notes where the time ran out. */
+static void
+note_where(struct ward_budget *b)
+{
+	ward_budget_where(b, b->where, sizeof(b->where));
 }
 
 static void
@@ -47,7 +54,7 @@ on_instruction(lua_State *L, lua_Debug *ar)
 
 	(void)ar;
 	if (!b->where[0])
-		note_where(b, L);
+		note_where(b);
 	lua_pushliteral(L, "used its CPU budget");
 	lua_error(L);
 }
@@ -123,7 +130,7 @@ on_signal(int sig, siginfo_t *info, void *context)
 	arm(b->running);
 	/* This only reads, and no frame changes in a C call. */
 	if (!b->where[0] && b->ticks - b->most >= STUCK_TICKS)
-		note_where(b, b->running);
+		note_where(b);
 }
 
 int

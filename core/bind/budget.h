@@ -59,6 +59,10 @@ void ward_budget_close(struct ward_budget *b);
  * which line has called that, if any. For another thread, too. */
 bool ward_budget_overdue(const struct ward_budget *b);
 
+/* Writes "file:line" of the innermost line of a file's code that runs (ward's own chunks are named "=[ward...]"); @out
+ * is untouched when there is none. It only reads: also for a signal handler, and within lua_Alloc. */
+void ward_budget_where(const struct ward_budget *b, char *out, size_t size);
+
 /* Ends the time of the entry that another thread is in. */
 void ward_budget_expire(struct ward_budget *b);
 

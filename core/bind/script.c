@@ -46,6 +46,7 @@ capped_alloc(void *arg, void *block, size_t old, size_t size)
 	}
 	if (size > old && (s->used > limit || size - old > limit - s->used)) {
 		s->refused = true;
+		ward_budget_where(&s->budget, s->refused_at, sizeof(s->refused_at));
 		return NULL;
 	}
 	if (size > old && s->core->refuses && s->core->refuses(s->core->refuses_arg))
@@ -240,12 +241,13 @@ explain(struct ward_script *s, int status, double cpu, const char *when)
 {
 	bool is_string = lua_type(s->L, -1) == LUA_TSTRING;
 	const char *text = is_string ? lua_tostring(s->L, -1) : "";
+	const char *line = s->refused_at[0] ? s->refused_at : s->path;
 
 	if (s->budget.spent)
 		fail(s, "budget", "%s: used its CPU budget of %gs%s",
-		     s->budget.where[0] ? s->budget.where : s->path, cpu, when);
+		     s->budget.where[0] ? s->budget.where : line, cpu, when);
 	else if (s->refused && (status == LUA_ERRMEM || strstr(text, "not enough memory")))
-		fail(s, "memory", "%s: used its memory limit of %zu MiB%s", s->path, s->limit >> 20,
+		fail(s, "memory", "%s: used its memory limit of %zu MiB%s", line, s->limit >> 20,
 		     when);
 	else if (status == LUA_ERRMEM)
 		fail(s, "memory", "%s: %s%s", s->path, strerror(ENOMEM), when);
@@ -273,6 +275,7 @@ ward_script_call(struct ward_script *s, int nargs, double cpu, const char *when)
 	int status;
 
 	s->refused = false;
+	s->refused_at[0] = '\0';
 	ward_budget_begin(&s->budget, L, (uint64_t)(cpu * 1e9), deadline_of(s, cpu));
 	status = lua_pcall(L, nargs, LUA_MULTRET, 0);
 	ward_budget_end(&s->budget, L);

@@ -13,13 +13,11 @@
 #define DEFAULT_MEMORY ((size_t)64 << 20)
 #define LEAST_MEMORY   ((size_t)1 << 20) /* the libraries and boot.lua fit */
 #define DEFAULT_CPU    5.0		 /* seconds */
-#define MOST_CPU       86400.0
 #define LARGE	       ((size_t)4 << 20)
 #define PATIENCE_MS    1000 /* for a load that nobody wants any more, and whose CPU time is over */
 
-/* Nobody waits for the load any more. */
-static void
-forget_load(lua_State *L, struct ward_script *s)
+void
+ward_script_forget(lua_State *L, struct ward_script *s)
 {
 	ward_bind_unref(L, &s->done);
 	ward_bind_unref(L, &s->box);
@@ -63,7 +61,7 @@ box_close(lua_State *L)
 	ward_bind_unref(L, &s->server);
 	if (s->work) { /* it has no time left; one that is deep in a C function may still not end */
 		ward_budget_expire(&s->budget);
-		forget_load(L, s);
+		ward_script_forget(L, s);
 		if (!ward_work_abandon(s->work, ward_budget_overdue(&s->budget) ? 0 : PATIENCE_MS))
 			return 0;
 	}
@@ -169,7 +167,7 @@ tell_loaded(lua_State *L)
 	n = push_bundle(L, s, s->loaded);
 	if (n == 1)
 		(void)lua_rawgeti(L, LUA_REGISTRYINDEX, s->box);
-	forget_load(L, s);
+	ward_script_forget(L, s);
 	lua_call(L, 2, 0);
 	return 0;
 }
@@ -186,22 +184,21 @@ on_loaded(void *arg)
 	(void)ward_bind_call(L, 1, 0, "the load of a script");
 }
 
-/* Starts the load on a thread; the box on top of the stack stays until it is told. Returns how many values are
- * results. */
-static int
-load_later(lua_State *L, struct ward_script *s, int done)
+int
+ward_script_start(lua_State *L, struct ward_script *s, int box, int done, ward_work_fn *there,
+		  ward_work_fn *after)
 {
 	int r;
 
 	(void)ward_core_need(L);
 	s->done = ward_bind_ref(L, done);
-	lua_pushvalue(L, -1);
+	lua_pushvalue(L, box);
 	s->box = luaL_ref(L, LUA_REGISTRYINDEX);
-	r = ward_work_start(s->core->loop, load_there, on_loaded, s, &s->work);
+	r = ward_work_start(s->core->loop, there, after, s, &s->work);
 	if (r == 0)
-		return 1;
-	forget_load(L, s);
-	return ward_bind_fail_errno(L, -r, "%s: cannot load it on a thread of its own", s->path);
+		return 0;
+	ward_script_forget(L, s);
+	return ward_bind_fail_errno(L, -r, "%s: it gets no thread of its own", s->path);
 }
 
 /* core.script(path [, options]) -> bundle, script | nil, err
@@ -216,7 +213,7 @@ core_script(lua_State *L)
 {
 	const char *path = luaL_checkstring(L, 1);
 	struct ward_core *core = ward_bind_core(L);
-	double cpu = option(L, "cpu", DEFAULT_CPU, 1e-9, MOST_CPU);
+	double cpu = option(L, "cpu", DEFAULT_CPU, 1e-9, WARD_SCRIPT_MOST_CPU);
 	double memory = option(L, "memory", (double)DEFAULT_MEMORY, (double)LEAST_MEMORY, 1e15);
 	struct ward_script **box;
 	struct ward_err err;
@@ -239,8 +236,10 @@ core_script(lua_State *L)
 	(*box)->apart = lua_toboolean(L, 5);
 	if (ward_transfer(L, 3, 1, (*box)->L, &err) < 0)
 		return ward_bind_fail_code(L, "script", "%s: %s", path, err.detail);
-	if (lua_isfunction(L, 4))
-		return load_later(L, *box, 4);
+	if (lua_isfunction(L, 4)) {
+		r = ward_script_start(L, *box, 6, 4, load_there, on_loaded);
+		return r == 0 ? 1 : r;
+	}
 	(*box)->budget.alone = true;
 	r = ward_script_load(*box);
 	(*box)->budget.alone = false;
@@ -254,8 +253,8 @@ core_script(lua_State *L)
 	return r;
 }
 
-/* script:overdue() -> the line of a load that hangs in a C function, "" when it is in no file; nil: it does not, or has
- * ended */
+/* script:overdue() -> the line of what hangs in a C function on a thread of its own, a load or an entry, "" when it is in no
+ * file; nil: it does not, or has ended */
 static int
 script_overdue(lua_State *L)
 {
@@ -268,14 +267,14 @@ script_overdue(lua_State *L)
 	return 1;
 }
 
-static struct ward_script *
-check_script(lua_State *L)
+struct ward_script *
+ward_script_check(lua_State *L)
 {
 	struct ward_script *s = *(struct ward_script **)luaL_checkudata(L, 1, SCRIPT_TYPE);
 
 	luaL_argcheck(L, s, 1, "the script is closed");
 	luaL_argcheck(L, !s->trusted, 1, "the script is running");
-	luaL_argcheck(L, !s->work, 1, "the script is loading");
+	luaL_argcheck(L, !s->work, 1, "the script is busy");
 	return s;
 }
 
@@ -283,7 +282,7 @@ check_script(lua_State *L)
 static int
 script_serve(lua_State *L)
 {
-	struct ward_script *s = check_script(L);
+	struct ward_script *s = ward_script_check(L);
 
 	ward_bind_unref(L, &s->server);
 	s->server = ward_bind_ref(L, 2);
@@ -342,7 +341,7 @@ recognise(lua_State *L, struct ward_script *s, lua_Integer at)
 static struct ward_script *
 check_apart(lua_State *L)
 {
-	struct ward_script *s = check_script(L);
+	struct ward_script *s = ward_script_check(L);
 
 	lua_settop(s->L, lua_gettop(s->L) > WARD_SCRIPT_TREE ? WARD_SCRIPT_TREE : lua_gettop(s->L));
 	luaL_argcheck(L, lua_gettop(s->L) == WARD_SCRIPT_TREE, 1, "the bundle is gone");
@@ -396,70 +395,11 @@ script_tree(lua_State *L)
 	return 1;
 }
 
-/* Calls the entry with the @nargs plain values at @first of @L's stack, and pushes true and its results, or nil and an
- * error. Returns how many. */
-static int
-enter(lua_State *L, struct ward_script *s, double cpu, int first, int nargs)
-{
-	struct ward_err err;
-	int n, r;
-
-	if (!lua_checkstack(s->L, nargs + 1))
-		return ward_bind_fail_errno(L, ENOMEM, "%s", s->path);
-	lua_settop(s->L, WARD_SCRIPT_ENTRY); /* what is left of the bundle goes */
-	lua_pushvalue(s->L, WARD_SCRIPT_ENTRY);
-	r = ward_transfer(L, first, nargs, s->L, &err);
-	if (r < 0) {
-		lua_settop(s->L, WARD_SCRIPT_ENTRY);
-		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
-	}
-	s->trusted = L;
-	s->requested = false;
-	r = ward_script_call(s, nargs, cpu, "");
-	s->trusted = NULL;
-	if (r < 0) {
-		lua_pushstring(L, s->message);
-		return ward_bind_fail_top(L, s->code);
-	}
-	n = lua_gettop(s->L) - WARD_SCRIPT_ENTRY;
-	luaL_checkstack(L, n + 2, "results of a script");
-	lua_pushboolean(L, 1);
-	r = ward_transfer(s->L, WARD_SCRIPT_ENTRY + 1, n, L, &err);
-	lua_settop(s->L, WARD_SCRIPT_ENTRY);
-	if (r < 0)
-		return ward_bind_fail_code(L, "script", "%s: %s", s->path, err.detail);
-	return n + 1;
-}
-
-/* script:enter(cpu, ...) -> true, results | nil, err: calls its entry with plain data */
-static int
-script_enter(lua_State *L)
-{
-	struct ward_script *s = check_script(L);
-	double cpu = luaL_checknumber(L, 2);
-
-	luaL_argcheck(L, cpu > 0 && cpu <= MOST_CPU, 2, "a number of seconds is needed");
-	return enter(L, s, cpu, 3, lua_gettop(L) - 2);
-}
-
-int
-ward_bind_script_due(lua_State *L, double cpu, double *next)
-{
-	struct ward_script *s = check_script(L);
-	int n = enter(L, s, cpu, 2, 0);
-
-	if (s->requested || !lua_toboolean(L, 2) || lua_toboolean(L, 3))
-		return n;
-	*next = lua_tonumber(L, 4); /* 0: never */
-	lua_settop(L, 1);
-	return 0;
-}
-
 /* script:memory() -> bytes of Lua memory in use */
 static int
 script_memory(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)check_script(L)->used);
+	lua_pushinteger(L, (lua_Integer)ward_script_check(L)->used);
 	return 1;
 }
 
@@ -468,7 +408,8 @@ ward_bind_script(lua_State *L)
 {
 	static const luaL_Reg methods[] = {
 		{ "serve", script_serve },
-		{ "enter", script_enter },
+		{ "enter", ward_script_enter },
+		{ "enter_apart", ward_script_enter_apart },
 		{ "overdue", script_overdue },
 		{ "memory", script_memory },
 		{ "services", script_services },

@@ -98,11 +98,11 @@ local function migrate_of(at, what, options)
 end
 
 --- ward.keep for one generation.
----@param parts table located, request; report: fn(message)
+---@param parts table located, request; report: fn(message); guard: as of the runtime
 ---@return fun(at: string, name: string, defaults: table|nil, options: table|nil): table keep
 ---@return fun(kept: table<string, table>) start hands over what an earlier generation has kept
----@return fun(kept: table<string, table>) carry lets the script change what it would be handed over, before that is
----  decided; raises when it cannot
+---@return fun(kept: table<string, table>): table<string, table>, table<string, string> carry gives what the script
+---  makes of what it would be handed over, and where that is declared; raises when it cannot, and asks for nothing
 function M.new(parts)
   local self <const> = {
     located = parts.located, request = parts.request, report = parts.report, running = false,
@@ -130,17 +130,22 @@ function M.new(parts)
     return view_of(self, node)
   end
 
+  -- In a coroutine: where it failed is on its stack, also when memory ran out, or what was raised says nothing.
   local function carry(kept)
+    local carried <const>, places <const> = {}, {}
     for name, entry in next, declared do
       if entry.migrate and kept[name] then
-        local what <const> = ('keep "%s"'):format(name)
-        local data <const> = tasks.argument(entry.at, what, function(path, given)
+        local co <const> = coroutine.create(entry.migrate)
+        local ok <const>, made <const> = coroutine.resume(co, kept[name])
+        local waits <const> = ok and coroutine.status(co) == "suspended"
+        if not ok or waits then error(parts.guard(waits and "migrate cannot wait" or made, co), 0) end
+        carried[name] = tasks.argument(entry.at, ('keep "%s"'):format(name), function(path, given)
           return plain.copy(path, value.table(path, given, "a table"))
-        end, "what migrate returns", entry.migrate(kept[name]))
-        local ok <const>, err <const> = self.request("carried", name, data)
-        if not ok then error(("%s: %s: %s"):format(entry.at, what, err.message), 0) end
+        end, "what migrate returns", made)
+        places[name] = entry.at
       end
     end
+    return carried, places
   end
 
   local function start(kept)

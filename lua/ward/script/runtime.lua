@@ -38,6 +38,7 @@ end
 local function entry(self, ops)
   local over = false
   return function(op, ...)
+    if op == "carry" then return ops.carry(...) end -- nothing else happens, or can happen, where it is entered for that
     if op then
       over = over or op == "stop" -- also where that is cut off
       ops[op](...)
@@ -67,7 +68,7 @@ local function parts_of(self, host, meta)
 
   local starts <const> = parts.starts
   functions.keep, starts[1], tell.carry = keep.new {
-    located = host.located, request = host.request, report = self.report,
+    located = host.located, request = host.request, report = self.report, guard = self.guard,
   }
   functions.on_signal, starts[2] = signals.new(self, listen, unlisten, host)
   functions.watch, starts[3], tell.watch = watches.new(self, host)

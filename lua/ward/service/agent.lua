@@ -205,13 +205,6 @@ function OPS.keep_set(self, name, path, value)
   return ok, message and { code = "keep", message = message }
 end
 
--- What the script has made of something kept, before it begins.
-function OPS.carried(self, name, value)
-  local ok, message = self.parts.keep:fits(name, value)
-  self.carried[name] = ok and value or nil
-  return ok, message and { code = "keep", message = message }
-end
-
 function OPS.report(self, message)
   self.parts.report(message)
   self.parts.history:add({ event = "script_error", message = message })
@@ -374,14 +367,6 @@ end
 --- The engine has answered a command; true when it was the script's.
 Agent.reply = services.reply
 
---- Lets a script that is to follow another one migrate what that has kept. Nothing is kept yet: start does that.
----@return boolean? ok
----@return string? message
-function Agent:carry()
-  local ok, err = self.script:enter(BUDGET, "carry", self.parts.keep.data)
-  return ok, err and err.message
-end
-
 --- Starts the script: what it declared to run runs from here on. What was posted before comes after that.
 function Agent:start()
   if not self.script then
@@ -472,12 +457,13 @@ end
 --- is told, and no rule is asked.
 ---@param script userdata? of core.script; moved
 ---@param parts ward.service.AgentParts
+---@param carried table<string, table>? what it has made of what is kept, by name
 ---@return ward.service.Agent
-function M.new(script, parts)
+function M.new(script, parts, carried)
   local self = setmetatable({
     script = script, parts = parts, children = {}, signals = {}, watches = {}, live = 0,
     queue = {}, first = 1, last = 0, failures = 0, entering = false, asked = {}, serial = 0,
-    started = false, carried = {},
+    started = false, carried = carried or {},
     commands = {}, requests = {}, runs = {}, next_run = 1,
   }, Agent)
   if script then

@@ -218,7 +218,7 @@ end
 
 -- Tasks of the script run from here on. What their children say goes to a log of their own.
 
-local function new_agent(self, script)
+local function new_agent(self, script, carried)
   local log = self.logs[logs.SCRIPT]
   return agent.new(script, {
     cgroups = self.cgroups, driver = self.driver,
@@ -245,7 +245,7 @@ local function new_agent(self, script)
       end
       return log, not log and err or nil
     end,
-  })
+  }, carried)
 end
 
 local function new_reloader(self, bundle, place, internal_error)
@@ -263,8 +263,8 @@ local function new_reloader(self, bundle, place, internal_error)
       end
       return opened, files
     end,
-    new_agent = function(script)
-      return new_agent(self, script)
+    new_agent = function(script, carried)
+      return new_agent(self, script, carried)
     end,
     swap = function(fresh)
       local former = self.agent

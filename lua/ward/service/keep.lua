@@ -10,6 +10,7 @@ local TOO_LARGE <const> = ("would be larger than %d bytes"):format(MAX_BYTES)
 
 ---@class ward.service.Keep
 ---@field data table<string, table>
+---@field changes integer how many there were
 ---@field told fun(name: string?, path: table?, value: any) of each change; without a name, of the end of all
 local Keep <const> = {}
 Keep.__index = Keep
@@ -72,6 +73,7 @@ function Keep:set(name, path, value)
     self.data[name] = value
   end
   self.sizes[name] = bytes
+  self.changes = self.changes + 1
   self.told(name, path, value)
   return true
 end
@@ -81,7 +83,7 @@ function Keep:clear()
   for name in pairs(self.data) do
     self.data[name] = nil
   end
-  self.sizes, self.count = {}, 0
+  self.sizes, self.count, self.changes = {}, 0, self.changes + 1
   self.told()
 end
 
@@ -90,7 +92,9 @@ end
 ---@param told fun(name: string?, path: table?, value: any)?
 ---@return ward.service.Keep
 function M.new(data, told)
-  local self <const> = setmetatable({ data = data or {}, sizes = {}, count = 0, told = told or function() end }, Keep)
+  local self <const> = setmetatable({
+    data = data or {}, sizes = {}, count = 0, changes = 0, told = told or function() end,
+  }, Keep)
   for name, value in pairs(self.data) do
     self.sizes[name], self.count = size(value), self.count + 1
   end

@@ -18,6 +18,9 @@ local M <const> = {}
 -- Seconds between two looks at a load.
 local WATCH <const> = 1
 
+-- CPU seconds that migrations have, and how often they are tried while what they migrate is written.
+local CARRY_BUDGET <const>, CARRIES <const> = 0.1, 5
+
 -- Seconds that a reload works before the loop has a turn.
 local BREATH <const> = 0.004
 
@@ -31,6 +34,7 @@ local PROBATION <const>, OFFENCES <const> = 60, 3
 ---@field running thread? the transaction
 ---@field sources table<string, string> of the version that runs
 ---@field traces ward.schema.Traces of its bundle
+---@field away table? what a script does on a thread of its own: { script =, doing =, done = }
 ---@field took_over fun()? called when another version has taken over
 ---@field former table<string, string>? of the one before, while this one is on probation
 ---@field since number when this version took over
@@ -40,34 +44,72 @@ Reloader.__index = Reloader
 
 -- The transaction ----------------------------------------------------------------------------------------
 
--- Loads on a thread of its own. One that hangs where nothing can end it is left behind. Yields.
-local function load_script(self, path, sources)
+-- Waits for what a script does on a thread of its own, which calls what begin(done) is given. A call that hangs where
+-- nothing can end it is left behind. Yields. Returns what done is given.
+local function apart(self, doing, begin)
   local me = coroutine.running()
-  local function loaded(...)
+  local function done(...)
     self.watch:disarm()
-    self.loading = nil
+    self.away = nil
     self:continue(me, ...)
   end
-  local script <const>, err <const> = core.script(path, { sources = sources, apart = true, done = loaded })
+  local script <const>, err <const> = begin(done)
   if not script then
     return nil, err
   end
-  self.loading = script
-  self.loaded = loaded
+  self.away = { script = script, doing = doing, done = done }
   self.watch:arm(core.now() + WATCH)
   return coroutine.yield()
 end
 
--- Is the load one that never ends?
-local function look_at_load(self)
-  local script <const> = self.loading
-  local where <const> = script:overdue()
+local function load_script(self, path, sources)
+  return apart(self, "while loading", function(done)
+    return core.script(path, { sources = sources, apart = true, done = done })
+  end)
+end
+
+-- Is that a call that never ends?
+local function look_at_what_is_apart(self)
+  local away <const> = self.away
+  local where <const> = away.script:overdue()
   if not where then
     return self.watch:arm(core.now() + WATCH)
   end
-  script:close()
-  self.loaded(nil, { message = ("%s: a call does not return while loading; it is left alone"):format(
-    where ~= "" and where or self.parts.path) })
+  away.script:close()
+  away.done(nil, { message = ("%s: a call does not return %s; it is left alone"):format(
+    where ~= "" and where or self.parts.path, away.doing) })
+end
+
+-- Lets the new version migrate what is kept, which nobody has changed meanwhile. Yields. Returns what becomes of it by
+-- name, or nil and error lines.
+local function carry(self, script)
+  local keep <const> = self.parts.keep
+  if next(keep.data) == nil then
+    return {}
+  end
+  for try = 1, CARRIES do
+    local changes <const> = keep.changes
+    local ok, carried, places
+    if try < CARRIES then
+      ok, carried, places = apart(self, "in migrate", function(done)
+        local begun <const>, err <const> = script:enter_apart(CARRY_BUDGET, done, "carry", keep.data)
+        return begun and script, err
+      end)
+    else -- it always returns, and what is kept changes all the time
+      ok, carried, places = script:enter(CARRY_BUDGET, "carry", keep.data)
+    end
+    if not ok then
+      return nil, { carried.message }
+    elseif keep.changes == changes then
+      for name, value in pairs(carried) do
+        local fits <const>, message <const> = keep:fits(name, value)
+        if not fits then
+          return nil, { ('%s: keep "%s": %s'):format(places[name], name, message) }
+        end
+      end
+      return carried
+    end
+  end
 end
 
 -- A function that gives the loop a turn when it is time.
@@ -128,33 +170,31 @@ local function prepare(self, how)
     bundle.script:close()
     return nil, plans and { clashes } or stops
   end
+  local carried = {}
+  if not how.plan and not how.discard then
+    carried, errors = carry(self, bundle.script)
+  end
+  if not carried then
+    bundle.script:close()
+    return nil, errors
+  end
   return {
     bundle = bundle, diff = diff, fresh = fresh, plans = plans, stops = stops, how = how,
-    prune = how.prune or bundle.settings.prune,
+    carried = carried, prune = how.prune or bundle.settings.prune,
   }
 end
 
--- The last steps that can fail; they leave something behind only when all is well.
+-- The last step that can fail; it leaves something behind only when all is well.
 local function admit(self, new)
   local parts <const> = self.parts
   local logs, message = parts.open_logs(new.fresh)
   if not logs then
+    new.bundle.script:close()
     return nil, { message }
   end
   new.logs = logs
-  new.agent = parts.new_agent(new.bundle.script)
-  local ok = new.how.discard or false
-  if not ok then
-    ok, message = new.agent:carry()
-  end
-  if ok then
-    return true
-  end
-  new.agent:close()
-  for _, log in pairs(logs) do
-    log:close()
-  end
-  return nil, { message }
+  new.agent = parts.new_agent(new.bundle.script, new.carried)
+  return true
 end
 
 -- What the caller is told: nothing of members of pools that were not wanted before, and are not now.
@@ -378,9 +418,9 @@ end
 
 --- Ends what is under way.
 function Reloader:close()
-  if self.loading then
-    self.loading:close()
-    self.loading = nil
+  if self.away then
+    self.away.script:close()
+    self.away = nil
   end
   self.timer:close()
   self.watch:close()
@@ -393,7 +433,7 @@ end
 ---@field keep ward.service.Keep
 ---@field last_good string where the sources are kept that worked last
 ---@field open_logs fun(specs: table[]): table<string, userdata>?, string? logs of those that have none
----@field new_agent fun(script: userdata): ward.service.Agent
+---@field new_agent fun(script: userdata, carried: table<string, table>): ward.service.Agent
 ---@field swap fun(agent: ward.service.Agent): ward.service.Agent makes this one the one; returns the former, to retire
 ---@field shutting_down fun(): boolean
 ---@field say fun(text: string, mood: string)
@@ -414,7 +454,7 @@ function M.new(parts, bundle, number)
     self:continue(self.running)
   end)
   self.watch = core.timer(function()
-    look_at_load(self)
+    look_at_what_is_apart(self)
   end)
   return self
 end

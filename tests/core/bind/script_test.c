@@ -116,7 +116,7 @@ load(const char *name, const char *script, const char *expected)
 #define SAYS_PATH(rest)	   "err.message == path .. [[" rest "]]"
 #define SAYS_PART(part)	   "err.message:find([[" part "]], 1, true) ~= nil"
 #define SAYS_STOPPED(line) SAYS("x.lua:" line ": used its CPU budget of 0.1s while loading")
-#define SAYS_FULL	   SAYS_PATH(": used its memory limit of 16 MiB while loading")
+#define SAYS_FULL	   SAYS("x.lua:1: used its memory limit of 16 MiB while loading")
 #define IS_LIST(text)	   "table.concat(bundle, '|') == [[" text "]]"
 
 static void

@@ -9,6 +9,14 @@ function M.configure(command)
   command:argument("script", "The supervision script."):argname("SCRIPT")
 end
 
+-- Prints lines; returns whether there were any.
+local function complain(lines)
+  for _, line in ipairs(lines) do
+    output.complain(line)
+  end
+  return #lines > 0
+end
+
 function M.run(args)
   local load <const> = require("ward.service.load")
   local bundle, errors = load.bundle(args.script)
@@ -17,13 +25,14 @@ function M.run(args)
     plans, errors = load.plans(bundle.services)
   end
   if not plans then
-    for _, line in ipairs(errors) do
-      output.complain(line)
-    end
+    complain(errors)
     return exit.FAILED
   end
-  for _, line in ipairs(load.warnings(bundle, plans)) do
-    output.complain(line)
+  local missing <const>, doubtful <const> = load.missing(bundle.services, bundle.services)
+  complain(load.warnings(bundle, plans))
+  complain(doubtful)
+  if complain(missing) then
+    return exit.FAILED
   end
   local count = #bundle.services
   output.out(("%s: ok, %d %s\n"):format(bundle.path, count, count == 1 and "service" or "services"))

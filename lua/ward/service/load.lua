@@ -6,7 +6,6 @@ local core <const> = require("ward.core")
 local places <const> = require("ward.service.places")
 local remount <const> = require("ward.service.remount")
 local schema <const> = require("ward.schema")
-local tree <const> = require("ward.schema.tree")
 
 local M <const> = {}
 
@@ -155,13 +154,29 @@ function M.candidates(spec)
   return paths, search
 end
 
-local function missing_executable(spec)
-  if tree.has_root(spec.sandbox) then
-    return nil -- what will be there is not known before it is mounted
+-- Can what the sandbox mounts bring a path in?
+local function may_mount(sandbox, path)
+  for _, row in ipairs(sandbox and sandbox.tree and sandbox.tree.mounts or {}) do
+    local target <const> = row.target
+    if target == "/" or path == target or path:sub(1, #target + 1) == target .. "/" then
+      return true
+    end
   end
+  return false
+end
+
+-- What is said of a program that is not there; nil where it is, or what will be there is not known yet. `seen`: whether
+-- there is a program, by path.
+local function missing_executable(spec, seen)
   local paths <const>, search <const> = M.candidates(spec)
   for _, path in ipairs(paths) do
-    if core.access_x(path) then
+    if may_mount(spec.sandbox, path) then
+      return nil
+    end
+    if seen[path] == nil then
+      seen[path] = core.access_x(path)
+    end
+    if seen[path] then
       return nil
     end
   end
@@ -169,18 +184,60 @@ local function missing_executable(spec)
   return ('executable "%s" not found%s'):format(spec.cmd[1], where)
 end
 
---- What will probably fail when the services start.
+-- Does it start after something that may bring its program: a oneshot, or what is no service?
+local function is_prepared(spec, by_name, asked)
+  for _, key in ipairs({ "needs", "wants", "after" }) do
+    for _, name in ipairs(spec[key] or {}) do
+      local before <const> = by_name[name]
+      if not before or before.type == "oneshot" then
+        return true
+      elseif not asked[name] then
+        asked[name] = true
+        if is_prepared(before, by_name, asked) then
+          return true
+        end
+      end
+    end
+  end
+  return false
+end
+
+--- Services whose program is missing on this machine. It is no fault of a spec that is prepared by what starts before
+--- it.
+---@param specs table[] canonical
+---@param services table[] all that are declared
+---@param breathe fun()? called now and then
+---@return string[] errors one line each
+---@return string[] warnings
+function M.missing(specs, services, breathe)
+  local errors, warnings, seen, by_name = {}, {}, {}, {}
+  for _, spec in ipairs(services) do
+    by_name[spec.name] = spec
+  end
+  for _, spec in ipairs(specs) do
+    if breathe then
+      breathe()
+    end
+    local text <const> = missing_executable(spec, seen)
+    if text and is_prepared(spec, by_name, {}) then
+      warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
+    elseif text then
+      errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, text)
+    end
+  end
+  return errors, warnings
+end
+
+--- What a sandbox may let the program undo.
 ---@param bundle table
----@param plans? table<string, userdata> by service name
+---@param plans table<string, userdata> by service name
 ---@return string[] warnings one line each
 function M.warnings(bundle, plans)
   local warnings = {}
   for _, spec in ipairs(bundle.services) do
-    for _, find in ipairs({ missing_executable, remount.warning }) do
-      local text <const> = find(spec, plans and plans[spec.name])
-      if text then
-        warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
-      end
+    local text <const> = remount.warning(spec, plans[spec.name])
+    if text then
+      warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
     end
   end
   return warnings

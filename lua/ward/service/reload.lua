@@ -145,6 +145,22 @@ local function clash(node, removed)
   end
 end
 
+-- Programs of what would be started that are missing. What runs is left to itself, and a way back is never barred.
+local function missing(self, how, bundle, diff, fresh)
+  local started <const>, specs <const> = set_of(diff.added), {}
+  for _, name in ipairs(diff.stale) do
+    started[name] = true
+  end
+  for _, spec in ipairs(how.back and {} or fresh) do
+    specs[#specs + 1] = started[spec.name] and spec or nil
+  end
+  local errors <const>, doubtful <const> = load.missing(specs, bundle.services, breather(self))
+  for _, line in ipairs(doubtful) do
+    self.parts.say(line, "warn")
+  end
+  return errors
+end
+
 -- Everything that can fail. Returns what the commit needs, or nil and error lines.
 local function prepare(self, how)
   local parts <const> = self.parts
@@ -165,13 +181,12 @@ local function prepare(self, how)
     end
   end
   local plans, stops = load.plans(fresh, breathe)
-  local clashes = plans and clash(bundle.tree, set_of(diff.removed))
-  if not plans or clashes then
-    bundle.script:close()
-    return nil, plans and { clashes } or stops
+  errors = not plans and stops or { clash(bundle.tree, set_of(diff.removed)) }
+  if not errors[1] then
+    errors = missing(self, how, bundle, diff, fresh)
   end
-  local carried = {}
-  if not how.plan and not how.discard then
+  local carried = not errors[1] and {} or nil
+  if carried and not how.plan and not how.discard then
     carried, errors = carry(self, bundle.script)
   end
   if not carried then

@@ -95,7 +95,7 @@ return {
     X .. 'seccomp.oci: DIR/broken.json:3: expected a key in quotes, found "oops"' },
   { "an endless loop", "\nwhile true do end", "SCRIPT:2: used its CPU budget of 5s while loading" },
   { "too much memory", "local t = {}\nfor i = 1, math.maxinteger do t[i] = ('x'):rep(1000) .. i end",
-    "ward: SCRIPT: used its memory limit of 64 MiB while loading" },
+    "SCRIPT:2: used its memory limit of 64 MiB while loading" },
   { "a binary chunk", string.dump(function() end),
     "SCRIPT:1: is a binary (precompiled) Lua chunk; ward loads source text only" },
 }
@@ -132,12 +132,12 @@ describe("bad input", function()
     assert.is_truthy(err:find("cannot read .*/none.lua: No such file or directory\n$"))
   end)
 
-  it("a missing executable is a warning at check", function()
+  it("a missing executable", function()
     harness.write(dir .. "/missing.lua", service 'cmd = { "no-such-program" }, env = { PATH = "/bin" }')
     local code, out, err = harness.run { harness.ward, "check", dir .. "/missing.lua" }
-    assert.equal(0, code)
-    assert.equal(dir .. "/missing.lua: ok, 1 service\n", out)
-    assert.equal(dir .. '/missing.lua:2: service "web": warning: '
+    assert.equal(1, code)
+    assert.equal("", out)
+    assert.equal(dir .. '/missing.lua:2: service "web": '
       .. 'executable "no-such-program" not found in PATH "/bin"\n', err)
   end)
 

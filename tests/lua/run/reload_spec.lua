@@ -156,6 +156,30 @@ describe("a reload", function()
     w:stop()
   end)
 
+  it("is refused when a program that it would start is missing, but for what may bring it", function()
+    local w <const> = start [[sleeper("gone", { cmd = { "./tool" }, restart = "never" }) sleeper "a"]]
+    w:until_state("gone", "failed") -- a start with one that is missing starts the others
+    local pid <const> = w:until_ready "a"
+    local function refused(text, name)
+      rewrite(w, text)
+      local _, err <const> = reload(w, "", 1)
+      assert.equal(('%s:5: service "%s": executable "./tool" not found\n'):format(w.script, name), err)
+      assert.equal(pid, w:until_ready "a")
+      assert.equal(1, w:rpc("status").generation)
+    end
+    refused([[sleeper "a" sleeper("new", { cmd = { "./tool" } })]], "new")
+    refused([[sleeper("a", { cmd = { "./tool" } })]], "a")
+    refused([[sleeper "a" sleeper("gone", { cmd = { "./tool" }, umask = 63 })]], "gone")
+    rewrite(w, [[sleeper("gone", { cmd = { "./tool" }, restart = { on = "always", backoff = { from = "1h" } } })
+      local made = ward.service { name = "made", type = "oneshot",
+        cmd = { "sh", "-c", "ln -s $(command -v sleep) tool" } }
+      sleeper "a" sleeper("new", { cmd = { "./tool", "1000" }, needs = { made } })]])
+    reload(w)
+    until_new(w, "new")
+    assert.equal(pid, w:until_ready "a")
+    w:stop()
+  end)
+
   it("that fails changes nothing, and names the line", function()
     local w <const> = start [[local n = 0 ward.every("20ms", function() n = n + 1 print("n", n) end) sleeper "a"]]
     local pid <const> = w:until_ready "a"

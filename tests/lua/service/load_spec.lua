@@ -13,29 +13,42 @@ describe("ward.service.load", function()
     package.loaded["ward.core"], package.loaded["ward.service.load"] = nil, nil
   end)
 
-  local function warnings(spec)
+  local function missing(spec, ...)
     spec.source, spec.name, spec.cwd, spec.env = "x.lua:3", "web", "/srv", spec.env or {}
-    return load.warnings({ services = { spec } })
+    return load.missing({ spec }, { spec, ... })
   end
 
-  it("warns of an executable that is not in the child's PATH", function()
-    assert.same({ 'x.lua:3: service "web": warning: executable "foo" not found in PATH "/bin:/usr/bin"' },
-      warnings({ cmd = { "foo" } }))
+  it("tells of an executable that is not in the child's PATH", function()
+    assert.same({ 'x.lua:3: service "web": executable "foo" not found in PATH "/bin:/usr/bin"' },
+      missing({ cmd = { "foo" } }))
     core.files["/usr/bin/foo"] = { x = true }
-    assert.same({}, warnings({ cmd = { "foo" } }))
-    assert.same({ 'x.lua:3: service "web": warning: executable "foo" not found in PATH "/opt"' },
-      warnings({ cmd = { "foo" }, env = { PATH = "/opt" } }))
-    assert.same({}, warnings({ cmd = { "foo" }, env = { PATH = false } }))
+    assert.same({}, missing({ cmd = { "foo" } }))
+    assert.same({ 'x.lua:3: service "web": executable "foo" not found in PATH "/opt"' },
+      missing({ cmd = { "foo" }, env = { PATH = "/opt" } }))
+    assert.same({}, missing({ cmd = { "foo" }, env = { PATH = false } }))
     core.files["/srv/foo"] = { x = true }
-    assert.same({}, warnings({ cmd = { "foo" }, env = { PATH = "/opt:" } }))
+    assert.same({}, missing({ cmd = { "foo" }, env = { PATH = "/opt:" } }))
   end)
 
   it("looks for a path where the child will stand", function()
     core.files["/srv/bin/foo"] = { x = true }
-    assert.same({}, warnings({ cmd = { "bin/foo" } }))
-    assert.same({}, warnings({ cmd = { "/srv/bin/foo" } }))
-    assert.same({ 'x.lua:3: service "web": warning: executable "/bin/foo" not found' },
-      warnings({ cmd = { "/bin/foo" } }))
+    assert.same({}, missing({ cmd = { "bin/foo" } }))
+    assert.same({}, missing({ cmd = { "/srv/bin/foo" } }))
+    assert.same({ 'x.lua:3: service "web": executable "/bin/foo" not found' },
+      missing({ cmd = { "/bin/foo" } }))
+  end)
+
+  it("does not know what will be mounted, or made by what runs before", function()
+    local lines <const> = { 'x.lua:3: service "web": executable "/opt/foo" not found' }
+    for target, want in pairs({ ["/"] = {}, ["/opt"] = {}, ["/opt/foo"] = {}, ["/op"] = lines, ["/opt/x"] = lines }) do
+      local sandbox = { tree = { mounts = { { target = target } } } }
+      assert.same(want, (missing({ cmd = { "/opt/foo" }, sandbox = sandbox })), target)
+    end
+    local maker <const> = { name = "maker", type = "oneshot" }
+    local db <const> = { name = "db", after = { "maker" } }
+    local errors, warnings = missing({ cmd = { "/opt/foo" }, needs = { "db" } }, db, maker)
+    assert.same({ {}, { 'x.lua:3: service "web": warning: executable "/opt/foo" not found' } }, { errors, warnings })
+    assert.same(lines, (missing({ cmd = { "/opt/foo" }, needs = { "db" } }, { name = "db", wants = { "web" } }, maker)))
   end)
 
   it("tells every plan that cannot be made", function()

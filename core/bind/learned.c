@@ -7,15 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/map.h"
 #include "linux/seccomp.h"
+#include "loop/handover.h"
 
+/* The keys stand in a file in memory, too, which is kept through a re-exec of the process: a successor does not hear again
+ * what has been called. */
 struct ward_learned {
 	struct ward_map calls; /* architecture and number -> itself */
+	int fd;		       /* of that file; -1: nothing was called, or there is none */
 	char path[];
 };
 
@@ -24,14 +29,59 @@ struct name {
 	uint32_t arch;
 };
 
+/* Names the file in memory after what may be a long path (FNV-1a). */
+static void
+name_file(const char *path, char *out, size_t size)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	while (*path)
+		hash = (hash ^ (unsigned char)*path++) * UINT64_C(0x100000001b3);
+	(void)snprintf(out, size, "ward-learned-%016llx", (unsigned long long)hash);
+}
+
+/* Adds a key to the file. That it cannot costs a successor what it would have known. */
+static void
+keep(struct ward_learned *l, uint64_t key)
+{
+	char name[40];
+
+	if (l->fd < 0) {
+		name_file(l->path, name, sizeof(name));
+		l->fd = memfd_create(name, MFD_CLOEXEC);
+		if (l->fd < 0)
+			return;
+		ward_handover_add(l->fd);
+	}
+	(void)!write(l->fd, &key, sizeof(key));
+}
+
+/* Takes over what was noted for this path before a re-exec, for whichever plan. */
+static void
+recall(struct ward_learned *l)
+{
+	char name[40];
+	uint64_t key;
+
+	name_file(l->path, name, sizeof(name));
+	for (int fd = -1; (fd = ward_handover_find(name, fd)) >= 0;) {
+		for (off_t at = 0; pread(fd, &key, sizeof(key), at) == sizeof(key);
+		     at += (off_t)sizeof(key))
+			ward_learned_note(l, (uint32_t)(key >> 32), (int)(uint32_t)key);
+	}
+}
+
 struct ward_learned *
 ward_learned_new(const char *path)
 {
 	size_t size = strlen(path) + 1;
 	struct ward_learned *l = calloc(1, sizeof(*l) + size);
 
-	if (l)
-		memcpy(l->path, path, size);
+	if (!l)
+		return NULL;
+	memcpy(l->path, path, size);
+	l->fd = -1;
+	recall(l);
 	return l;
 }
 
@@ -85,6 +135,8 @@ ward_learned_free(struct ward_learned *l)
 {
 	if (!l)
 		return;
+	if (l->fd >= 0)
+		ward_handover_close(&l->fd);
 	ward_map_free(&l->calls);
 	free(l);
 }
@@ -100,8 +152,8 @@ ward_learned_note(struct ward_learned *l, uint32_t arch, int nr)
 {
 	uint64_t key = (uint64_t)arch << 32 | (uint32_t)nr;
 
-	if (!ward_map_get(&l->calls, key))
-		(void)ward_map_set(&l->calls, key, l);
+	if (!ward_map_get(&l->calls, key) && ward_map_set(&l->calls, key, l) == 0)
+		keep(l, key);
 }
 
 static int

@@ -440,7 +440,7 @@ ward_handover_take(int fd)
 }
 
 int
-ward_handover_find(const char *name)
+ward_handover_find(const char *name, int after)
 {
 	char want[64], path[32], link[64];
 	int length = snprintf(want, sizeof(want), "/memfd:%s (deleted)", name);
@@ -450,7 +450,7 @@ ward_handover_find(const char *name)
 			int fd = (int)(i * WORD_BITS) + __builtin_ctzll(word);
 
 			(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-			if (readlink(path, link, sizeof(link)) == length &&
+			if (fd > after && readlink(path, link, sizeof(link)) == length &&
 			    memcmp(link, want, (size_t)length) == 0)
 				return fd;
 		}

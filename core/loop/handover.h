@@ -74,8 +74,9 @@ bool ward_handover_is_foreign(pid_t pid);
 bool ward_handover_has(int fd);
 void ward_handover_take(int fd);
 
-/* The file in memory (memfd_create(2)) that has this name and waits to be taken, or -1. */
-int ward_handover_find(const char *name);
+/* The first file in memory (memfd_create(2)) above descriptor @after that has this name, at most 40 bytes, and waits to be
+ * taken, or -1. */
+int ward_handover_find(const char *name, int after);
 
 /* Closes what nobody took. */
 void ward_handover_end(void);

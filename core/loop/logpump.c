@@ -347,7 +347,7 @@ take_held(struct ward_log *log)
 	int fd;
 
 	copy_name(log, name);
-	fd = ward_handover_find(name);
+	fd = ward_handover_find(name, -1);
 	n = fd < 0 ? 0 : pread(fd, log->held, CHUNK, 0);
 	if (n <= 0)
 		return;

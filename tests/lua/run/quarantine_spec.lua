@@ -281,15 +281,16 @@ end)
 describe("a service whose calls are learned", function()
   after_each(harness.cleanup)
 
-  it("goes on to be, in a successor", function()
+  it("goes on to be, in a successor, which knows what was called before", function()
     local list <const> = harness.directory() .. "/list.lua"
     local w <const> = harness.start((([==[
 local ward = require "ward"
 ward.service { name = "learned", restart = "never", sandbox = { seccomp = { learn = "LIST" } },
-  cmd = { "sh", "-c", "until [ -e enough ]; do sleep 0.01; done; mkdir made; exit 9" } }
+  cmd = { "sh", "-c", "mkdir made; until [ -e enough ]; do sleep 0.01; done; rmdir made; exit 9" } }
 ward.command("go", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end)
 ]==]):gsub("LIST", list)))
     local pid <const> = w:until_ready "learned"
+    w:until_(function() return require("lfs").attributes(w.dir .. "/made") end, nil, "the directory")
     go(w)
     assert.equal(pid, w:status("learned").pid)
     harness.write(w.dir .. "/enough", "")
@@ -297,7 +298,7 @@ ward.command("go", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b")
     assert.equal(9, w:status("learned").last_exit.code)
     local has <const> = {}
     for _, name in ipairs(dofile(list)) do has[name] = true end
-    assert.is_true(has.mkdir)
+    assert.is_true(has.mkdir and has.rmdir)
     w:stop()
     assert.same({}, w:left())
   end)

@@ -377,6 +377,11 @@ function Driver:go_on(found)
   for _, name in ipairs(found.run) do
     steps.guarded(self, "run", EFFECTS.run, self, { name = name })
   end
+  for _, svc in ipairs(table.move(self.state.services, 1, #self.state.services, 1, {})) do
+    if svc.asking then -- who was asked is there no more
+      self:post({ kind = "verdict", name = svc.name, id = svc.asking, fault = "the script does not run" })
+    end
+  end
 end
 
 --- How many services have a process.

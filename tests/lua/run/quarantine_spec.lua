@@ -228,6 +228,26 @@ describe("a hook that hangs while it is told of an exit", function()
   end
 end)
 
+describe("a rule that hangs", function()
+  after_each(harness.cleanup)
+
+  it("is answered for as soon as the script is gone", function()
+    local w <const> = harness.start([==[
+local ward = require "ward"
+ward.service { name = "trap", cmd = { "sleep", "1000" },
+  restart = function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") return "stop" end }
+]==])
+    local pid <const> = w:until_ready "trap"
+    assert.equal(0, (w:cli("signal", "trap", "KILL")))
+    until_quarantine(w)
+    w:until_ready("trap", pid)
+    assert.matches("trap *%* the default rule applies: the script does not run", w:output())
+    assert.equal("KILL", w:status("trap").last_exit.signal)
+    w:stop()
+    assert.same({}, w:left())
+  end)
+end)
+
 describe("a timer whose function hangs", function()
   after_each(harness.cleanup)
 

@@ -296,6 +296,13 @@ describe("ward.service.driver", function()
     assert.equal(core.proc("a"), driver.procs.a)
   end)
 
+  it("answers in a successor what a script that is gone was asked", function()
+    local state <const> = { services = { { name = "a", asking = 3 }, { name = "b" } } }
+    driver.state = state
+    driver:go_on({ state = { commands = {}, shutdown_tokens = {} }, effects = {}, launch = {}, lost = {}, run = {} })
+    assert.same({ { kind = "verdict", name = "a", id = 3, fault = "the script does not run" } }, seen)
+  end)
+
   it("passes replies and quit on", function()
     script.shutdown = { { kind = "reply", token = 4, ok = true, results = {} }, { kind = "quit", code = 1 } }
     driver:post({ kind = "shutdown" })

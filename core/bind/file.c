@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "bind/bind.h"
+#include "linux/trusted.h"
 #include "loop/handover.h"
 
 #define FILE_TYPE "ward.file"
@@ -278,6 +279,19 @@ sys_lstat(lua_State *L)
 	return push_stat(L, &st);
 }
 
+/* trusted(path): it is there, and no link on the way lies where others may change it -> true | nil, err */
+static int
+sys_trusted(lua_State *L)
+{
+	const char *path = check_path(L, 1);
+	WARD_AUTO_FD int fd = ward_trusted_open(path, O_PATH);
+
+	if (fd < 0)
+		return ward_bind_fail_errno(L, -fd, "cannot open %s", path);
+	lua_pushboolean(L, true);
+	return 1;
+}
+
 /* readlink(path) -> where a symbolic link leads | nil, err */
 static int
 sys_readlink(lua_State *L)
@@ -449,19 +463,13 @@ ward_bind_files(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
-		{ "read", sys_read },
-		{ "stat", sys_stat },
-		{ "lstat", sys_lstat },
-		{ "mkdir", sys_mkdir },
-		{ "chmod", sys_chmod },
-		{ "unlink", sys_unlink },
-		{ "readlink", sys_readlink },
-		{ "rmdir", sys_rmdir },
-		{ "write_file", sys_write_file },
-		{ "open", sys_open },
-		{ "access_x", sys_access_x },
-		{ "lock", sys_lock },
-		{ NULL, NULL },
+		{ "read", sys_read },	  { "stat", sys_stat },
+		{ "lstat", sys_lstat },	  { "trusted", sys_trusted },
+		{ "mkdir", sys_mkdir },	  { "chmod", sys_chmod },
+		{ "unlink", sys_unlink }, { "readlink", sys_readlink },
+		{ "rmdir", sys_rmdir },	  { "write_file", sys_write_file },
+		{ "open", sys_open },	  { "access_x", sys_access_x },
+		{ "lock", sys_lock },	  { NULL, NULL },
 	};
 
 	ward_bind_class(L, FILE_TYPE, file);

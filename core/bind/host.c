@@ -7,12 +7,14 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "linux/trusted.h"
 
 #define FD_TYPE	  "ward.fd"
 #define DIR_TYPE  "ward.dir"
@@ -73,14 +75,20 @@ push_fd(lua_State *L)
 }
 
 /* Opens a regular file. A FIFO or a device is refused without waiting for its other side. Returns 0, or
- * -errno; then *why may say it better. */
+ * -errno; then *why may say it better. @trusted: only by links that nobody else may change. */
 static int
-open_file(const char *path, int *fd, size_t *size, const char **why)
+open_file(const char *path, bool trusted, int *fd, size_t *size, const char **why)
 {
+	const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct stat st;
+	int r = trusted ? ward_trusted_open(path, flags) : open(path, flags);
 
-	*fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (*fd < 0 || fstat(*fd, &st) < 0)
+	if (r < 0) {
+		*why = trusted ? ward_trusted_reason(-r) : NULL;
+		return trusted ? r : -errno;
+	}
+	*fd = r;
+	if (fstat(*fd, &st) < 0)
 		return -errno;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
@@ -113,7 +121,7 @@ read_rest(luaL_Buffer *b, int fd, size_t room)
 	return -EFBIG;
 }
 
-/* host.read(path) -> text | nil, message [, errno, its name] */
+/* host.read(path [, trusted]) -> text | nil, message [, errno, its name] */
 static int
 host_read(lua_State *L)
 {
@@ -125,13 +133,14 @@ host_read(lua_State *L)
 	if (!path)
 		return fail_nul(L, "read");
 	fd = push_fd(L);
-	r = open_file(path, fd, &size, &why);
+	r = open_file(path, lua_toboolean(L, 2), fd, &size, &why);
 	luaL_buffinit(L, &b);
 	if (r == 0)
 		r = read_rest(&b, *fd, size + 1);
 	ward_fd_close(fd);
 	if (r < 0)
-		return fail(L, "read", path, -r, r == -EFBIG || r == -EINVAL ? why : NULL);
+		return fail(L, "read", path, -r,
+			    r == -EFBIG || r == -EINVAL || r == -ELOOP ? why : NULL);
 	luaL_pushresult(&b);
 	return 1;
 }

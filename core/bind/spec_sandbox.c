@@ -232,7 +232,8 @@ make_ruleset(struct ward_spec_sandbox *sb, const struct ward_draft *d, int *out,
 		sb->made.none = why;
 		return 0;
 	}
-	return ward_err_set(err, why.stage, why.err, "sandbox.landlock: %s", why.detail);
+	return ward_err_set(err, why.stage, why.err, "sandbox.landlock%s%s",
+			    strncmp(why.detail, "fs[", 3) == 0 ? "." : ": ", why.detail);
 }
 
 int

@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "linux/sys.h"
+#include "linux/trusted.h"
 #include "linux/uapi.h"
 
 /* A bit's name, and the ABI that brought it. */
@@ -149,12 +150,12 @@ check_request(const struct ward_landlock_request *r, struct ward_err *err)
 		const struct ward_landlock_path *p = &r->paths[i];
 
 		if (!p->rights)
-			return ward_err_set(err, 0, EINVAL,
-					    "the Landlock rule for %s allows nothing", p->path);
+			return ward_err_set(err, 0, EINVAL, "fs[\"%s\"]: it allows nothing",
+					    p->path);
 		if (p->rights & ~r->handled_fs)
-			return ward_err_set(
-				err, 0, EINVAL,
-				"the Landlock rule for %s allows what is not restricted", p->path);
+			return ward_err_set(err, 0, EINVAL,
+					    "fs[\"%s\"]: it allows what is not restricted",
+					    p->path);
 	}
 	return 0;
 }
@@ -193,24 +194,24 @@ add_path(int ruleset, const struct ward_landlock_path *p, struct ward_landlock_r
 	 struct ward_err *err)
 {
 	struct ward_landlock_path_beneath_attr attr = { 0 };
-	WARD_AUTO_FD int fd = open(p->path, O_PATH | O_CLOEXEC);
+	WARD_AUTO_FD int fd = ward_trusted_open(p->path, O_PATH);
 	struct stat st;
 	long r;
 
-	if (fd < 0 && p->optional && (errno == ENOENT || errno == ENOTDIR)) {
+	if (fd < 0 && p->optional && (fd == -ENOENT || fd == -ENOTDIR)) {
 		report->absent++;
 		return 0;
 	}
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return ward_err_set(err, 0, errno, "the Landlock rule for %s: %s", p->path,
-				    strerror(errno));
+	r = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
+	if (r < 0)
+		return ward_err_set(err, 0, (int)-r, "fs[\"%s\"]: %s", p->path,
+				    ward_trusted_reason((int)-r));
 	attr.allowed_access = p->rights;
 	if (!S_ISDIR(st.st_mode))
 		attr.allowed_access &= WARD_LANDLOCK_FS_FILE;
 	if (!attr.allowed_access)
 		return ward_err_set(err, 0, EINVAL,
-				    "the Landlock rule for %s has rights for directories only",
-				    p->path);
+				    "fs[\"%s\"]: it has rights for directories only", p->path);
 	/* Masking this one would not give but take: without it the kernel refuses all such renames. */
 	if (attr.allowed_access & report->lacks_fs & WARD_LANDLOCK_ACCESS_FS_REFER)
 		return refuse_bit(fs_bits, WARD_LANDLOCK_ACCESS_FS_REFER, report->abi, err);
@@ -219,8 +220,7 @@ add_path(int ruleset, const struct ward_landlock_path *p, struct ward_landlock_r
 		return 0; /* all of it is allowed anyhow */
 	attr.parent_fd = fd;
 	r = ward_sys_landlock_add_rule(ruleset, WARD_LANDLOCK_RULE_PATH_BENEATH, &attr);
-	return r < 0 ? ward_err_set(err, 0, (int)-r, "the Landlock rule for %s: %s", p->path,
-				    strerror((int)-r))
+	return r < 0 ? ward_err_set(err, 0, (int)-r, "fs[\"%s\"]: %s", p->path, strerror((int)-r))
 		     : 0;
 }
 

@@ -83,6 +83,22 @@ ward_sys_symlinkat(const char *to, int dirfd, const char *path)
 	return ward_sys6(__NR_symlinkat, WARD_PTR(to), dirfd, WARD_PTR(path), 0, 0, 0);
 }
 
+WARD_SYS long
+ward_sys_readlinkat(int dirfd, const char *path, char *to, size_t size)
+{
+	return ward_sys6(__NR_readlinkat, dirfd, WARD_PTR(path), WARD_PTR(to), (long)size, 0, 0);
+}
+
+/* The magic number of the file system that @fd is on (statfs(2)). */
+WARD_SYS long
+ward_sys_fs_type(int fd)
+{
+	long buf[32] = { 0 }; /* struct statfs begins with it */
+	long r = ward_sys6(__NR_fstatfs, fd, WARD_PTR(buf), 0, 0, 0, 0);
+
+	return r < 0 ? r : buf[0];
+}
+
 /* @out: struct statx */
 WARD_SYS long
 ward_sys_statx(int dirfd, const char *path, int flags, unsigned int mask, void *out)

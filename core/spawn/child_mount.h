@@ -1,22 +1,21 @@
 /* Part of child_noheap.c: the steps that build the child's view of the file system.
  *
  * Each mount is made detached while the host is in sight, is filled and gets its attributes, and then
- * finds its place below the root that the program will have: a symbolic link there leads nowhere else. */
+ * finds its place below the root that the program will have: a symbolic link there leads nowhere else.
+ * Links that others may change are not followed, neither to a source nor to a place: a service could lay one where
+ * its directory was, and have its own files mounted over those of root, or see what root hides. */
 #ifndef WARD_SPAWN_CHILD_MOUNT_H
 #define WARD_SPAWN_CHILD_MOUNT_H
 
 #include <asm/errno.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
-#include <linux/openat2.h>
 #include <linux/stat.h>
 
 #include "linux/sys_mount.h"
+#include "linux/walk.h"
 #include "spawn/child_noheap.h"
 #include "spawn/child_outcome.h"
-
-/* A walk below a root gives up when names move under it, which cannot be kept up for ever. */
-#define TARGET_TRIES 64
 
 static struct outcome
 make_private(void)
@@ -45,12 +44,24 @@ make_fs(const struct ward_mount *m)
 	return r;
 }
 
-static struct outcome
-make_mount(struct ward_child *c, int slot, const struct ward_mount *m)
+static long
+clone_tree(const char *source, uint32_t root)
 {
-	long r = m->type ? make_fs(m)
-			 : ward_sys_open_tree(AT_FDCWD, m->source,
-					      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	const struct ward_walk walk = { root, true };
+	long fd = ward_walk_open(&walk, source, O_PATH | O_CLOEXEC, 0), r;
+
+	if (fd < 0)
+		return fd;
+	r = ward_sys_open_tree((int)fd, "",
+			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+	(void)ward_sys_close((int)fd);
+	return r;
+}
+
+static struct outcome
+make_mount(struct ward_child *c, int slot, const struct ward_mount *m, uint32_t root)
+{
+	long r = m->type ? make_fs(m) : clone_tree(m->source, root);
 
 	if (r >= 0)
 		c->work[slot] = (int32_t)r;
@@ -121,30 +132,12 @@ pivot(int root)
 	return result(r < 0 ? r : ward_sys_chdir("/"), 0);
 }
 
-/* Links of the new root are followed as its programs will follow them; those of /proc, which lead
- * anywhere, are not. */
-static long
-open_target(const char *path)
-{
-	const struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	long root = ward_sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
-	long r = -EAGAIN;
-
-	if (root < 0)
-		return root;
-	for (int i = 0; i < TARGET_TRIES && r == -EAGAIN; i++)
-		r = ward_sys_openat2((int)root, path, &how, sizeof(how));
-	(void)ward_sys_close((int)root);
-	return r;
-}
-
+/* Links of /proc lead anywhere: a place is never behind one. */
 static struct outcome
-place_mount(int32_t *mount, const char *path)
+place_mount(int32_t *mount, const char *path, uint32_t root)
 {
-	long target = open_target(path), r;
+	const struct ward_walk walk = { root, false };
+	long target = ward_walk_open(&walk, path, O_PATH | O_CLOEXEC, 0), r;
 
 	if (target < 0)
 		return result(target, 0);
@@ -168,7 +161,7 @@ take_mount_step(struct ward_child *c, const struct ward_step *s)
 	case WARD_STAGE_PRIVATE:
 		return make_private();
 	case WARD_STAGE_MOUNT_MAKE:
-		return make_mount(c, s->a, s->p);
+		return make_mount(c, s->a, s->p, s->n);
 	case WARD_STAGE_MOUNT_FILL:
 		return fill_mount(mount, s->p, s->b < 0 ? -1 : c->work[s->b]);
 	case WARD_STAGE_MOUNT_ATTR:
@@ -176,7 +169,7 @@ take_mount_step(struct ward_child *c, const struct ward_step *s)
 	case WARD_STAGE_PIVOT:
 		return pivot(mount);
 	default:
-		return place_mount(&c->work[s->a], s->p);
+		return place_mount(&c->work[s->a], s->p, s->n);
 	}
 }
 

@@ -21,19 +21,19 @@
  *	AFFINITY p: bit mask of n bytes, for sched_setaffinity(2)
  *	UMASK	a: mask
  *	LIMIT, NOFILE a: resource, p: uint64_t[2], soft and hard
- *	FD_OPEN	a: work slot, p: path, b: flags of open(2)
+ *	FD_OPEN	a: work slot, p: path, b: flags of open(2), n: as MOUNT_MAKE
  *	USERNS	a: work slot for it, p: struct ward_maps; a < 0: own now, p unused
  *	ID_MAP, NESTED p: path, q: n bytes to write there
  *	NAMESPACES a: CLONE_NEW* flags
  *	HOSTNAME p: n bytes
  *	LOOPBACK -
  *	PRIVATE	-
- *	MOUNT_MAKE a: work slot for it, p: struct ward_mount
+ *	MOUNT_MAKE a: work slot for it, p: struct ward_mount, n: the uid that root has where the step is taken
  *	MOUNT_FILL a: work slot of the mount, p: struct ward_fill, b: work slot of what it is like
  *	MOUNT_ATTR a: work slot of the mount, or -1: everything in sight, b: MOUNT_ATTR_*, p: path,
  *		n: 1: also on every mount below it
  *	PIVOT	a: work slot of the new root, p: its source
- *	MOUNT	a: work slot of the mount, p: target
+ *	MOUNT	a: work slot of the mount, p: target, n: as MOUNT_MAKE
  *	USER_ENTER a: work slot of the user namespace
  *	FD_LIFT	p: int32_t[], the target of each work slot: every other source goes above every target
  *	FD_MOVE	a: work slot, b: target

@@ -7,6 +7,7 @@
 
 #include "linux/caps.h"
 #include "linux/names.h"
+#include "linux/trusted.h"
 #include "spawn/explain.h"
 #include "spawn/plan.h"
 #include "spawn/stage.h"
@@ -31,6 +32,15 @@ const char *
 ward_stage_sentence(int stage)
 {
 	return stages[stage > 0 && stage < WARD_STAGE_COUNT ? stage : 0].sentence;
+}
+
+const char *
+ward_stage_reason(int stage, int err)
+{
+	bool walks = stage == WARD_STAGE_FD_OPEN || stage == WARD_STAGE_MOUNT ||
+		     stage == WARD_STAGE_MOUNT_MAKE;
+
+	return walks ? ward_trusted_reason(err) : strerror(err);
 }
 
 static const char *

@@ -478,7 +478,8 @@ ward_launch_failed(const struct ward_launch *launch, struct ward_err *err)
 	int failed = launch->child.record->err;
 
 	if (failed)
-		ward_launch_blame(launch, failed, strerror(failed), err);
+		ward_launch_blame(launch, failed,
+				  ward_stage_reason((int)launch->child.record->stage, failed), err);
 	return failed != 0;
 }
 

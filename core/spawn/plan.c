@@ -137,6 +137,7 @@ add_opens(struct ward_build *b, const struct ward_draft *d, const struct ward_fd
 				       (struct ward_step){ .stage = WARD_STAGE_FD_OPEN,
 							   .a = (int32_t)i,
 							   .b = d->fds[i].flags,
+							   .n = ward_build_root(&d->sandbox, false),
 							   .p = packed ? packed[i].path : NULL });
 	}
 }

@@ -155,6 +155,9 @@ bool ward_plan_changes_ids(const struct ward_plan *plan);
 const char *ward_stage_name(int stage);
 const char *ward_stage_sentence(int stage);
 
+/* What it means that a step of this stage failed with @err. */
+const char *ward_stage_reason(int stage, int err);
+
 /* Writes how the child is born, before its steps: the mode, and namespaces. As snprintf(3). */
 int ward_plan_explain_birth(const struct ward_plan *plan, char *buf, size_t size);
 

@@ -55,6 +55,9 @@ int ward_build_check_identity(const struct ward_draft *d, struct ward_err *err);
 /* The capability sets that the program gets. */
 struct ward_caps ward_build_caps(const struct ward_draft_sandbox *s);
 
+/* The uid that root has for the child: before the steps of the sandbox, or when it has @entered its namespaces. */
+uint32_t ward_build_root(const struct ward_draft_sandbox *s, bool entered);
+
 /* Does the program get another root? */
 bool ward_build_has_root(const struct ward_draft_sandbox *s);
 

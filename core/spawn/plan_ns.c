@@ -16,6 +16,9 @@
 /* Lines that the kernel takes in one map. */
 #define MAP_LINES_MAX 340
 
+/* Whom a user namespace does not know (/proc/sys/kernel/overflowuid). */
+#define OVERFLOW_UID 65534
+
 static bool
 has_user(const struct ward_draft_sandbox *s)
 {
@@ -26,6 +29,14 @@ bool
 ward_build_enters_late(const struct ward_draft_sandbox *s)
 {
 	return has_user(s) && s->privileged;
+}
+
+uint32_t
+ward_build_root(const struct ward_draft_sandbox *s, bool entered)
+{
+	/* With a pid namespace it is born there. */
+	entered |= s->namespaces & WARD_CLONE_NEWPID;
+	return entered && has_user(s) && !s->privileged ? OVERFLOW_UID : 0;
 }
 
 struct ward_ids
@@ -289,6 +300,7 @@ add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 	for (size_t i = 0; i < s->nmounts; i++)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_MOUNT_MAKE,
 						      .a = first + (int32_t)i,
+						      .n = ward_build_root(s, true),
 						      .p = pack_mount(&b->pack, &s->mounts[i]) });
 	for (size_t i = 0; i < s->nmounts; i++)
 		add_fills(b, &s->mounts[i], first + (int32_t)i, first);
@@ -311,6 +323,7 @@ add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 							  .stage = pivot ? WARD_STAGE_PIVOT
 									 : WARD_STAGE_MOUNT,
 							  .a = first + (int32_t)i,
+							  .n = ward_build_root(s, true),
 							  .p = ward_pack_str(&b->pack, what) });
 		}
 	}

@@ -105,7 +105,7 @@ local function read_env_file(env, name, host, resolve)
   if optional then name = name:sub(2) end
   if name == "" then value.fail("env_file", "must not be empty") end
   local path <const> = resolve("env_file", name)
-  local text <const>, message = host.read(path)
+  local text <const>, message = host.read(path, true) -- the program gets what only ward may read
   if not text then
     message = value.unreadable(path, message)
     if optional and message:find("No such file", 1, true) then return end

@@ -4,14 +4,7 @@
 local harness <const> = require "helpers.harness"
 local sandboxed <const> = require "helpers.sandboxed"
 
-local has_root <const> = sandboxed.is_root()
-
-local function attack(name, fn)
-  it(name, function()
-    if not has_root then return pending "needs root" end
-    fn()
-  end)
-end
+local attack <const> = sandboxed.attacks(it, pending)
 
 describe("the control socket", function()
   after_each(harness.cleanup)

@@ -4,15 +4,9 @@ local harness <const> = require "helpers.harness"
 local sandboxed <const> = require "helpers.sandboxed"
 local sys <const> = require "wardtest"
 
-local has_root <const> = sandboxed.is_root()
 local USER <const> = { "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", "--" }
 
-local function attack(name, fn)
-  it(name, function()
-    if not has_root then return pending "needs root" end
-    fn()
-  end)
-end
+local attack <const> = sandboxed.attacks(it, pending)
 
 -- The exit status of a command on a terminal of its own.
 local function on_terminal(argv)

@@ -7,7 +7,7 @@ local lfs <const> = require "lfs"
 local sandboxed <const> = require "helpers.sandboxed"
 local sys <const> = require "wardtest"
 
-local has_root <const> = sandboxed.is_root()
+local attack <const> = sandboxed.attacks(it, pending)
 local succeeds <const>, fails <const> = sandboxed.succeeds, sandboxed.fails
 
 -- The secret of the host: /etc/shadow, which only root may read.
@@ -34,13 +34,6 @@ local function fails_in_jails(arguments)
     local ok <const>, text <const> = sandboxed.attack(arguments, kind[2], { at = "/attack" })
     assert.is_false(ok, kind[1] .. ": " .. text)
   end
-end
-
-local function attack(name, fn)
-  it(name, function()
-    if not has_root then return pending "needs root" end
-    fn()
-  end)
 end
 
 describe("a file of the host", function()

@@ -5,15 +5,8 @@ local harness <const> = require "helpers.harness"
 local sandboxed <const> = require "helpers.sandboxed"
 local sys <const> = require "wardtest"
 
-local has_root <const> = sandboxed.is_root()
+local attack <const> = sandboxed.attacks(it, pending)
 local succeeds <const>, fails <const> = sandboxed.succeeds, sandboxed.fails
-
-local function attack(name, fn)
-  it(name, function()
-    if not has_root then return pending "needs root" end
-    fn()
-  end)
-end
 
 describe("a capability", function()
   after_each(harness.cleanup)

@@ -17,6 +17,19 @@ function M.is_root()
   return os.execute("test $(id -u) = 0") == true
 end
 
+--- Makes tests that need root, with what busted gives a file of tests.
+---@param it fun(name: string, fn: fun())
+---@param pending fun(reason: string)
+---@return fun(name: string, fn: fun()) attack
+function M.attacks(it, pending)
+  return function(name, fn)
+    it(name, function()
+      if not M.is_root() then return pending "needs root" end
+      fn()
+    end)
+  end
+end
+
 --- A directory with a copy of a helper program, which everybody may enter.
 ---@param program string path
 ---@return string dir

@@ -4,7 +4,7 @@ local core <const> = require("ward.core")
 
 local M <const> = {}
 
-local ENOENT <const>, ENOTDIR <const> = 2, 20
+local ENOENT <const>, ENOTDIR <const>, ELOOP <const> = 2, 20, 40
 
 -- The key of the sandbox that asks for a mount of the tree.
 local function key_of(box, row)
@@ -59,6 +59,16 @@ local function cover_of(mounts, i)
   return nil, mounts[i].target
 end
 
+-- Does a link on the way lie where others may change it? None such is followed when the service starts.
+local function strays(path)
+  local ok <const>, err <const> = core.trusted(path)
+  return not ok and err.errno == ELOOP
+end
+
+local function stray_message(key, path)
+  return ("%s: %s: a link on the way lies where others than root and ward's user may change it"):format(key, path)
+end
+
 --- What of a spec's mounts cannot be placed here; nil when all can.
 ---@param spec table canonical
 ---@return string? message with the path of the key
@@ -74,6 +84,11 @@ function M.fault(spec)
     end
     if row.target ~= "/" and (not cover or not cover.type) then
       place, no_place = look(cover and cover.source or "", rest)
+    end
+    if row.source and source and strays(row.source) then
+      return stray_message("sandbox." .. key .. (has_source and ".source" or ""), row.source)
+    elseif place and not cover and strays(row.target) then
+      return stray_message("sandbox." .. key .. (has_source and ".target" or ""), row.target)
     end
     local is_dir <const> = not row.source or source ~= nil and source.type == "dir"
     if row.optional and not source then

@@ -68,7 +68,7 @@ return {
     X .. 'namespaces[1]: must be one of "cgroup", "ipc", "mount", "net", "pid", "time", "user", "uts", '
       .. 'got string "nett" (did you mean "net"?)' },
   { "a rule on a missing path", boxed 'landlock = { fs = { ["/usr"] = "rx", ["/nowhere"] = "r" } }',
-    X .. "landlock: the Landlock rule for /nowhere: No such file or directory" },
+    X .. 'landlock.fs["/nowhere"]: No such file or directory' },
   { "a mount of what does not exist", boxed 'mounts = { { type = "bind", source = "/nowhere", target = "/mnt" } }',
     X .. "mounts[1].source: /nowhere does not exist (optional = true starts without)" },
   { "a mount where nothing is", boxed 'mounts = { { type = "bind", source = "/usr", target = "/nowhere" } }',

@@ -165,7 +165,8 @@ describe("a child with everything", function()
     if not can_trace() then return end
     local allowed = {}
     for name in ([[rt_sigaction rt_sigprocmask prctl getppid setsid ioctl ioprio_set setpriority sched_setscheduler
-      sched_setaffinity umask prlimit64 setrlimit unshare openat fcntl dup3 close_range setgroups setresgid setresuid
+      sched_setaffinity umask prlimit64 setrlimit unshare openat openat2 fcntl dup3 close_range setgroups setresgid
+      setresuid
       capget capset getresuid getresgid getgroups chdir getcwd landlock_restrict_self seccomp execve]]):gmatch("%S+") do
       allowed[name] = true
     end

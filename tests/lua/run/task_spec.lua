@@ -61,7 +61,7 @@ describe("ward.spawn", function()
       try { sandbox = { caps = { permitted = {} } } }
     ]]
     assert.same({
-      "nil    spawn_failed    prepare    2    sandbox.landlock: the Landlock rule for /no/such/place: No such file or "
+      "nil    spawn_failed    prepare    2    sandbox.landlock.fs[\"/no/such/place\"]: No such file or "
         .. "directory (stage prepare)",
       "nil    spawn_failed    prepare    nil    fds: descriptor 5000: only those below 1024 can be handed on "
         .. "(stage prepare)",

@@ -14,9 +14,10 @@ struct ward_capsets {
 };
 
 /* Those that others depend on: the rest of this file goes by names. */
-#define WARD_CAP_SETGID	   6
-#define WARD_CAP_SETUID	   7
-#define WARD_CAP_SYS_ADMIN 21
+#define WARD_CAP_SETGID	      6
+#define WARD_CAP_SETUID	      7
+#define WARD_CAP_SYS_ADMIN    21
+#define WARD_CAP_SYS_RESOURCE 24
 
 /* Of the securebits: uid 0 gains nothing by exec, and that for good; a uid change leaves the sets alone, or the permitted
  * one; nothing becomes ambient. */

@@ -55,14 +55,30 @@ ward_build_ids(const struct ward_draft *d)
 	return ids;
 }
 
+/* What the root of a user namespace could undo the sandbox with, unless it is asked for by name. */
+static uint64_t
+undoing(const struct ward_draft_sandbox *s)
+{
+	uint64_t set = 0;
+
+	if (!has_user(s))
+		return 0;
+	if (!s->privileged) /* it would own its mounts */
+		set |= UINT64_C(1) << WARD_CAP_SYS_ADMIN;
+	if (!s->nested) /* it could raise the limit: /proc/sys may be the host's, and writable */
+		set |= UINT64_C(1) << WARD_CAP_SYS_RESOURCE;
+	for (int i = 0; i < WARD_CAP_SETS; i++)
+		set &= ~s->caps.set[i];
+	return set;
+}
+
 struct ward_caps
 ward_build_caps(const struct ward_draft_sandbox *s)
 {
 	struct ward_caps caps = s->caps;
 
-	/* It would own its mounts, and could undo them. */
-	if (has_user(s) && !s->privileged && !(caps.given >> WARD_CAP_BOUNDING & 1)) {
-		caps.set[WARD_CAP_BOUNDING] = ~(UINT64_C(1) << WARD_CAP_SYS_ADMIN);
+	if (undoing(s) && !(caps.given >> WARD_CAP_BOUNDING & 1)) {
+		caps.set[WARD_CAP_BOUNDING] = ~undoing(s);
 		caps.given |= 1u << WARD_CAP_BOUNDING;
 	}
 	return caps;

@@ -136,6 +136,20 @@ describe("the kernel", function()
     end
   end)
 
+  attack("does not let the root of a user namespace lift the limit of those below it", function()
+    local lift <const> = "echo 9 >/proc/sys/user/max_user_namespaces; unshare -U true"
+    assert.equal(0, (harness.run { "unshare", "-Ur", "sh", "-c", "echo 0 >/proc/sys/user/max_user_namespaces; "
+      .. "unshare -U true || { " .. lift .. "; }" }))
+    for _, start in ipairs { false, { under = harness.UNPRIVILEGED } } do
+      local function code(nested)
+        return sandboxed.run({ cmd = { "sh", "-c", lift }, cwd = "/", sandbox = { nested = nested,
+          uid_map = { { inside = 0, outside = 4711 } } } }, start or nil).last_exit.code
+      end
+      assert.equal(0, code(true))
+      assert.equal(1, code(false))
+    end
+  end)
+
   attack("opens no device through a node of one's own, nor through one that lies about", function()
     local dir <const> = harness.directory()
     assert(sys.chmod(dir, 511))

@@ -5,7 +5,7 @@ local specs <const> = require "helpers.model.specs"
 
 local M <const> = {}
 
-local NOBODY <const>, SYS_ADMIN <const> = 65534, 21
+local NOBODY <const>, SYS_ADMIN <const>, SYS_RESOURCE <const> = 65534, 21, 24
 local EVERY <const> = ~0
 
 local SIGNALS <const> = { TERM = 15, KILL = 9, USR1 = 10 }
@@ -22,8 +22,11 @@ local function capabilities(spec, base, user, uid, plain)
   local given = spec.sandbox and spec.sandbox.caps
   -- Whoever enters a user namespace has all capabilities in it, but inherits none.
   if user then
-    -- One that comes first owns the mounts, which the program could undo.
-    local most <const> = plain and base.all & ~(1 << SYS_ADMIN) or base.all
+    -- One that comes first owns the mounts, which the program could undo; likewise the limit of those below.
+    local kept = 0
+    for _, names in pairs(given or {}) do kept = kept | (type(names) == "table" and mask(names) or 0) end
+    local undoing = (plain and 1 << SYS_ADMIN or 0) | (spec.sandbox.nested and 0 or 1 << SYS_RESOURCE)
+    local most <const> = base.all & ~(undoing & ~kept)
     base = { bounding = most, permitted = base.all, inheritable = 0, ambient = 0 }
   end
   local root <const> = uid == 0

@@ -185,7 +185,8 @@ describe("a child with everything", function()
     for name in ([[rt_sigaction rt_sigprocmask prctl setsid umask openat clone read write close wait4 exit_group
       unshare sethostname socket ioctl mount_setattr open_tree fsopen fsconfig fsmount statx mkdirat fchmodat symlinkat
       move_mount fchdir pivot_root umount2 chdir openat2 setns fcntl dup3 close_range setgroups setresgid setresuid
-      getresuid getresgid getgroups getcwd pipe2 ppoll set_tid_address seccomp execveat execve]]):gmatch("%S+") do
+      capget getresuid getresgid getgroups getcwd pipe2 ppoll set_tid_address seccomp execveat
+      execve]]):gmatch("%S+") do
       allowed[name] = true
     end
     for _, clone in ipairs { "shared", "vfork", "copy" } do

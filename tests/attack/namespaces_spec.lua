@@ -290,6 +290,34 @@ describe("the supervisor", function()
   end)
 end)
 
+describe("another process of the same user", function()
+  after_each(harness.cleanup)
+
+  attack("is no way past what is read-only", function()
+    local dir <const> = harness.directory()
+    assert(sys.chmod(dir, 511)) -- 0777
+    local pid <const> = assert(sys.spawn({ "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", "sleep",
+      "1000" }, { stdout = "/dev/null" }))
+    local status <const> = ("/proc/%d/status"):format(pid)
+    harness.until_(function()
+      local text <const> = harness.read(status)
+      return text:find "Name:%ssleep" and text:find "Uid:%s4711"
+    end, nil, "its user")
+    local arguments <const> = { "write", ("/proc/%d/root%s/a"):format(pid, dir) }
+    local opts <const> = { keys = { user = 4711, group = 4711 } }
+    succeeds(arguments, opts)
+    -- This is why ward explain counts it as open.
+    assert.is_true((sandboxed.attack(arguments, { readonly = true }, opts)))
+    for _, box in ipairs { { proc = true, namespaces = { "pid" } }, { namespaces = { "user" } },
+      { landlock = { scope = { "signal" } } }, { tmpfs = { "/proc" } } } do
+      box.readonly = true
+      fails(arguments, box, opts)
+    end
+    sys.kill(pid, "KILL")
+    sys.wait(pid, 20)
+  end)
+end)
+
 describe("a rootfs that an attacker changes", function()
   after_each(harness.cleanup)
 

@@ -1,8 +1,8 @@
 -- ward explain SCRIPT [NAME...]
 
-local core <const> = require("ward.core")
 local cgroups <const> = require("ward.service.cgroups")
 local exit <const> = require("ward.cli.exit")
+local held <const> = require("ward.service.held")
 local json <const> = require("ward.service.json")
 local output <const> = require("ward.cli.output")
 local remount <const> = require("ward.service.remount")
@@ -87,8 +87,7 @@ end
 
 local function exposure_of(spec, plan)
   local exposure <const> = require("ward.service.exposure")
-  local uid <const> = spec.ids and spec.ids.uid or core.uid
-  return exposure.of(spec, plan:syscalls(exposure.DEEP), uid == 0, remount.possible(spec, plan))
+  return exposure.of(spec, plan:syscalls(exposure.DEEP), held.of(spec), remount.possible(spec, plan))
 end
 
 -- The same areas in the same order for every service, so that two can be laid side by side.

@@ -12,7 +12,7 @@ local STRONG <const> = {
   [0] = true, [1] = true, [2] = true, [6] = true, [7] = true, [8] = true, [16] = true, [17] = true, [19] = true,
   [21] = true, [27] = true, [39] = true,
 }
-local LAST <const>, STRONG_WEIGHT <const> = 40, 4
+local LAST <const>, STRONG_WEIGHT <const> = require("ward.service.held").LAST, 4
 
 local function set_of(list)
   local set <const> = {}
@@ -56,54 +56,109 @@ local function network(box, namespaces, scope)
   return to
 end
 
--- Does Landlock let anything be written there?
+-- Rights of Landlock that change nothing by themselves.
+local HARMLESS <const> = set_of { "execute", "read_file", "read_dir", "ioctl_dev", "refer" }
+
+-- Does Landlock let anything be changed there?
 local function writes(rule)
   for _, right in ipairs(rule.rights) do
-    if right == "write_file" or right:find("^make_") or right:find("^remove_") then return true end
+    if not HARMLESS[right] then return true end
   end
   return false
 end
 
--- Paths of the host that may be written, and whether that is all of it; @loose: read-only is not for good.
-local function writable(box, loose)
-  local list <const>, tree <const> = {}, box.tree
-  local root <const> = tree and tree.mounts[1] and tree.mounts[1].target == "/" and tree.mounts[1]
-  local all = not root and not (tree and tree.host and tree.host.readonly and not loose)
-  for _, row in ipairs(tree and tree.mounts or {}) do
-    if row.source and (loose or not row.readonly) and not row.target:find("^/dev/") then
-      list[#list + 1] = row.source
-    end
-  end
-  local rules <const> = box.landlock and box.landlock.fs or {}
-  if #rules == 0 then return list, all end
-  local allowed <const> = {}
-  for _, rule in ipairs(rules) do
-    if writes(rule) then allowed[#allowed + 1] = rule.path end
-  end
-  if not all then return #allowed < #list and allowed or list, false end
-  return allowed, set_of(allowed)["/"] == true
+-- Is `path` at or below `above`?
+local function within(path, above)
+  return path == above or above == "/" or path:sub(1, #above + 1) == above .. "/"
 end
 
-local function write_access(box, loose)
+local function has_root(tree)
+  return tree ~= nil and tree.mounts[1] ~= nil and tree.mounts[1].target == "/"
+end
+
+-- What of the host can be written where it is mounted: { source =, target = }; @loose: read-only is not for good.
+local function writable_mounts(box, loose)
+  local list <const>, tree <const> = {}, box.tree
+  if not has_root(tree) and not (tree and tree.host and tree.host.readonly and not loose) then
+    list[1] = { source = "/", target = "/" }
+  end
+  for _, row in ipairs(tree and tree.mounts or {}) do
+    if row.source and (loose or not row.readonly) and not row.target:find("^/dev/") then list[#list + 1] = row end
+  end
+  return list
+end
+
+-- Paths of the host that may be written, each once, without those below another.
+local function writable(box, loose)
+  local rules <const> = {}
+  for _, rule in ipairs(box.landlock and box.landlock.fs or {}) do
+    if writes(rule) then rules[#rules + 1] = rule.path end
+  end
+  if #(box.landlock and box.landlock.fs or {}) == 0 then rules[1] = "/" end
+  local found <const> = {}
+  for _, mount in ipairs(writable_mounts(box, loose)) do
+    for _, path in ipairs(rules) do
+      if within(mount.source, path) or path ~= mount.target and within(mount.target, path) then
+        found[#found + 1] = mount.source
+      elseif within(path, mount.source) then
+        found[#found + 1] = path
+      end
+    end
+  end
+  table.sort(found)
+  local list <const> = {}
+  for _, path in ipairs(found) do
+    -- What is above a path does not always come just before it: "/a", "/a-b", "/a/c".
+    local covered = false
+    for _, above in ipairs(list) do covered = covered or within(path, above) end
+    if not covered then list[#list + 1] = path end
+  end
+  return list
+end
+
+-- Is the host's /proc in sight, by itself or with all that it lies in?
+local function sees_proc(box)
+  local hidden = has_root(box.tree)
+  for _, row in ipairs(box.tree and box.tree.mounts or {}) do
+    hidden = hidden or row.target == "/proc"
+    if row.source and (within("/proc", row.source) or within(row.source, "/proc")) then return true end
+  end
+  return not hidden
+end
+
+-- Can it come by /proc/PID/root to what another process of its user sees? Neither out of a user namespace nor out of
+-- Landlock's domain (ptrace(2), "Ptrace access mode checking").
+local function leaves(box, namespaces)
+  return sees_proc(box) and not namespaces.user and box.landlock == nil
+end
+
+local function write_access(box, namespaces, loose)
   local to <const> = area "write access"
-  local list <const>, all = writable(box, loose)
-  if all then
+  local list <const>, tops <const> = writable(box, loose), {}
+  local count = 0
+  for _, path in ipairs(list) do
+    -- By the directory of the host's root that holds it: two places instead of one that holds both are not more.
+    local top <const> = path:match("^/[^/]*")
+    count = count + (tops[top] and 0 or 1)
+    tops[top] = true
+  end
+  if tops["/"] then
     add(to, 100, "all that its user may write")
+  elseif leaves(box, namespaces) then
+    add(to, 100, "all that its user may write, by /proc/PID/root of another process of that user")
   elseif #list > 0 then
-    add(to, math.min(90, 10 + 10 * #list), table.concat(list, ", "))
+    add(to, math.min(90, 10 + 10 * count), table.concat(list, ", "))
   end
   return to
 end
 
-local function capabilities(box, namespaces, root)
+local function capabilities(box, namespaces, held)
   local to <const> = area "capabilities"
-  local kept <const> = box.caps and (box.caps.bounding or box.caps.permitted)
   local points, most, strong, count = 0, 0, 0, 0
-  local has <const> = kept and set_of(kept)
   for number = 0, LAST do
     local weight <const> = STRONG[number] and STRONG_WEIGHT or 1
     most = most + weight
-    if has == nil and root or has and has[number] then
+    if held[number] then
       points, count = points + weight, count + 1
       strong = strong + (STRONG[number] and 1 or 0)
     end
@@ -132,18 +187,24 @@ end
 local function kernel(box, namespaces, scope, calls)
   local to <const> = area "kernel interfaces"
   local tree <const> = box.tree
-  local own_root <const> = tree and tree.mounts[1] and tree.mounts[1].target == "/"
+  local own_root <const> = has_root(tree)
   local targets <const> = {}
   for _, row in ipairs(tree and tree.mounts or {}) do targets[row.target] = row.type or "bind" end
+  -- A directory of the host's is out of sight behind another file system.
+  local function hides(path)
+    local kind <const> = targets[path]
+    if kind == nil then return own_root end
+    return kind ~= "bind" and kind ~= "sysfs"
+  end
   local function unless(closed, points, text)
     if not closed then add(to, points, text) end
   end
   unless(namespaces.pid or scope.signal, 12, "signals to the host's processes")
   unless(namespaces.pid, 8, "the host's list of processes")
   unless(namespaces.ipc, 6, "System V and POSIX queues of the host")
-  unless(targets["/proc"] == "proc" or own_root and not targets["/proc"], 10, "the host's /proc")
-  unless(own_root and not targets["/sys"], 4, "the host's /sys")
-  unless(targets["/dev"] == "tmpfs" or own_root and not targets["/dev"], 12, "devices of the host")
+  unless(not sees_proc(box), 10, "the host's /proc")
+  unless(hides("/sys"), 4, "the host's /sys")
+  unless(hides("/dev"), 12, "devices of the host")
   unless(namespaces.user and not box.nested or not set_of(calls.open).unshare, 8, "user namespaces of its own")
   if #calls.open > 0 then add(to, 5 * #calls.open, table.concat(calls.open, ", ")) end
   return to
@@ -152,15 +213,15 @@ end
 --- The areas of a spec, and their mean.
 ---@param spec table canonical
 ---@param calls { allowed: integer, known: integer, open: string[] } of its plan, about M.DEEP
----@param root boolean whether the program begins as root
+---@param held table<integer, boolean> its capabilities
 ---@param loose boolean whether it can make writable what is read-only
 ---@return { total: integer, areas: { area: string, score: integer, open: string[] }[] }
-function M.of(spec, calls, root, loose)
+function M.of(spec, calls, held, loose)
   local box <const> = spec.sandbox or {}
   local namespaces <const> = set_of(box.namespaces)
   local scope <const> = set_of(box.landlock and box.landlock.scope)
   local areas <const> = {
-    network(box, namespaces, scope), write_access(box, loose), capabilities(box, namespaces, root),
+    network(box, namespaces, scope), write_access(box, namespaces, loose), capabilities(box, namespaces, held),
     syscalls(box, calls), kernel(box, namespaces, scope, calls),
   }
   local sum = 0

@@ -1,6 +1,7 @@
 -- Mounts that are read-only for a program that could make them writable again.
 
 local core <const> = require("ward.core")
+local held <const> = require("ward.service.held")
 
 local M <const> = {}
 
@@ -9,10 +10,13 @@ local SYS_ADMIN <const> = 21
 --- What it takes to do so: plan:syscalls takes the list.
 M.CALLS = { "mount", "mount_setattr" }
 
-local function holds(list, item)
-  for _, each in ipairs(list or {}) do
-    if each == item then
-      return true
+-- Does one of the sets of `caps` name it?
+local function names(caps, number)
+  for _, set in pairs(caps or {}) do
+    for _, each in ipairs(set) do
+      if each == number then
+        return true
+      end
     end
   end
   return false
@@ -21,14 +25,13 @@ end
 -- Has the program CAP_SYS_ADMIN where its mounts belong to? As root, ward enters a user namespace last, and the mounts
 -- belong to the one above; without privilege first, and then the program keeps the capability only if it is named.
 local function is_admin(spec)
-  local box <const>, uid <const> = spec.sandbox, spec.ids and spec.ids.uid or core.uid
-  local kept <const> = box.caps and (box.caps.bounding or box.caps.permitted)
-  if holds(box.namespaces, "user") then
-    return core.uid ~= 0 and holds(kept, SYS_ADMIN)
-  elseif kept then
-    return holds(kept, SYS_ADMIN)
+  local box <const> = spec.sandbox
+  for _, name in ipairs(box.namespaces or {}) do
+    if name == "user" and (core.uid == 0 or not names(box.caps, SYS_ADMIN)) then
+      return false
+    end
   end
-  return uid == 0
+  return held.of(spec)[SYS_ADMIN] == true
 end
 
 --- Can the program write to what is read-only in its sandbox?

@@ -3,6 +3,7 @@
 local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
 local model <const> = require "helpers.model"
+local restrictions <const> = require "helpers.restrictions"
 
 -- sandbox (nil: none) -> { mean =, areas = { network = { score =, open = }, ... } }
 local function exposure(sandbox, keys)
@@ -99,13 +100,54 @@ describe("what is left open", function()
     local dir <const> = harness.directory()
     local function places(box, keys) return exposure(box, keys or { user = "nobody" }).areas.write_access end
     assert.same({ score = 100, open = { "all that its user may write" } }, places {})
-    assert.same({ score = 20, open = { dir } }, places { readonly = true,
+    assert.same({ score = 20, open = { dir } }, places { readonly = true, proc = true, namespaces = { "pid" },
       mounts = { { type = "bind", source = dir, target = dir }, { type = "bind", source = "/usr", target = "/srv",
         readonly = true } } })
     assert.same({ score = 20, open = { dir } },
       places { landlock = { fs = { ["/usr"] = "rx", ["/bin"] = "rx", [dir] = "rw" } } })
     assert.same({ score = 0, open = {} }, places { tmpfs = { "/" }, mounts = { { type = "bind", source = "/usr",
       target = "/usr", readonly = true } } })
+    -- What lies in another place that counts is no second one, nor are several in one directory of the root.
+    local function count(fs) return places({ landlock = { fs = fs } }).score end
+    assert.equal(20, count { ["/usr"] = "rwx", ["/usr/bin"] = "w", ["/usr/lib"] = "w" })
+    assert.equal(20, count { ["/usr"] = "x", ["/usr/bin"] = "w", ["/usr/lib"] = "w" })
+    assert.equal(30, count { ["/usr"] = "rwx", ["/var"] = "w" })
+    for right, score in pairs { truncate = 20, make_sym = 20, remove_file = 20, read_dir = 0 } do
+      assert.equal(score, count { ["/usr"] = "x", ["/var"] = { right } }, right)
+    end
+    -- A rule and a mount together leave what is in both.
+    assert.same({ dir }, places { landlock = { fs = { ["/"] = "rwx" } }, readonly = true,
+      mounts = { { type = "bind", source = dir, target = dir } } }.open)
+    assert.same({}, places { landlock = { fs = { ["/"] = "rx", ["/var"] = "w" } }, readonly = true,
+      mounts = { { type = "bind", source = dir, target = dir } } }.open)
+  end)
+
+  it("counts what another process of the user's sees, where its root is within reach", function()
+    local function score(box)
+      box.readonly = true
+      return exposure(box, { user = "nobody" }).areas.write_access.score
+    end
+    assert.equal(100, score {})
+    assert.equal(100, score { namespaces = { "pid" } }) -- the host's /proc is still there
+    assert.equal(100, score { tmpfs = { "/" }, mounts = { { type = "bind", source = "/proc", target = "/proc",
+      readonly = true } } })
+    assert.equal(0, score { namespaces = { "pid" }, proc = true })
+    assert.equal(0, score { namespaces = { "user" } })
+    assert.equal(0, score { landlock = { scope = { "signal" } } })
+    assert.equal(0, score { tmpfs = { "/proc" } })
+  end)
+
+  it("counts the capabilities that a program can come by, not those that a set could hold", function()
+    if os.execute("test $(id -u) = 0") ~= true then return pending "needs root" end
+    local function score(caps, keys, bits)
+      return exposure({ caps = caps, securebits = bits }, keys or { user = "nobody" }).areas.capabilities.score
+    end
+    assert.equal(0, score { bounding = "all" })
+    assert.equal(0, score { bounding = { "sys_admin" } })
+    assert.is_true(score { "net_raw" } > 0)
+    assert.is_true(score({ bounding = "all" }, { user = "root" }) > 60)
+    assert.equal(0, score({ bounding = "all" }, { user = "root" }, { "noroot" }))
+    assert.is_true(score({ bounding = { "net_raw" } }, { user = "root" }) < 5)
   end)
 
   it("counts what is read-only as open to who can change that, and warns", function()
@@ -128,14 +170,39 @@ describe("what is left open", function()
       assert.equal(100, of(box))
       assert.is_true(warnings(box))
     end
-    for _, box in ipairs { { readonly = true, caps = { "net_raw" } }, { readonly = true, namespaces = { "user" } },
-      { readonly = true, seccomp = { deny = { "@mount" } } } } do
+    for _, box in ipairs { { caps = { "net_raw" } }, { namespaces = { "user" } },
+      { seccomp = { deny = { "@mount" } } } } do
+      box.readonly, box.landlock = true, { scope = { "signal" } }
       assert.equal(0, of(box))
       assert.is_false(warnings(box))
     end
     local bind <const> = { type = "bind", source = "/usr", target = "/usr", readonly = true }
     assert.equal(0, of { tmpfs = { "/" }, mounts = { bind }, caps = {} })
     assert.equal(20, of { tmpfs = { "/" }, mounts = { bind } })
+  end)
+
+  it("is never more for one thing less, whatever else is asked for", function()
+    math.randomseed(20261128)
+    local dir <const> = harness.directory()
+    local count, lines <const>, names <const> = 100, { 'local ward = require "ward"', "return {" }, {}
+    for i = 1, count do
+      local box, keys = restrictions.random()
+      local less <const>, name <const> = restrictions.restrict(box)
+      names[i] = name
+      for suffix, sandbox in pairs { a = box, b = less } do
+        lines[#lines + 1] = "  ward.service " .. model.source { name = suffix .. i, cmd = { "/bin/true" }, cwd = "/",
+          user = keys.user, sandbox = sandbox } .. ","
+      end
+    end
+    lines[#lines + 1] = "}\n"
+    local script <const> = harness.write(dir .. "/x.lua", table.concat(lines, "\n"))
+    local code <const>, out <const>, err <const> = harness.run { harness.ward, "explain", "--json", script }
+    assert.equal(0, code, err)
+    local of <const> = {}
+    for _, service in ipairs(cjson.decode(out).services) do of[service.name] = service.exposure end
+    for i = 1, count do
+      no_more_than(of["b" .. i], of["a" .. i], ("%s: %s, %s"):format(names[i], lines[2 * i + 1], lines[2 * i + 2]))
+    end
   end)
 
   it("is shown in words below the steps", function()

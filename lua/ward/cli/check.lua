@@ -9,14 +9,6 @@ function M.configure(command)
   command:argument("script", "The supervision script."):argname("SCRIPT")
 end
 
--- Prints lines; returns whether there were any.
-local function complain(lines)
-  for _, line in ipairs(lines) do
-    output.complain(line)
-  end
-  return #lines > 0
-end
-
 function M.run(args)
   local load <const> = require("ward.service.load")
   local bundle, errors = load.bundle(args.script)
@@ -25,14 +17,13 @@ function M.run(args)
     plans, errors = load.plans(bundle.services)
   end
   if not plans then
-    complain(errors)
+    for _, line in ipairs(errors) do
+      output.complain(line)
+    end
     return exit.FAILED
   end
-  local missing <const>, doubtful <const> = load.missing(bundle.services, bundle.services)
-  complain(load.warnings(bundle, plans))
-  complain(doubtful)
-  if complain(missing) then
-    return exit.FAILED
+  for _, line in ipairs(load.warnings(bundle, plans)) do
+    output.complain(line)
   end
   local count = #bundle.services
   output.out(("%s: ok, %d %s\n"):format(bundle.path, count, count == 1 and "service" or "services"))

@@ -202,13 +202,18 @@ local function is_prepared(spec, by_name, asked)
   return false
 end
 
+-- One line, or nil as the text.
+local function warning(spec, text)
+  return text and ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
+end
+
 --- Services whose program is missing on this machine. It is no fault of a spec that is prepared by what starts before
 --- it.
 ---@param specs table[] canonical
 ---@param services table[] all that are declared
 ---@param breathe fun()? called now and then
 ---@return string[] errors one line each
----@return string[] warnings
+---@return string[] warnings one line each: of those that are prepared
 function M.missing(specs, services, breathe)
   local errors, warnings, seen, by_name = {}, {}, {}, {}
   for _, spec in ipairs(services) do
@@ -220,7 +225,7 @@ function M.missing(specs, services, breathe)
     end
     local text <const> = missing_executable(spec, seen)
     if text and is_prepared(spec, by_name, {}) then
-      warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
+      warnings[#warnings + 1] = warning(spec, text)
     elseif text then
       errors[#errors + 1] = ('%s: service "%s": %s'):format(spec.source, spec.name, text)
     end
@@ -228,17 +233,15 @@ function M.missing(specs, services, breathe)
   return errors, warnings
 end
 
---- What a sandbox may let the program undo.
+--- What will probably fail when the services start, and what a sandbox may let the program undo.
 ---@param bundle table
 ---@param plans table<string, userdata> by service name
 ---@return string[] warnings one line each
 function M.warnings(bundle, plans)
-  local warnings = {}
+  local warnings, seen = {}, {}
   for _, spec in ipairs(bundle.services) do
-    local text <const> = remount.warning(spec, plans[spec.name])
-    if text then
-      warnings[#warnings + 1] = ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
-    end
+    warnings[#warnings + 1] = warning(spec, missing_executable(spec, seen))
+    warnings[#warnings + 1] = warning(spec, remount.warning(spec, plans[spec.name]))
   end
   return warnings
 end

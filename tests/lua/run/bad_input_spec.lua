@@ -132,12 +132,12 @@ describe("bad input", function()
     assert.is_truthy(err:find("cannot read .*/none.lua: No such file or directory\n$"))
   end)
 
-  it("a missing executable", function()
+  it("a missing executable is a warning at check", function()
     harness.write(dir .. "/missing.lua", service 'cmd = { "no-such-program" }, env = { PATH = "/bin" }')
     local code, out, err = harness.run { harness.ward, "check", dir .. "/missing.lua" }
-    assert.equal(1, code)
-    assert.equal("", out)
-    assert.equal(dir .. '/missing.lua:2: service "web": '
+    assert.equal(0, code)
+    assert.equal(dir .. "/missing.lua: ok, 1 service\n", out)
+    assert.equal(dir .. '/missing.lua:2: service "web": warning: '
       .. 'executable "no-such-program" not found in PATH "/bin"\n', err)
   end)
 

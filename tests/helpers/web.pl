@@ -26,7 +26,8 @@ while (1) {
 	my $client = $listener->accept or next;
 	next if fork;
 	my $first = <$client> // exit;
-	my ($method, $path) = $first =~ m{^(\S+) (\S+)};
+	my ($method, $path) = $first =~ m{^([A-Z]+) (\S+) HTTP/};
+	if (!$method) { 1 while defined(<$client>); exit } # of TLS, whatever its random bytes are, nothing is understood
 	my (%headers, $body);
 	while (defined(my $line = <$client>)) {
 		last if $line =~ /^\r?\n$/;

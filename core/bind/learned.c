@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/map.h"
+#include "linux/procfs.h"
 #include "linux/seccomp.h"
 #include "loop/handover.h"
 
@@ -127,6 +128,8 @@ ward_learned_check(const char *path)
 		return dir;
 	if (faccessat(dir, ".", W_OK | X_OK, 0) < 0)
 		return -errno;
+	if (ward_procfs_is_kernels(dir))
+		return -EPERM;
 	return fstatat(dir, name, &st, 0) == 0 && S_ISDIR(st.st_mode) ? -EISDIR : 0;
 }
 

@@ -3,9 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -92,6 +94,22 @@ ward_procfs_is_own(void)
 		return false;
 	self[n] = '\0';
 	return atoi(self) == getpid();
+}
+
+bool
+ward_procfs_is_kernels(int dir)
+{
+	static const long own[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC, DEVPTS_SUPER_MAGIC,
+				    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC };
+	struct statfs fs;
+
+	if (fstatfs(dir, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		if (fs.f_type == own[i])
+			return true;
+	}
+	return false;
 }
 
 int

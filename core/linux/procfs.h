@@ -28,6 +28,10 @@ int ward_procfs_children(pid_t pid, pid_t *out, size_t max);
 /* Is /proc there, and that of this process's pid namespace? */
 bool ward_procfs_is_own(void);
 
+/* Is @dir, open, on a file system of the kernel's own (proc, sysfs and the like), where nobody can make a file although
+ * root may write? */
+bool ward_procfs_is_kernels(int dir);
+
 /* Writes /proc/PID/oom_score_adj (proc(5)). Returns 0 or -errno (EACCES: lowering it without CAP_SYS_RESOURCE;
  * ENOENT, ESRCH: gone). */
 int ward_procfs_set_oom_score_adj(pid_t pid, int value);

@@ -267,7 +267,8 @@ check_confinement(const struct ward_draft *d, const struct ward_caps *caps, stru
 	struct ward_capsets own;
 	uint64_t effective;
 
-	if (s->no_new_privs || s->on_failure != WARD_FAIL_ERROR || (!s->filter && !s->has_ruleset))
+	if (s->no_new_privs || s->on_failure != WARD_FAIL_ERROR ||
+	    (!s->filter && !s->guard && !s->has_ruleset))
 		return 0;
 	ward_caps_own(&own);
 	effective = has_user(d) ? ~UINT64_C(0) : leaves_root(d) ? 0 : own.effective;
@@ -278,7 +279,9 @@ check_confinement(const struct ward_draft *d, const struct ward_caps *caps, stru
 	return ward_err_set(err, WARD_STAGE_PREPARE, EPERM,
 			    "sandbox.no_new_privs: false needs CAP_SYS_ADMIN for %s, which the "
 			    "program is not to have",
-			    s->filter ? "seccomp" : "Landlock");
+			    s->filter	     ? "seccomp"
+			    : s->has_ruleset ? "Landlock"
+					     : "no_setuid_files");
 }
 
 int

@@ -428,13 +428,17 @@ check_alone(const struct ward_draft *d, struct ward_err *err)
 
 	if (d->ids.set_uid || d->ids.set_gid || d->ids.set_groups)
 		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "without CAP_SYS_ADMIN a user namespace knows one user, so "
-				    "user, group and groups cannot be given");
+				    "%s: without CAP_SYS_ADMIN a user namespace knows one user, so "
+				    "user, group and groups cannot be given",
+				    d->ids.set_uid   ? "user"
+				    : d->ids.set_gid ? "group"
+						     : "groups");
 	if (s->nuid_map > 1 || s->ngid_map > 1 || !range_at(d, false, 0, &u) ||
 	    !range_at(d, true, 0, &g) || u.count != 1 || g.count != 1 || u.outside != geteuid() ||
 	    g.outside != getegid())
 		return ward_err_set(err, WARD_STAGE_PREPARE, EPERM,
-				    "without CAP_SYS_ADMIN a user namespace can only map user %u "
+				    "sandbox.uid_map: without CAP_SYS_ADMIN a user namespace can "
+				    "only map user %u "
 				    "and group %u, each in one line with count = 1",
 				    geteuid(), getegid());
 	return 0;
@@ -448,21 +452,24 @@ check_maps(const struct ward_draft *d, struct ward_err *err)
 
 	if (range_at(d, false, MAP_LINES_MAX, &unused) || range_at(d, true, MAP_LINES_MAX, &unused))
 		return ward_err_set(err, WARD_STAGE_PREPARE, E2BIG,
-				    "a map of ids can have at most %d lines", MAP_LINES_MAX);
+				    "sandbox.uid_map: a map of ids can have at most %d lines",
+				    MAP_LINES_MAX);
 	if (!is_mapped(d, false, ids.uid))
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "uid_map has no user %u inside, which the program is to be",
-				    ids.uid);
+		return ward_err_set(
+			err, WARD_STAGE_PREPARE, EINVAL,
+			"sandbox.uid_map: no user is %u inside, which the program is to be",
+			ids.uid);
 	if (!is_mapped(d, true, ids.gid))
-		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "gid_map has no group %u inside, which the program is to have",
-				    ids.gid);
+		return ward_err_set(
+			err, WARD_STAGE_PREPARE, EINVAL,
+			"sandbox.gid_map: no group is %u inside, which the program is to have",
+			ids.gid);
 	for (uint32_t i = 0; i < ids.ngroups; i++) {
 		if (!is_mapped(d, true, ids.groups[i]))
-			return ward_err_set(
-				err, WARD_STAGE_PREPARE, EINVAL,
-				"gid_map has no group %u inside, which the program is to have",
-				ids.groups[i]);
+			return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
+					    "sandbox.gid_map: no group is %u inside, which the "
+					    "program is to have",
+					    ids.groups[i]);
 	}
 	return 0;
 }
@@ -474,10 +481,10 @@ ward_build_check(const struct ward_draft *d, struct ward_err *err)
 
 	if ((s->nmounts > 0 || s->host_attr) && !(s->namespaces & WARD_CLONE_NEWNS))
 		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "mounts need a mount namespace");
+				    "sandbox.mounts: mounts need a mount namespace");
 	if (s->hostname && !(s->namespaces & WARD_CLONE_NEWUTS))
 		return ward_err_set(err, WARD_STAGE_PREPARE, EINVAL,
-				    "a host name needs a uts namespace");
+				    "sandbox.hostname: a host name needs a uts namespace");
 	if (!has_user(s))
 		return 0;
 	return ward_build_enters_late(s) ? check_maps(d, err) : check_alone(d, err);

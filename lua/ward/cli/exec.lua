@@ -114,6 +114,11 @@ local function settle_search(spec, result)
 end
 
 function M.run(args)
+  local foreground <const> = require("ward.service.foreground")
+  if args.command[1] == "" then -- as for a shell, it is a command that is not found
+    output.complain("cannot exec \"\": the name of the command is empty")
+    return foreground.NOT_FOUND
+  end
   local dir <const>, err = core.cwd()
   if not dir then
     return refuse(err.message)
@@ -127,7 +132,6 @@ function M.run(args)
   if not plan then
     return refuse(message)
   end
-  local foreground <const> = require("ward.service.foreground")
   local result <const> = foreground.run(plan)
   if result.kind == "spawn_failed" then
     settle_search(spec, result)

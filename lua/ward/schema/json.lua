@@ -12,6 +12,7 @@ local ESCAPES <const> = {
 ---@class ward.schema.Json a value and where it stands
 ---@field kind "object"|"array"|"string"|"number"|"boolean"|"null"
 ---@field line integer
+---@field minus true? of a number: it has this sign, which one above 2^63 - 1 has not
 ---@field value any of a string, number or boolean; of an object its values by key, of an array a list of values
 
 -- A reader of one text. Faults leave by error({ line, message }).
@@ -166,7 +167,7 @@ function Reader:value(depth)
   elseif char == '"' then
     return { kind = "string", line = line, value = self:string() }
   elseif char:find("[%d-]") then
-    return { kind = "number", line = line, value = self:number() }
+    return { kind = "number", line = line, minus = char == "-" or nil, value = self:number() }
   end
   local word <const> = self.text:match("^%l+", self.at)
   if not WORDS[word] then self:unexpected("a value") end

@@ -125,8 +125,8 @@ local function whole(node, key, most)
   local found <const> = field(node, key, "number")
   if not found then return nil end
   local n <const> = math.tointeger(found.value)
-  if not n or most and (n < 0 or n > most) then
-    fail(found, ("%s must be a whole number%s"):format(key, most and (" from 0 to %d"):format(most) or ""))
+  if not n or found.minus or most and (n < 0 or n > most) then
+    fail(found, ("%s must be a whole number from 0%s"):format(key, most and (" to %d"):format(most) or ""))
   end
   return n
 end

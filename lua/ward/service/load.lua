@@ -12,6 +12,8 @@ local M <const> = {}
 -- What the core searches when the child has no PATH.
 local DEFAULT_PATH <const> = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+local SYS_ADMIN <const> = 21
+
 local function message_of(err)
   return type(err) == "table" and err.message or tostring(err)
 end
@@ -202,6 +204,27 @@ local function is_prepared(spec, by_name, asked)
   return false
 end
 
+-- A sandbox is known by a filter (core/linux/confined.h): a mark, when it has none. Without no_new_privs only who has
+-- CAP_SYS_ADMIN can load it.
+local function unmarked(spec)
+  local box <const> = spec.sandbox
+  if not box or box.no_new_privs or box.seccomp or box.guard then
+    return nil
+  end
+  for _, name in ipairs(box.namespaces) do
+    if name == "user" then
+      return nil
+    end
+  end
+  for _, number in ipairs(core.machine().permitted) do
+    if number == SYS_ADMIN then
+      return nil
+    end
+  end
+  return "sandbox.no_new_privs: false, and ward has no CAP_SYS_ADMIN: nothing marks the sandbox, and the control "
+    .. "socket takes its program for one outside"
+end
+
 -- One line, or nil as the text.
 local function warning(spec, text)
   return text and ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
@@ -242,6 +265,7 @@ function M.warnings(bundle, plans)
   for _, spec in ipairs(bundle.services) do
     warnings[#warnings + 1] = warning(spec, missing_executable(spec, seen))
     warnings[#warnings + 1] = warning(spec, remount.warning(spec, plans[spec.name]))
+    warnings[#warnings + 1] = warning(spec, unmarked(spec))
   end
   return warnings
 end

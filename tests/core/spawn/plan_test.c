@@ -328,27 +328,29 @@ test_namespace_refusals(void)
 	char sentence[200];
 
 	d.sandbox.namespaces &= ~WARD_CLONE_NEWNS;
-	refused(&d, "mounts need a mount namespace");
+	refused(&d, "sandbox.mounts: mounts need a mount namespace");
 	d = confined(true);
 	d.sandbox.namespaces &= ~WARD_CLONE_NEWUTS;
-	refused(&d, "a host name needs a uts namespace");
+	refused(&d, "sandbox.hostname: a host name needs a uts namespace");
 	d = confined(true);
 	d.sandbox.uid_map = d.sandbox.gid_map = map;
 	d.sandbox.nuid_map = d.sandbox.ngid_map = 2;
-	refused(&d, "uid_map has no user 0 inside, which the program is to be");
+	refused(&d, "sandbox.uid_map: no user is 0 inside, which the program is to be");
 	d.ids = (struct ward_ids){ .uid = 10, .gid = 11, .set_uid = 1, .set_gid = 1 };
-	refused(&d, "gid_map has no group 11 inside, which the program is to have");
+	refused(&d, "sandbox.gid_map: no group is 11 inside, which the program is to have");
 	d.ids.gid = 20;
 	d.ids.groups = groups;
 	d.ids.ngroups = 2;
 	d.ids.set_groups = 1;
-	refused(&d, "gid_map has no group 21 inside, which the program is to have");
+	refused(&d, "sandbox.gid_map: no group is 21 inside, which the program is to have");
 	d.sandbox.privileged = false;
-	refused(&d, "without CAP_SYS_ADMIN a user namespace knows one user, so user, group and "
-		    "groups cannot be given");
+	refused(&d,
+		"user: without CAP_SYS_ADMIN a user namespace knows one user, so user, group and "
+		"groups cannot be given");
 	d.ids = (struct ward_ids){ 0 };
 	(void)snprintf(sentence, sizeof(sentence),
-		       "without CAP_SYS_ADMIN a user namespace can only map user %u and group %u, "
+		       "sandbox.uid_map: without CAP_SYS_ADMIN a user namespace can only map user "
+		       "%u and group %u, "
 		       "each in one line with count = 1",
 		       geteuid(), getegid());
 	refused(&d, sentence);

@@ -382,6 +382,8 @@ describe("the sandboxed child", function()
     assert.equal(text:format "seccomp", check(('user = "nobody", sandbox = { %s }'):format(seccomp)))
     assert.equal(text:format "Landlock", check(('user = "nobody", sandbox = { %s }'):format(landlock)))
     assert.equal(text:format "seccomp", check(('sandbox = { caps = { "chown" }, %s }'):format(seccomp)))
+    assert.equal(text:format "no_setuid_files",
+      check 'user = "nobody", sandbox = { no_new_privs = false, no_setuid_files = true }')
     for _, keys in ipairs { "sandbox = { %s }", 'user = "nobody", sandbox = { caps = { "sys_admin" }, %s }',
       'user = "nobody", sandbox = { on_failure = "warn", %s }', 'sandbox = { namespaces = { "user" }, %s }' } do
       assert.equal("", check(keys:format(seccomp)))

@@ -39,6 +39,7 @@ for _, way in ipairs { { "as root", nil }, { "as an ordinary user", USER } } do
         end
         assert.equal(127, code { "--", "/nonexistent" })
         assert.equal(127, code { "--", "no-such-command" })
+        assert.equal(127, code { "--", "" })
         assert.equal(126, code { "--", "/etc/passwd" })
         assert.equal(126, code { "--", "/etc" })
         assert.equal(125, code { "--cwd", "/nonexistent", "--", "true" })

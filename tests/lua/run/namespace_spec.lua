@@ -322,7 +322,7 @@ describe("a sandbox as root", function()
       assert.equal(1, code)
       return err:match("service \"x\": (.*)\n")
     end
-    assert.equal("uid_map has no user 2000 inside, which the program is to be",
+    assert.equal("sandbox.uid_map: no user is 2000 inside, which the program is to be",
       check { cmd = { "true" }, user = 2000, group = 1, sandbox = { uid_map = MAP } })
     assert.equal('sandbox.mounts[1].source: is required',
       check { cmd = { "true" }, sandbox = { mounts = { { type = "bind", target = "/x" } } } })
@@ -408,10 +408,34 @@ describe("a sandbox as an ordinary user", function()
       assert.equal(1, code)
       return err:match("service \"x\": (.*)\n")
     end
-    assert.equal("without CAP_SYS_ADMIN a user namespace can only map user 4711 and group 4711, each in one line with "
-      .. "count = 1", check { sandbox = { uid_map = { { inside = 0, outside = 100000, count = 65536 } } } })
-    assert.equal("without CAP_SYS_ADMIN a user namespace knows one user, so user, group and groups cannot be given",
-      check { user = "nobody", sandbox = "strict" })
+    local alone <const> = "sandbox.uid_map: without CAP_SYS_ADMIN a user namespace can only map user 4711 and group "
+      .. "4711, each in one line with count = 1"
+    assert.equal(alone, check { sandbox = { uid_map = { { inside = 0, outside = 100000, count = 65536 } } } })
+    local one <const> = "%s: without CAP_SYS_ADMIN a user namespace knows one user, so user, group and groups "
+      .. "cannot be given"
+    assert.equal(one:format "user", check { user = "nobody", sandbox = "strict" })
+    assert.equal(one:format "group", check { group = "nogroup", sandbox = "strict" })
+    assert.equal("sandbox.no_new_privs: false needs CAP_SYS_ADMIN for no_setuid_files, which the program is not to "
+      .. "have", check { sandbox = { no_new_privs = false, no_setuid_files = true } })
+  end)
+
+  it("is warned of when nothing marks it", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local function warns(box, ...)
+      local path <const> = harness.write(harness.directory() .. "/x.lua",
+        sandboxed.script { cmd = { "/bin/true" }, cwd = "/", sandbox = box })
+      local argv <const> = { ... }
+      table.move({ harness.ward, "check", path }, 1, 3, #argv + 1, argv)
+      local code <const>, _, err <const> = harness.run(argv)
+      assert.equal(0, code, err)
+      return err:find("warning: sandbox.no_new_privs: false, and ward has no CAP_SYS_ADMIN", 1, true) ~= nil
+    end
+    local box <const> = { no_new_privs = false }
+    assert.is_true(warns(box, "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups"))
+    assert.is_false(warns(box, "env"))
+    for _, marked in ipairs { {}, { no_new_privs = false, namespaces = { "user" } } } do
+      assert.is_false(warns(marked, "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups"))
+    end
   end)
 end)
 

@@ -190,12 +190,17 @@ describe("a profile", function()
     end
     assert.is_truthy(of(rule '"comment": "x"'))
     assert.is_truthy(of '{ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": "EPERM", "listenerPath": "" }')
+    assert.is_truthy(of(rule '"args": [ { "index": 0, "op": "SCMP_CMP_EQ", "value": 18446744073709551615 } ]'))
     for text, expected in pairs {
       [rule '"arg": []'] = { 4, 'unknown key "arg" (did you mean "args"?)' },
       [rule '"include": {}'] = { 4, 'unknown key "include" (did you mean "includes"?)' },
       [rule '"includes": {\n"cap": [] }'] = { 5, 'unknown key "cap" (did you mean "caps"?)' },
       [rule '"args": [ { "index": 0, "op": "SCMP_CMP_EQ",\n"value": 1, "valuetwo": 1 } ]']
         = { 5, 'unknown key "valuetwo" (did you mean "valueTwo"?)' },
+      [rule '"args": [ { "index": 0, "op": "SCMP_CMP_EQ",\n"value": -1 } ]']
+        = { 5, "value must be a whole number from 0" },
+      [rule '"args": [ { "index": 0, "op": "SCMP_CMP_MASKED_EQ", "value": 1,\n"valueTwo": -1 } ]']
+        = { 5, "valueTwo must be a whole number from 0" },
       [rule '"includes": { "arches": [\n"amd46"] }'] = { 5, 'unknown architecture "amd46" (did you mean "amd64"?)' },
       -- Also behind a condition that is not met.
       [rule '"excludes": { "arches": ["amd64"], "caps": [\n"CAP_NONE"] }'] = { 5, 'unknown capability "CAP_NONE"' },

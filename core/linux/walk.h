@@ -22,6 +22,7 @@
 #define WARD_WALK_TYPE	  0170000
 #define WARD_WALK_SYMLINK 0120000
 #define WARD_WALK_OTHERS  0022 /* who may write */
+#define WARD_WALK_STICKY  01000
 
 #define WARD_WALK_PROC	    0x9fa0 /* PROC_SUPER_MAGIC */
 #define WARD_WALK_PROC_ROOT 1	   /* its root's inode; links below it lead past all names */
@@ -31,11 +32,12 @@ struct ward_walk {
 	bool magic;    /* links such as /proc/self/fd/1 are followed, too */
 };
 
-/* Can nobody but root and us put a link into @dir? */
+/* Can nobody but root and us have put @link into @dir? In a sticky directory it is theirs who owns it, as the kernel's
+ * own protected_symlinks has it (proc(5)). */
 static inline long
-ward_walk_trusts(const struct ward_walk *w, int dir, struct statx *st)
+ward_walk_trusts(const struct ward_walk *w, const struct statx *link, int dir, struct statx *st)
 {
-	uint32_t real, uid, saved;
+	uint32_t real, uid, saved, owners[2];
 	long r = ward_sys_statx(dir, "", AT_EMPTY_PATH,
 				STATX_TYPE | STATX_MODE | STATX_UID | STATX_INO, st);
 
@@ -43,9 +45,13 @@ ward_walk_trusts(const struct ward_walk *w, int dir, struct statx *st)
 		r = ward_sys_getresuid(&real, &uid, &saved);
 	if (r < 0)
 		return r;
-	if (st->stx_uid != uid && st->stx_uid != 0 && st->stx_uid != w->root)
-		return -ELOOP;
-	return st->stx_mode & WARD_WALK_OTHERS ? -ELOOP : 0;
+	owners[0] = st->stx_uid;
+	owners[1] = st->stx_mode & WARD_WALK_OTHERS ? link->stx_uid : uid;
+	for (int i = 0; i < 2; i++) {
+		if (owners[i] != uid && owners[i] != 0 && owners[i] != w->root)
+			return -ELOOP;
+	}
+	return st->stx_mode & WARD_WALK_OTHERS && !(st->stx_mode & WARD_WALK_STICKY) ? -ELOOP : 0;
 }
 
 /* Takes the next name of *path into @name. Returns its length, 0 at the end, or -ENAMETOOLONG. */
@@ -103,9 +109,9 @@ ward_walk_look(const struct ward_walk *w, int *dir, const char *name, bool last,
 	return WARD_WALK_ENDS;
 
 found:
-	r = ward_sys_statx((int)*fd, "", AT_EMPTY_PATH, STATX_TYPE, &st);
+	r = ward_sys_statx((int)*fd, "", AT_EMPTY_PATH, STATX_TYPE | STATX_UID, &st);
 	if (r >= 0 && (st.stx_mode & WARD_WALK_TYPE) == WARD_WALK_SYMLINK) {
-		r = ward_walk_trusts(w, *dir, &above);
+		r = ward_walk_trusts(w, &st, *dir, &above);
 		if (r >= 0 && (ward_sys_fs_type((int)*fd) != WARD_WALK_PROC ||
 			       above.stx_ino == WARD_WALK_PROC_ROOT))
 			return WARD_WALK_LINK;

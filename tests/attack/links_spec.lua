@@ -186,6 +186,19 @@ describe("a link of the administrator's", function()
     assert.equal(0, view.last_exit.code)
   end)
 
+  attack("is told from another's where all may write, and only the owner take away", function()
+    local p <const> = places()
+    local sticky <const> = p.ours .. "/sticky"
+    assert(lfs.mkdir(sticky))
+    assert(sys.chmod(sticky, 1023)) -- 1777
+    local keys <const> = { cmd = { "cat" }, stdin = sticky .. "/link" }
+    harness.write(sticky .. "/link", "") -- what check wants to see
+    local view <const>, text <const> = run(keys, links(sticky .. "/link", p.hidden .. "/dir/file"))
+    assert.equal(0, view.last_exit.code)
+    assert.equal("SECRET=hidden\n", text)
+    refused(run(keys, function() assert(os.execute(("chown -h %d %s/link"):format(UID, sticky))) end), "fd_open")
+  end)
+
   attack("may also be one of /proc, to what ward has open", function()
     local path <const> = harness.directory() .. "/out"
     local w <const> = harness.start(sandboxed.script { cmd = { "echo", "heard" }, stdout = "/dev/stdout", cwd = "/" },

@@ -251,7 +251,7 @@ end
 local function new_reloader(self, bundle, place, internal_error)
   return reload.new({
     path = bundle.path, driver = self.driver, keep = self.keep, last_good = last_good.file(place.dir),
-    internal_error = internal_error,
+    journal = self.journal, internal_error = internal_error,
     say = function(text, mood)
       self:say("ward", text, mood)
     end,
@@ -323,6 +323,11 @@ local function begin(self, bundle)
   core.adopted()
   self:quarantine(bundle.because)
   self.driver:go_on(bundle.found)
+  local pools <const> = {}
+  for _, pool in pairs(bundle.found.rolls) do
+    pools[#pools + 1] = pool
+  end
+  self.reloader.roll:start(pools)
 end
 
 local function supervise(self, bundle, place, options)

@@ -1,7 +1,6 @@
 -- What lets a successor stand where this supervisor stood: a snapshot of the engine and the events since, and what
 -- the driver knows of processes and logs, in a file that outlives the process. The engine gives the same effects for
 -- the same events, so what it decided is not written but decided again.
---
 -- Records, in the order in which things happen:
 --   "s", snapshot             all of it: engine, specs, tree, processes, logs
 --   "e", now, event           before the engine takes the event
@@ -11,9 +10,9 @@
 --   "g", name                 the child of a task has gone
 --   "d", turn                 what the last step asked for is done, up to that turn
 --   "l", name, path, facts    a log was opened
+--   "p", name, roll           members of a pool are being replaced; without a roll, no more
 --   "k", name, path, value    the script has kept something; without a name, nothing is kept any more
 -- A process is gone with the event that says so ("exit", "ran"), which is written as soon as it is reaped.
---
 -- When an event is written, all that the step before it asked for has been done: only the last step is in doubt.
 
 local core <const> = require("ward.core")
@@ -47,6 +46,7 @@ local RETRY <const> = 60
 ---@field helpers table<string, table> the same of stop commands
 ---@field tasks table<string, table> the same of children of tasks
 ---@field logs table<string, table> path, and what the log hands over
+---@field rolls table<string, table> of pools whose members are being replaced
 ---@field deadline number seconds, as core.deadline has it while there is a journal
 ---@field own ward.service.Own of the supervisor itself
 local Journal <const> = {}
@@ -95,8 +95,8 @@ local function snapshot(self, state)
     return fail(self, err.message)
   end
   put(self, "snapshot", "s", {
-    state = save.save(state), declared = self.declared, procs = self.procs, helpers = self.helpers,
-    tasks = self.tasks, logs = self.logs, own = self.own, now = core.now(), pid = core.pid, boot = self.boot,
+    state = save.save(state), declared = self.declared, procs = self.procs, helpers = self.helpers, tasks = self.tasks,
+    logs = self.logs, rolls = self.rolls, own = self.own, now = core.now(), pid = core.pid, boot = self.boot,
   })
 end
 
@@ -125,19 +125,9 @@ end
 -- Where a declaration stands and which functions it has is nothing to the engine.
 local APART <const> = { source = true, calls = true }
 
-local function is_as_it_was(old, new)
-  if old == new then
-    return true
-  elseif not old then
-    return false
-  end
+local function is_within(old, new)
   for key, each in next, new do
     if old[key] ~= each and not APART[key] then
-      return false
-    end
-  end
-  for key in next, old do
-    if new[key] == nil and not APART[key] then
       return false
     end
   end
@@ -148,19 +138,19 @@ end
 local function shorten(self, event)
   local known <const>, specs <const>, order <const> = {}, {}, {}
   local moved = #event.specs ~= #self.specs
+  local same <const> = not moved and event.tree == self.tree and event.fresh -- then so are the names
   for _, spec in ipairs(self.specs) do
     known[spec.name] = spec
   end
-  for at, spec in ipairs(event.specs) do
+  for at, spec in ipairs(same or event.specs) do
+    local old <const> = known[spec.name]
     order[at] = spec.name
-    moved = moved or self.specs[at].name ~= spec.name
-    if not is_as_it_was(known[spec.name], spec) then
-      specs[#specs + 1] = spec
-    end
+    moved = moved or not same and self.specs[at] ~= old
+    specs[#specs + 1] = not (old and is_within(old, spec) and is_within(spec, old)) and spec or nil
   end
   return {
     specs = specs, order = moved and order or nil, former = event.former, stale = event.stale,
-    tree = not value.same(self.tree, event.tree) and event.tree or nil,
+    tree = not same and not value.same(self.tree, event.tree) and event.tree or nil,
     restart = event.restart, prune = event.prune, rolls = event.rolls,
   }
 end
@@ -234,6 +224,14 @@ function Journal:runs(name, degraded, proc)
   end
 end
 
+--- Members of a pool are being replaced, or no more.
+---@param name string of the pool
+---@param roll table? see ward.service.roll
+function Journal:rolling(name, roll)
+  self.rolls[name] = roll
+  put(self, "append", "p", name, roll)
+end
+
 --- A child of a task has gone.
 ---@param name string as it was born with
 function Journal:gone(name)
@@ -281,7 +279,7 @@ function Journal:remove()
 end
 
 -- Supervision does not fail with its journal, whatever is wrong with that.
-for _, name in ipairs({ "begin", "event", "undo", "born", "runs", "gone", "done", "log", "kept" }) do
+for _, name in ipairs({ "begin", "event", "undo", "born", "runs", "gone", "rolling", "done", "log", "kept" }) do
   local act <const> = Journal[name]
   Journal[name] = function(self, ...)
     local ok, result, effects = xpcall(act, debug.traceback, self, ...)
@@ -301,8 +299,8 @@ end
 function M.new(path, own, found, tell)
   local boot <const> = core.read("/proc/sys/kernel/random/boot_id", 64)
   local self <const> = setmetatable({ path = path, tell = tell, own = own, procs = found and found.procs or {},
-    helpers = found and found.helpers or {}, tasks = {}, logs = {}, boot = boot and boot:match("%S+"),
-    deadline = core.deadline() }, Journal)
+    helpers = found and found.helpers or {}, tasks = {}, logs = {}, rolls = found and found.rolls or {},
+    boot = boot and boot:match("%S+"), deadline = core.deadline() }, Journal)
   self.file = core.journal(path) -- nil: no memory for it
   return self
 end

@@ -446,6 +446,7 @@ end
 ---@field path string of the script
 ---@field driver ward.service.Driver
 ---@field keep ward.service.Keep
+---@field journal ward.service.Journal
 ---@field last_good string where the sources are kept that worked last
 ---@field open_logs fun(specs: table[]): table<string, userdata>?, string? logs of those that have none
 ---@field new_agent fun(script: userdata, carried: table<string, table>): ward.service.Agent

@@ -85,7 +85,7 @@ end
 function RECORDS.s(replay, it)
   replay.specs, replay.tree = core.unpack(it.declared)
   replay.state, replay.effects = save.restore(it.state, replay.specs, replay.tree), {}
-  for _, key in ipairs({ "procs", "helpers", "tasks", "logs", "own", "now", "pid", "boot" }) do
+  for _, key in ipairs({ "procs", "helpers", "tasks", "logs", "rolls", "own", "now", "pid", "boot" }) do
     replay[key] = it[key]
   end
 end
@@ -120,6 +120,10 @@ end
 
 function RECORDS.g(replay, name)
   replay.tasks[name] = nil
+end
+
+function RECORDS.p(replay, name, roll)
+  replay.rolls[name] = roll
 end
 
 function RECORDS.d(replay, turn)
@@ -181,6 +185,7 @@ end
 ---@field helpers table<string, table> the same of stop commands
 ---@field tasks table<string, table> the same of children of the script's tasks
 ---@field logs table<string, { path: string, facts: table? }>
+---@field rolls table<string, table> of pools whose members are being replaced
 ---@field own ward.service.Own
 ---@field now number when the last event came, on the clock of core.now
 ---@field effects table[] of the last step, what may not have been done: signals (sent twice rather than not at all),
@@ -228,7 +233,7 @@ end
 local function succession(replay)
   local result <const> = {
     effects = in_doubt(replay), launch = {}, lost = {}, run = {}, timers = {}, torn = replay.torn,
-    logs = M.open_logs(replay.logs, replay.state),
+    logs = M.open_logs(replay.logs, replay.state), rolls = replay.rolls,
   }
   for _, key in ipairs({ "state", "specs", "tree", "procs", "helpers", "tasks", "own", "now", "pid", "boot" }) do
     result[key] = replay[key]

@@ -3,7 +3,7 @@
 local M <const> = {}
 
 ---@class ward.service.Roll
----@field parts { driver: ward.service.Driver, say: fun(text: string, mood: string) }
+---@field parts { driver: ward.service.Driver, journal: ward.service.Journal, say: fun(text: string, mood: string) }
 ---@field waiting table<string, thread> token -> who waits for its answer
 ---@field rolling table<string, table> the pools that roll, by name; `again`: as declared meanwhile
 local Roll <const> = {}
@@ -67,7 +67,8 @@ local function command(self, op, name)
   return coroutine.yield()
 end
 
-local function replace(self, pool)
+-- Members that are wanted and have the process of another declaration, and those that are not wanted.
+local function members(self, pool)
   local old, spare = {}, {}
   for _, name in ipairs(pool.names) do
     local view = self.parts.driver:view(name)
@@ -77,6 +78,26 @@ local function replace(self, pool)
       spare[#spare + 1] = name
     end
   end
+  return old, spare
+end
+
+-- Has `fresh` take the place of `name`. Whoever takes over from here has to know: two are wanted for one.
+local function swap(self, pool, name, fresh)
+  local journal <const> = self.parts.journal
+  journal:rolling(pool.name, { name = pool.name, names = pool.names, old = name, fresh = fresh })
+  local ok <const> = command(self, "start", fresh)
+  command(self, "stop", ok and name or fresh)
+  journal:rolling(pool.name, { name = pool.name, names = pool.names })
+  return ok
+end
+
+local function given_up(self, pool, fresh, left, all)
+  self.parts.say(('pool "%s": "%s" did not become ready: %d of %d members stay as they were'):format(
+    pool.name, fresh, left, all), "bad")
+end
+
+local function replace(self, pool)
+  local old, spare = members(self, pool)
   for done, name in ipairs(old) do
     local view = self.parts.driver:view(name)
     local still = view and view.stale
@@ -85,14 +106,10 @@ local function replace(self, pool)
       goto next
     elseif not fresh then
       command(self, "restart", name)
-    elseif command(self, "start", fresh) then
-      command(self, "stop", name)
+    elseif swap(self, pool, name, fresh) then
       spare[#spare + 1] = name
     else
-      command(self, "stop", fresh)
-      self.parts.say(('pool "%s": "%s" did not become ready: %d of %d members stay as they were'):format(
-        pool.name, fresh, #old - done + 1, #old), "bad")
-      return
+      return given_up(self, pool, fresh, #old - done + 1, #old)
     end
     ::next::
   end
@@ -101,17 +118,25 @@ end
 -- Replaces until nobody has asked for more meanwhile.
 local function roll(self, pool)
   local now = pool
+  self.rolling[pool.name] = pool
+  self.parts.journal:rolling(pool.name, { name = pool.name, names = pool.names })
+  if pool.fresh and not swap(self, pool, pool.old, pool.fresh) then -- begun by a supervisor before this one
+    local old <const> = members(self, pool)
+    given_up(self, pool, pool.fresh, #old, #old)
+    now = pool.again
+  end
   while now do
-    self.rolling[pool.name], pool.again = pool, nil
+    pool.again = nil
     replace(self, now)
     now = pool.again
   end
   self.rolling[pool.name] = nil
+  self.parts.journal:rolling(pool.name, nil)
 end
 
 --- Begins to replace the stale members of pools. One that rolls already does so again when it is done: two rolls of one
 --- pool would take each other's spare members.
----@param pools table[]
+---@param pools table[] { name =, names =, old =, fresh = }; the last two: one is to take the place of the other first
 function Roll:start(pools)
   for _, pool in ipairs(pools) do
     local rolling <const> = self.rolling[pool.name]
@@ -137,7 +162,7 @@ function Roll:reply(token, reply)
   return told ~= nil
 end
 
----@param parts { driver: ward.service.Driver, say: fun(text: string, mood: string) }
+---@param parts { driver: ward.service.Driver, journal: ward.service.Journal, say: fun(text: string, mood: string) }
 ---@return ward.service.Roll
 function M.new(parts)
   return setmetatable({ parts = parts, waiting = {}, rolling = {}, serial = 0 }, Roll)

@@ -248,6 +248,35 @@ ward.service { name = "trap", cmd = { "sleep", "1000" },
   end)
 end)
 
+describe("a pool that is replaced one by one", function()
+  after_each(harness.cleanup)
+
+  it("is neither larger nor older afterwards when the script hangs in the midst of it", function()
+    local text <const> = [==[
+local ward = require "ward"
+ward.pool { name = "pool", size = 2, cmd = { "sleep", "1000" } }
+]==]
+    local w <const> = harness.start(text)
+    w:until_ready "pool-1"
+    w:until_ready "pool-2"
+    harness.write(w.script, (text:gsub('"1000"', '"1001"')) ..
+      'ward.on("ready", "pool-3", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end)\n')
+    w:cli "reload" -- the connection may end with the call
+    until_quarantine(w)
+    local services
+    w:until_(function()
+      services = w:rpc("status").services
+      for _, view in ipairs(services) do
+        local command <const> = view.pid and harness.read(("/proc/%d/cmdline"):format(view.pid))
+        if view.state ~= "ready" or view.stale or command ~= "sleep\0001001\0" then return false end
+      end
+      return #services == 2
+    end, nil, "two new members")
+    w:stop()
+    assert.same({}, w:left())
+  end)
+end)
+
 describe("a timer whose function hangs", function()
   after_each(harness.cleanup)
 

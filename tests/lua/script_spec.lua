@@ -274,6 +274,12 @@ return ward.supervisor {
       ["string.format = print"] = 'string is read-only: cannot set "format"',
       ["rawset(string, 'rep', 1)"] = 'rawset: string is read-only: cannot set "rep"',
       ["rawset(_G, 'zz', 1)"] = 'rawset: _G is read-only: cannot set "zz"',
+      ["rawset(require('ward').service { name = 's', cmd = { 'x' } }, 'name', 1)"] =
+        'rawset: service "s" is read-only: cannot set "name"',
+      ["rawset(require('ward').keep 'k', 'n', print)"] =
+        "rawset: a keep is ward's own: cannot set \"n\"",
+      ["rawset(require('ward').every('1h', print), 'fn', 1)"] =
+        "rawset: a timer is ward's own: cannot set \"fn\"",
       ["io.open('x')"] = "ward scripts have no io: a script declares what runs, it does not read or write files",
       ["debug.traceback()"] = "ward scripts have no debug: it reaches past the limits that keep supervision safe",
       ["package.path = ''"] =

@@ -87,8 +87,19 @@ local function safe_setmetatable(object, metatable)
   return setmetatable(object, metatable)
 end
 
--- A write past the metatable would be a write into a library, or a global that is not strict.
+-- Kinds of what ward gives to scripts, as their metatables say.
+local KINDS <const> = {
+  child = true, keep = true, listener = true, permit = true, semaphore = true, stream = true, task = true, timer = true,
+  watch = true,
+}
+
+-- A write past the metatable would be a write into a library, or a global that is not strict, or one that ward.keep
+-- does not see.
 local function safe_rawset(object, key, written)
+  local kind <const> = type(object) == "table" and getmetatable(object)
+  if type(kind) == "string" and KINDS[kind] then
+    error(("rawset: a %s is ward's own: cannot set %s"):format(kind, view.key(key)), 2)
+  end
   if view.is_readonly(object) then
     error(("rawset: %s is read-only: cannot set %s"):format(tostring(object), view.key(key)), 2)
   end

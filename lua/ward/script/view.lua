@@ -8,9 +8,18 @@ local M <const> = {}
 -- Views that are read-only as they are.
 local readonly <const> = setmetatable({}, { __mode = "k" })
 
---- Is it a view of M.readonly?
+-- What views of a family are views of, for each.
+local families <const> = setmetatable({}, { __mode = "k" })
+
+--- Is it a view of M.readonly or of a family?
 ---@return boolean
-function M.is_readonly(object) return readonly[object] or false end
+function M.is_readonly(object)
+  if readonly[object] then return true end
+  for behind in next, families do
+    if behind[object] then return true end
+  end
+  return false
+end
 
 --- A key as it looks in a message.
 function M.key(key)
@@ -71,6 +80,7 @@ end
 ---@param behind table<table, { name: string, title: string, methods: table|nil }> by view
 ---@return table metatable
 function M.family(behind)
+  families[behind] = true
   local function all(view)
     local object <const>, fields = behind[view], {}
     for key, method in next, object.methods or {} do fields[key] = method end

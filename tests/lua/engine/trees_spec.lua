@@ -26,7 +26,24 @@ local RULES <const> = {
     { 6, verdict("a", "banana"), "disarm a", "a is rule_failed", "a is failed" } },
 }
 
+local function tree_of(text)
+  local specs, root = kit.tree(text)
+  specs.tree = root
+  return specs
+end
+
+local TIMES <const> = {
+  { "the time that the stop of a supervisor may take ends with it",
+    tree_of "app=all (a f=one shutdown:3 (b))",
+    { 0, boot, "a is starting", "spawn a", "b is starting", "spawn b" },
+    { 0, started "a", "a is ready" }, { 0, started "b", "b is ready" },
+    { 1, exit("a", 1), "a is backoff", "arm f 4", "b is stopping", "signal b TERM", "arm b 11" },
+    { 2, exit("b", "TERM"), "disarm b", "b is waiting", "disarm f", "a is starting", "spawn a", "b is starting",
+      "spawn b" } },
+}
+
 local GROUPS <const> = {
+  { "times", TIMES },
   { "a rule of the script's", RULES },
 }
 

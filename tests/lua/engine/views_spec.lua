@@ -70,6 +70,28 @@ describe("engine: what is seen", function()
     } }, events(kit.exit("web", 1), 3))
   end)
 
+  it("a start by hand forgets the restarts before it", function()
+    run()
+    step(kit.exit("web", 1), 3)
+    assert.equal(1, engine.service(st, "web").restarts)
+    step(kit.command "start web", 3.5)
+    assert.equal(0, engine.service(st, "web").restarts)
+  end)
+
+  it("a rule is told of the last ten exits, the newest last", function()
+    st = engine.new { kit.spec("web", { asks = true }) }
+    step(kit.boot, 0)
+    local ask
+    for code = 1, 12 do
+      step(kit.started "web", code)
+      ask = of_kind(step(kit.exit("web", code), code), "ask")[1]
+      step({ kind = "verdict", name = "web", verdict = 0 }, code)
+    end
+    assert.equal(11, ask.history.restarts)
+    assert.equal(11, ask.history.streak)
+    assert.same({ 10, 3, 12 }, { #ask.history.exits, ask.history.exits[1].code, ask.history.exits[10].code })
+  end)
+
   it("the exit that came in is not written to", function()
     run()
     local event = kit.exit("web", 0)

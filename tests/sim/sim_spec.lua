@@ -15,4 +15,8 @@ describe("simulation", function()
     assert.matches(" 7  > boot\n.*\n7 schedules, seeds 1000 to 1006: all as promised\n"
       .. "1 schedule, seed 1000: as promised\n$", text)
   end)
+
+  it("can still be tried with mistakes in the engine", function()
+    assert.is_true((os.execute "lua5.4 tests/sim/mutants.lua texts"))
+  end)
 end)

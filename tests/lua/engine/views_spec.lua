@@ -110,6 +110,38 @@ describe("engine: what is seen", function()
     assert.is_false(view.last_exit.ok)
   end)
 
+  it("what a stop may end in is a success then, and only then", function()
+    for signal, ok in pairs { HUP = true, INT = true, TERM = true, PIPE = true, USR1 = false, KILL = false } do
+      st = engine.new { kit.spec("web", { on = "never" }) }
+      step(kit.boot, 0)
+      step(kit.started "web", 0)
+      step(kit.command "stop web", 1)
+      step(kit.exit("web", signal), 2)
+      assert.equal(ok, engine.service(st, "web").last_exit.ok, signal)
+      step(kit.command "start web", 3)
+      step(kit.exit("web", signal), 4)
+      assert.is_false(engine.service(st, "web").last_exit.ok, signal)
+    end
+  end)
+
+  it("a process that is told of after its stop has a pid", function()
+    step(kit.boot, 0)
+    step(kit.command "stop db", 1)
+    assert.is_nil(engine.service(st, "db").pid)
+    step(kit.started("db", 41), 2)
+    assert.equal(41, engine.service(st, "db").pid)
+  end)
+
+  it("how near a limit is: only what is no older than its time counts", function()
+    st = engine.new { kit.spec("web", { give_up = { n = 3, within = 10 }, backoff = { from = 0 } }) }
+    step(kit.boot, 0)
+    step(kit.exit("web", 1), 1)
+    step(kit.exit("web", 1), 5)
+    for now, count in pairs { [5] = 2, [11] = 2, [11.5] = 1, [15.5] = 0 } do
+      assert.same({ n = 3, within = 10, count = count }, engine.why(st, "web", now).give_up)
+    end
+  end)
+
   it("an unknown status is a failure", function()
     run()
     step({ kind = "exit", name = "web", exit = { kind = "unknown" } }, 3)

@@ -107,14 +107,16 @@ local function all(count, first)
     end
   end
   local stayed <const>, left <const> = seen[play.STAYED] or 0, seen[play.LEFT] or 0
-  print(("%d schedules with the second model, %.2f %% to the end"):format(stayed + left,
-    100 * stayed / math.max(1, stayed + left)))
+  if stayed + left > 0 then
+    print(("%d schedules with the second model, %.2f %% to the end"):format(stayed + left,
+      100 * stayed / (stayed + left)))
+  end
   if count >= ENOUGH and left > (stayed + left) * LEAVES_AT_MOST then
     print "it left too often"
     fine = false
   end
   print(("%d schedules, seeds %d to %d: %s"):format(count, first, last, fine and "all as promised" or "failed"))
-  os.exit(fine)
+  os.exit(fine == true) -- nil would be a success
 end
 
 if arg[1] == "share" then

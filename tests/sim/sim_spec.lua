@@ -16,6 +16,23 @@ describe("simulation", function()
       .. "1 schedule, seed 1000: as promised\n$", text)
   end)
 
+  it("prints a seed that fails, and makes it small", function()
+    local LATE <const> = 16 -- of the mutants: KILL leaves a second less
+    local function sim(how)
+      local pipe <const> = assert(io.popen(([[MUTANT=%d LUA_INIT='dofile "tests/sim/mutants.lua"' make -s sim %s 2>&1]])
+        :format(LATE, how)))
+      local text <const> = pipe:read("a")
+      assert.is_nil((pipe:close()), text)
+      return text
+    end
+    assert.matches("\nseed 1 failed %(make sim SEED=1 shows it, made small%): .*: failed\n", "\n" .. sim "N=20")
+    local small <const> = sim "SEED=3"
+    assert.matches("\nseed 3: s3's timer: the engine says 16.28%d*, the model 17.28", small)
+    assert.matches("^sup1 [^\n]*\n  s3 [^\n]*\n0.000000 > boot", small)
+    assert.is_true(select(2, small:gsub("\n%d", "")) < 8, small) -- events
+    assert.equal(small, sim "SEED=3")
+  end)
+
   it("can still be tried with mistakes in the engine", function()
     assert.is_true((os.execute "lua5.4 tests/sim/mutants.lua texts"))
   end)

@@ -140,7 +140,11 @@ return function(host, path)
     require = located(function(at, name) return modules.require(loader, at, name) end),
     coroutine = runtime.coroutine, print = runtime.print, shared = host.shared,
   }
-  runtime.scope(loader.globals, ward)
+  runtime.scope(function()
+    local own <const> = tree.declared(generation)
+    own.ward = ward
+    return own, loader.globals
+  end)
   loader.names[eval.NAME] = eval.NAME -- what it raises has a position, too
   local chunk <const> = modules.script(loader, path)
   script_host.dir = absolute_directory(host, loader.root, path)

@@ -1,7 +1,7 @@
 -- `ward eval` and `ward repl`: code that comes while the script runs, each a task of its own.
 --
 -- A session has globals of its own on top of the script's: what one line sets the next one sees, and the script does
--- not.
+-- not. It begins with ward, and with services and pools, since a script keeps those in local variables.
 
 local inspect <const> = require("ward.script.inspect").inspect
 
@@ -25,7 +25,7 @@ end
 --- What runs such code in one generation.
 ---@param commands table of ward.script.commands
 ---@param request fun(op: string, ...): any, any
----@param scope fun(): table, table the script's globals, and ward
+---@param scope fun(): table, table what a session begins with, and the script's globals
 ---@return fun(run: integer, session: integer, code: string, raw: boolean) eval
 ---@return fun(session: integer) forget
 function M.new(commands, request, scope)
@@ -33,8 +33,8 @@ function M.new(commands, request, scope)
 
   local function session_of(session)
     if not sessions[session] then
-      local globals <const>, ward <const> = scope()
-      sessions[session] = setmetatable({ ward = ward }, { __index = globals, __metatable = false })
+      local own <const>, globals <const> = scope()
+      sessions[session] = setmetatable(own, { __index = globals, __metatable = false })
     end
     return sessions[session]
   end

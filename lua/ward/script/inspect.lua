@@ -32,7 +32,8 @@ end
 local function write_table(given, depth, open, write)
   local metatable <const> = getmetatable(given)
   if type(metatable) == "table" and metatable.__tostring then return tostring(given) end
-  if metatable == false then return tostring(given) end -- a view of ward's: its name
+  -- A view of ward's, or a handle of its: its name.
+  if metatable == false or type(metatable) == "string" then return tostring(given) end
   if open[given] then return "{ it contains itself }" end
   if depth > MAX_DEPTH then return "{...}" end
   open[given] = true

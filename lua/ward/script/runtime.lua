@@ -84,7 +84,7 @@ local function parts_of(self, host, meta)
   tell.command = function(...) parts.commands:call(...) end
   tell.cancel_run = function(id) parts.commands:cancel(id) end
   tell.drained = function(id) parts.commands:drained(id) end
-  tell.eval, tell.eval_end = eval.new(parts.commands, host.request, function() return parts.globals, parts.ward end)
+  tell.eval, tell.eval_end = eval.new(parts.commands, host.request, function() return parts.scope() end)
   parts.http, tell.http = http.new(self, host)
   parts.tell = tell
   return parts
@@ -111,7 +111,7 @@ local REACTS <const> = { "after", "every", "on", "on_signal", "watch", "command"
 ---@param guard fun(raised: any, co: thread): string the message of what ended a coroutine
 ---@return table runtime functions: name -> fn(at, ...), what `ward` offers; groups: name -> functions, such as
 ---  those of ward.fs; values: name -> what else it offers; coroutine, print: the script's; callback: fn(fn) -> its
----  number; services: methods of services and pools; scope: fn(globals, ward), told once;
+---  number; services: methods of services and pools; scope: fn(fn), told once: what eval.new takes;
 ---  entry: fn(op, ...) -> more, next_time; reacts: fn() -> whether something was declared that runs later
 function M.new(host, guard)
   local meta <const> = {}
@@ -152,7 +152,7 @@ function M.new(host, guard)
     callback = parts.hook.add,
     services = parts.service,
     print = script_print,
-    scope = function(globals, ward) parts.globals, parts.ward = globals, ward end,
+    scope = function(fn) parts.scope = fn end,
     reacts = function() return reacts or parts.hook.any() end,
     entry = entry(self, ops),
   }

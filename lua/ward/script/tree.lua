@@ -56,6 +56,28 @@ function M.add(generation, kind, name, at, spec, children, methods, title)
   return node.value
 end
 
+--- What a generation has declared, as the script holds it, in tables that are made anew.
+---@param generation table
+---@return table<string, table> tables services, pools: name -> value; a name that is not there is an error
+function M.declared(generation)
+  local services, pools = {}, {}
+  for _, node in ipairs(generation.order) do
+    if node.kind == "service" then
+      services[node.name] = node.value
+    elseif node.methods then
+      pools[node.name] = node.value
+    end
+  end
+  local function by_name(values, kind)
+    return setmetatable(values, { __index = function(_, key)
+      local names = {}
+      for name in next, values do names[#names + 1] = name end
+      error(("no %s is called %s%s"):format(kind, view.key(key), suggest.hint(key, names)), 2)
+    end })
+  end
+  return { services = by_name(services, "service"), pools = by_name(pools, "pool") }
+end
+
 local EXPECTED <const> = "must return a supervisor, a service, a list of these, or nothing"
 
 -- The nodes that the script returned, in order; without a returned value, those that are nobody's children.

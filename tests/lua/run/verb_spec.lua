@@ -202,6 +202,19 @@ describe("ward eval", function()
     w:stop()
   end)
 
+  it("reaches services and pools by their names, since a script keeps them in local variables", function()
+    local w <const> = start 'local _ <const> = ward.pool { name = "w", size = 0, max = 1, cmd = { "sleep", "1000" } }'
+    assert.same({ 0, 'service "a"\ta\n', "" }, { w:cli("eval", "services.a, services.a:status().name") })
+    assert.same({ 0, '{ w = pool "w" }\n', "" }, { w:cli("eval", "pools") })
+    assert.equal(0, (w:cli("eval", 'pools.w:resize(1) services["w-1"]:stop() services.x = 1 services = nil')))
+    assert.same({ 0, '{ a = service "a", ["w-1"] = service "w-1", ["w-2"] = service "w-2" }\n', "" },
+      { w:cli("eval", "services") })
+    assert.same({ 1, "", 'eval:1: no service is called "w-11" (did you mean "w-1"?)\n' },
+      { w:cli("eval", 'services["w-11"]:stop()') })
+    assert.same({ 1, "", 'eval:1: no pool is called "a"\n' }, { w:cli("eval", "pools.a") })
+    w:stop()
+  end)
+
   it("fails with a position", function()
     local w <const> = start()
     assert.same({ 1, "", 'eval:1: undefined global "nope"\n' }, { w:cli("eval", "nope") })

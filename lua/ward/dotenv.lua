@@ -66,6 +66,7 @@ end
 ---@return integer|nil line where it is wrong
 ---@return string|nil message
 function M.parse(text)
+  if type(text) ~= "string" then error("dotenv.parse: the text: must be a string, got " .. type(text), 2) end
   text = text:gsub("^\239\187\191", ""):gsub("\r\n", "\n")
   local nul <const> = text:find("\0", 1, true)
   if nul then

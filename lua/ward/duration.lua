@@ -74,6 +74,9 @@ end
 ---@param seconds number
 ---@return string
 function M.format(seconds)
+  if type(seconds) ~= "number" then
+    error("duration.format: the seconds: must be a number, got " .. type(seconds), 2)
+  end
   if seconds ~= seconds or seconds == math.huge then return "forever" end
   seconds = math.max(0, seconds)
   local ms = math.floor(seconds * 1000 + 0.5)

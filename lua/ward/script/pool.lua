@@ -75,8 +75,10 @@ function M.declare(generation, at, given)
     children[i] = generation.nodes[tree.add(generation, "service", declared.name, at, declared, nil,
       generation.runtime.services.service)]
   end
-  local methods <const> = generation.runtime.services.pool { names = names, min = limits.min, max = limits.max }
-  return tree.add(generation, "supervisor", name, at, sup, children, methods, title)
+  local behind <const> = { names = names, min = limits.min, max = limits.max }
+  behind.value = tree.add(generation, "supervisor", name, at, sup, children, generation.runtime.services.pool(behind),
+    title)
+  return behind.value
 end
 
 return M

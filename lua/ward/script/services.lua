@@ -133,7 +133,8 @@ end
 --- The methods of one generation's services and pools.
 ---@param scheduler_ ward.script.Scheduler
 ---@param host table request, located
----@return table kit service: name -> method(service, ...); pool: fn(pool) -> methods; commanded: fn(id, ok, err)
+---@return table kit service: name -> method(service, ...); pool: fn(pool) -> methods of pool.value; commanded:
+---  fn(id, ok, err)
 function M.new(scheduler_, host)
   local located <const> = host.located
   local self <const> = { scheduler = scheduler_, request = host.request, waiting = {}, serial = 0 }
@@ -172,10 +173,16 @@ function M.new(scheduler_, host)
 
   local function pool_methods(pool)
     pool.queue = {}
+    local function method(name, fn)
+      return located(function(at, given, ...)
+        if given ~= pool.value then error(("%s: pool:%s: call it with a colon, on the pool"):format(at, name), 0) end
+        return fn(at, ...)
+      end)
+    end
     return {
-      resize = located(function(at, _, size) return resize(self, at, pool, size) end),
-      roll = located(function(at) return roll(self, at, pool) end),
-      size = located(function(at)
+      resize = method("resize", function(at, size) return resize(self, at, pool, size) end),
+      roll = method("roll", function(at) return roll(self, at, pool) end),
+      size = method("size", function(at)
         scheduler_:need(at, "pool:size")
         return #members(self, pool)
       end),

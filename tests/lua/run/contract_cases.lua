@@ -3,6 +3,7 @@
 --
 --   bad    code that raises at its own line, and the message behind it
 --   waits  code that waits until somebody ends it
+--   begins code that makes `called` run when something comes, which happens to all of them
 --   answered  it fails at once when ward begins to end, instead of waiting for that
 --   over   code whose results say what a handle does after its end, and these results
 --   dead   the same for the pipes of a child that was killed
@@ -24,6 +25,7 @@ local DURATION <const> = 'bad duration "x": a duration looks like "250ms", "10s"
 local LOADING <const> = "declarations are only allowed while a script loads"
 local URL <const> = 'the URL: must be a URL such as "http://127.0.0.1:8080/", got number 3'
 local PATH <const> = "the path: must be a string, got number 3"
+local NUL <const> = "the path: contains a NUL byte"
 local CLOSED <const> = "nil the stream is closed"
 
 local function colon(method, example)
@@ -31,6 +33,7 @@ local function colon(method, example)
 end
 
 local SERVICE <const> = "call it with a colon, on a service"
+local POOL <const> = "call it with a colon, on the pool"
 
 -- name as in lua/ward/meta -> row
 M.rows = {
@@ -38,7 +41,10 @@ M.rows = {
     bad = { { 'ward.sleep("x")', "ward.sleep: the time: " .. DURATION } },
     waits = "ward.sleep(1000)",
   },
-  ["ward.task"] = { bad = { { "ward.task(3)", "ward.task: the first argument: must be a function, got number 3" } } },
+  ["ward.task"] = {
+    bad = { { "ward.task(3)", "ward.task: the first argument: must be a function, got number 3" } },
+    begins = 'ward.task(function() ward.sleep "50ms" called() end)',
+  },
   ["ward.all"] = {
     bad = { { "ward.all(3)", "ward.all: must be a list of functions and tasks, got number 3" },
       { "ward.all { 3 }", "ward.all: [1]: must be a function or a task, got number 3" } },
@@ -85,11 +91,13 @@ M.rows = {
   ["ward.after"] = {
     bad = { { 'ward.after("x", print)', "ward.after: the time: " .. DURATION },
       { "ward.after(1, 3)", "ward.after: the second argument: must be a function, got number 3" } },
+    begins = 'ward.after("50ms", called)',
   },
   ["ward.every"] = {
     bad = { { "ward.every(0, print)", "ward.every: the time: must be at least 1ms" },
       { "ward.every(1, {}, 3)", "ward.every: the last argument: must be a function, got number 3" },
       { "ward.every(1, { now = true }, print)", 'ward.every: the options: unknown key "now"' } },
+    begins = 'ward.every("50ms", called)',
   },
   ["Timer:cancel"] = {
     bad = { { "timer.cancel()", colon("timer:cancel", "timer") } },
@@ -147,7 +155,10 @@ M.rows = {
   },
   ["ward.on"] = {
     bad = { { "ward.on(3, print)", "ward.on: the event: must be a string, got number 3" },
-      { 'ward.on("exit", 3)', "ward.on: the last argument: must be a function, got number 3" } },
+      { 'ward.on("exit", 3)', "ward.on: the last argument: must be a function, got number 3" },
+      { 'ward.on("exit", { nmae = "a" }, print)',
+        'ward.on: the filter: unknown key "nmae" (did you mean "name"?)' } },
+    begins = 'ward.on("ping", called)',
   },
   ["ward.emit"] = {
     bad = { { "ward.emit(3)", "ward.emit: the event: must be a string, got number 3" },
@@ -160,10 +171,14 @@ M.rows = {
   ["ward.on_signal"] = {
     bad = { { 'ward.on_signal("NOPE", print)', 'ward.on_signal: the signal: unknown signal "NOPE"' },
       { 'ward.on_signal("USR1")', "ward.on_signal: the last argument: must be a function, got nothing" } },
+    begins = 'ward.on_signal("USR1", called)',
   },
   ["ward.watch"] = {
     bad = { { "ward.watch(3, print)", "ward.watch: " .. PATH },
-      { 'ward.watch("/")', "ward.watch: the last argument: must be a function, got nothing" } },
+      { 'ward.watch("/")', "ward.watch: the last argument: must be a function, got nothing" },
+      { 'ward.watch("/", { debounce = "2h" }, print)', "ward.watch: debounce: must be a duration from 0 to 1h00m, "
+        .. 'such as "10s" or a number of seconds, got string "2h"' } },
+    begins = 'ward.watch("touched", called)',
   },
   ["Watch:cancel"] = {
     bad = { { "watch.cancel()", colon("watch:cancel", "watch") } },
@@ -171,17 +186,30 @@ M.rows = {
   },
   ["ward.log"] = {
     bad = { { 'ward.log("loud", "x")',
-      'ward.log: the level: must be one of "debug", "info", "warn", "error", got string "loud"' } },
+      'ward.log: the level: must be one of "debug", "info", "warn", "error", got string "loud"' },
+      { 'ward.log("info", "x", { a = {} })',
+        "ward.log: the fields.a: must be a string, a number or a boolean, got a table" } },
   },
-  ["ward.fs.read"] = { bad = { { "ward.fs.read(3)", "ward.fs.read: " .. PATH } } },
-  ["ward.fs.list"] = { bad = { { "ward.fs.list(3)", "ward.fs.list: " .. PATH } } },
-  ["ward.fs.exists"] = { bad = { { "ward.fs.exists(3)", "ward.fs.exists: " .. PATH } } },
+  ["ward.fs.read"] = {
+    bad = { { "ward.fs.read(3)", "ward.fs.read: " .. PATH }, { 'ward.fs.read "a\\0"', "ward.fs.read: " .. NUL } },
+  },
+  ["ward.fs.list"] = {
+    bad = { { "ward.fs.list(3)", "ward.fs.list: " .. PATH }, { 'ward.fs.list "a\\0"', "ward.fs.list: " .. NUL } },
+  },
+  ["ward.fs.exists"] = {
+    bad = { { "ward.fs.exists(3)", "ward.fs.exists: " .. PATH },
+      { 'ward.fs.exists "a\\0"', "ward.fs.exists: " .. NUL } },
+  },
   ["ward.http.get"] = {
-    bad = { { "ward.http.get(3)", "ward.http.get: " .. URL } },
+    bad = { { "ward.http.get(3)", "ward.http.get: " .. URL },
+      { 'ward.http.get("http://x/", { tiemout = 1 })',
+        'ward.http.get: the options: unknown key "tiemout" (did you mean "timeout"?)' } },
     waits = "ward.http.get(SILENT)",
   },
   ["ward.http.post"] = {
-    bad = { { 'ward.http.post(3, "x")', "ward.http.post: " .. URL } },
+    bad = { { 'ward.http.post(3, "x")', "ward.http.post: " .. URL },
+      { 'ward.http.post("http://x/")',
+        "ward.http.post: the body: must be a string, or a table that is sent as JSON, got nothing" } },
     waits = 'ward.http.post(SILENT, "x")',
   },
   ["ward.http.json"] = {
@@ -197,6 +225,8 @@ M.rows = {
   ["Service:start"] = {
     bad = { { 'slow:start("x")', "service:start: timeout: " .. DURATION },
       { "slow.start(3)", "service:start: " .. SERVICE } },
+    waits = "job:start()",
+    answered = true,
   },
   ["Service:stop"] = {
     bad = { { 'slow:stop("x")', "service:stop: timeout: " .. DURATION },
@@ -219,10 +249,24 @@ M.rows = {
     over = { "other:stop() return other:status().state", "stopped" },
   },
   ["Pool:resize"] = {
-    bad = { { "pool:resize(9)", "pool:resize: the size: must be a whole number from 0 to 2, got number 9" } },
+    bad = { { "pool:resize(9)", "pool:resize: the size: must be a whole number from 0 to 2, got number 9" },
+      { "pool.resize(2)", "pool:resize: " .. POOL }, { "pool.resize(stubborn, 2)", "pool:resize: " .. POOL } },
+    waits = "stubborn:resize(0)",
   },
-  ["Pool:roll"] = {},
-  ["Pool:size"] = {},
+  ["Pool:roll"] = {
+    bad = { { "pool.roll()", "pool:roll: " .. POOL } },
+    waits = "rolling:roll()",
+    answered = true,
+  },
+  ["Pool:size"] = { bad = { { "pool.size()", "pool:size: " .. POOL } } },
+  ["ward.duration.parse"] = {},
+  ["ward.duration.size"] = {},
+  ["ward.duration.format"] = {
+    bad = { { 'require("ward.duration").format("1s")', "duration.format: the seconds: must be a number, got string" } },
+  },
+  ["ward.dotenv.parse"] = {
+    bad = { { 'require("ward.dotenv").parse()', "dotenv.parse: the text: must be a string, got nil" } },
+  },
 }
 
 --- Declarations, while a script loads.

@@ -18,6 +18,9 @@ local slow <const> = ward.service { name = "slow", cmd = STUBBORN, stop = { "TER
 local slower <const> = ward.service { name = "slower", cmd = STUBBORN, stop = { "TERM", "3s", "KILL" } }
 local other <const> = ward.service { name = "other", cmd = { "sleep", "1000" } }
 local pool <const> = ward.pool { name = "p", size = 1, max = 2, cmd = { "sleep", "1000" } }
+local stubborn <const> = ward.pool { name = "q", cmd = STUBBORN, stop = { "TERM", "3s", "KILL" } }
+local rolling <const> = ward.pool { name = "r", type = "oneshot", cmd = { "sleep", "1000" } }
+local job <const> = ward.service { name = "job", type = "oneshot", cmd = { "sleep", "1000" } }
 ]]
 
 -- A server that takes connections and never answers.
@@ -27,8 +30,10 @@ local SILENT <const> = "http://127.0.0.1:" .. PORT .. "/never"
 ward.service { name = "silent", cmd = { "perl", %q, tostring(PORT) } }
 local function until_listening()
   while not ward.http.get("http://127.0.0.1:" .. PORT .. "/text") do ward.sleep "10ms" end
-  for _, each in ipairs { slow, slower } do
-    while not ward.fs.exists(("%%d.stubborn"):format(each:status().pid)) do ward.sleep "10ms" end
+  local stubborn = 0
+  while stubborn < 3 do
+    ward.sleep "10ms"
+    stubborn = select(2, table.concat(ward.fs.list ".", "\n"):gsub("%%.stubborn", ""))
   end
 end
 ]]
@@ -101,9 +106,7 @@ describe("the functions of a script", function()
       files[i] = { path = path, text = source.read(path) }
     end
     for name in pairs(definitions.read(files).functions) do
-      if not name:find("^ward%.duration%.") and not name:find("^ward%.dotenv%.") then
-        defined[#defined + 1] = name:find(":") and name:gsub("^ward%.", "") or name
-      end
+      defined[#defined + 1] = name:find(":") and name:gsub("^ward%.", "") or name
     end
     table.sort(defined)
     assert.same(defined, names)
@@ -175,6 +178,53 @@ describe("the functions of a script", function()
     for _, line in ipairs(with(w, "went on")) do
       assert.is_true(cases.rows[line:match("^went on    (.*)$")].answered, line)
     end
+  end)
+
+  it("begin nothing that outlives the task it is begun in", function()
+    local code <const>, want <const> = {}, {}
+    for name, begins in each "begins" do
+      code[#code + 1] = ([[
+        begin[#begin + 1] = function(called)
+          return ward.task(function()
+            %s
+            begun = begun + 1
+            ward.sleep(1000)
+          end)
+        end
+        names[#names + 1] = %q]]):format(begins, name)
+      want[#want + 1] = "stays " .. name
+    end
+    local w <const> = start([[
+      ward.after(0, function()
+        local begin <const>, names <const>, heard <const>, begun, count = {}, {}, {}, 0, 0
+    ]], table.concat(code, "\n"), [[
+        local function all(who)
+          local tasks <const> = {}
+          begun = 0
+          for i, fn in ipairs(begin) do
+            tasks[i] = fn(function()
+              local line <const> = who .. " " .. names[i]
+              if not heard[line] then
+                heard[line], count = true, count + 1
+                print(line)
+              end
+            end)
+          end
+          while begun < #begin do ward.sleep "5ms" end
+          return tasks
+        end
+        for _, task in ipairs(all "goes") do task:cancel() end
+        all "stays"
+        ward.emit "ping"
+        ward.run { cmd = { "sh", "-c", "kill -USR1 $PPID; : >touched" } }
+        while count < #begin do ward.sleep "5ms" end
+        print "the end"
+      end)]])
+    w:stop()
+    local lines <const> = said(w)
+    table.remove(lines)
+    table.sort(lines)
+    assert.same(want, lines)
   end)
 
   -- Rows of `key`, each with handles of its own, and what they answer.

@@ -529,6 +529,25 @@ attack_type(char **argv)
 }
 
 #ifdef __x86_64__
+/* Stops @pid, which we trace, in a call that it waits in. */
+static bool
+stop_in_call(pid_t pid, struct user_regs_struct *regs)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	for (int tries = 0; tries < 10000; tries++) {
+		(void)ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+		(void)waitpid(pid, NULL, __WALL);
+		if (ptrace(PTRACE_GETREGS, pid, NULL, regs) < 0)
+			return false;
+		if ((long)regs->orig_rax >= 0)
+			return true;
+		(void)ptrace(PTRACE_CONT, pid, NULL, NULL); /* it is on its way there */
+		(void)nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
 /* puppet PID PATH: have PID, which waits in a call, make a directory (0: our parent) */
 static bool
 attack_puppet(char **argv)
@@ -541,9 +560,7 @@ attack_puppet(char **argv)
 	(void)strncpy(path, argv[1], sizeof(path) - 1);
 	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0)
 		return failed("ptrace");
-	(void)ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
-	(void)waitpid(pid, &status, __WALL);
-	if (ptrace(PTRACE_GETREGS, pid, NULL, &regs) < 0)
+	if (!stop_in_call(pid, &regs))
 		return failed("registers");
 	regs.rdi = (regs.rsp - 1024) & ~7ull;
 	for (size_t i = 0; i < sizeof(path); i += sizeof(long)) {

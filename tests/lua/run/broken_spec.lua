@@ -35,7 +35,7 @@ local KINDS <const> = {
     says = "memory", or_says = SPENT },
   { "recursion up to the last byte", "local s = ('x'):rep(36 << 20) local function f() return 1 + f() end f() return s",
     says = "memory" },
-  { "endless recursion", "local function f() return 1 + f() end f()", says = "memory" },
+  { "endless recursion", "local function f() return 1 + f() end f()", says = "memory", or_says = SPENT },
   { "endless recursion through C", "local function f() return (('a'):gsub('a', f)) end f()", says = "stack overflow" },
   { "an error that errs", "error(setmetatable({}, { __tostring = function() error 'again' end }))",
     says = "an error whose __tostring fails" },

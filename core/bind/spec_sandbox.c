@@ -204,6 +204,8 @@ ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 		(enum ward_on_failure)read_words(L, sandbox, "on_failure", on_failure, 0);
 	(void)lua_getfield(L, sandbox, "no_new_privs");
 	draft->no_new_privs = lua_toboolean(L, -1);
+	(void)lua_getfield(L, sandbox, "no_setuid_files");
+	draft->no_setuid_files = lua_toboolean(L, -1);
 	if (lua_getfield(L, sandbox, "securebits") != LUA_TNIL)
 		draft->securebits = (int)luaL_checkinteger(L, -1);
 	draft->set_securebits = !lua_isnil(L, -1);

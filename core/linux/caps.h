@@ -18,6 +18,7 @@ struct ward_capsets {
 #define WARD_CAP_SETUID	      7
 #define WARD_CAP_SYS_ADMIN    21
 #define WARD_CAP_SYS_RESOURCE 24
+#define WARD_CAP_SETFCAP      31
 
 /* Of the securebits: uid 0 gains nothing by exec, and that for good; a uid change leaves the sets alone, or the permitted
  * one; nothing becomes ambient. */

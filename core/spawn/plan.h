@@ -73,6 +73,7 @@ struct ward_draft_process {
 struct ward_draft_sandbox {
 	enum ward_on_failure on_failure;
 	bool no_new_privs;
+	bool no_setuid_files; /* nor capabilities of files, which no filter sees; the rest is the guard's */
 	uint64_t namespaces; /* WARD_CLONE_NEW* */
 	bool privileged; /* the supervisor has CAP_SYS_ADMIN: its user namespaces come last, else first */
 	bool nested; /* user namespaces below its own may be made */

@@ -55,17 +55,19 @@ ward_build_ids(const struct ward_draft *d)
 	return ids;
 }
 
-/* What the root of a user namespace could undo the sandbox with, unless it is asked for by name. */
+/* What root could undo the sandbox with, unless it is asked for by name. */
 static uint64_t
 undoing(const struct ward_draft_sandbox *s)
 {
 	uint64_t set = 0;
 
-	if (!has_user(s))
-		return 0;
-	if (!s->privileged) /* it would own its mounts */
+	/* Capabilities that it gives a file as the host's root count outside of its namespace, too. */
+	if (s->no_setuid_files && (has_user(s) || s->privileged))
+		set |= UINT64_C(1) << WARD_CAP_SETFCAP;
+	if (has_user(s) && !s->privileged) /* it would own its mounts */
 		set |= UINT64_C(1) << WARD_CAP_SYS_ADMIN;
-	if (!s->nested) /* it could raise the limit: /proc/sys may be the host's, and writable */
+	if (has_user(s) &&
+	    !s->nested) /* it could raise the limit: /proc/sys may be the host's, and writable */
 		set |= UINT64_C(1) << WARD_CAP_SYS_RESOURCE;
 	for (int i = 0; i < WARD_CAP_SETS; i++)
 		set &= ~s->caps.set[i];
@@ -78,7 +80,9 @@ ward_build_caps(const struct ward_draft_sandbox *s)
 	struct ward_caps caps = s->caps;
 
 	if (undoing(s) && !(caps.given >> WARD_CAP_BOUNDING & 1)) {
-		caps.set[WARD_CAP_BOUNDING] = ~undoing(s);
+		/* In a user namespace it begins with all of them. */
+		caps.set[WARD_CAP_BOUNDING] =
+			(has_user(s) ? ~UINT64_C(0) : ward_cap_bounding(s->last_cap)) & ~undoing(s);
 		caps.given |= 1u << WARD_CAP_BOUNDING;
 	}
 	return caps;

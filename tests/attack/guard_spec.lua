@@ -67,6 +67,23 @@ describe("a set-user-ID file", function()
     end)
   end
 
+  attack("is not made of one with capabilities either", function()
+    local function given(sandbox)
+      local file <const> = select(2, sandboxed.copy(harness.attack))
+      local view <const> = sandboxed.run { cmd = { "setcap", "cap_setuid+ep", file }, cwd = "/", sandbox = sandbox }
+      local _, text <const> = harness.run { "getcap", file }
+      return view.last_exit.code == 0 and text:find("cap_setuid", 1, true) ~= nil
+    end
+    if harness.run { "sh", "-c", "command -v setcap && command -v getcap" } ~= 0 then
+      return pending "setcap is not installed"
+    end
+    assert.is_true(given(nil))
+    for _, namespaces in ipairs { {}, { "user" } } do
+      assert.is_true(given { namespaces = namespaces })
+      assert.is_false(given { namespaces = namespaces, no_setuid_files = true })
+    end
+  end)
+
   attack("is not left behind by a profile, whoever runs in it", function()
     local dir <const>, program <const> = sandboxed.copy(harness.attack)
     for _, profile in ipairs { "strict", "web", "worker" } do

@@ -25,7 +25,8 @@
 ---@field drop_root? boolean
 ---It gives no file a set-user-ID or set-group-ID bit, which would outlive the sandbox: `chmod`, `mknod` and `open` with
 ---one are EPERM, and what hides its mode from the filter (`openat2`, io_uring, calls that are too new) is ENOSYS, so
----that programs do without. In the profiles it is `true`.
+---that programs do without. Nor does it give a file capabilities: unless `caps` names it, `setfcap` goes. In the
+---profiles it is `true`.
 ---(boolean; default: false)
 ---@field no_setuid_files? boolean
 ---Capabilities. A list keeps exactly these in all five sets; `{}` keeps none; a table names sets, and leaves the

@@ -181,7 +181,7 @@ M.sandbox = {
   { key = "drop_root", type = "boolean", default = "false", since = "0.1.0",
     doc = "Where ward is root, and neither user nor uid_map says who the program is, it is nobody." },
   { key = "no_setuid_files", type = "boolean", default = "false", since = "0.1.0",
-    doc = "It gives no file a set-user-ID or set-group-ID bit, which would outlive the sandbox." },
+    doc = "It gives no file a set-user-ID or set-group-ID bit, nor capabilities, which would outlive the sandbox." },
   { key = "caps", type = '"all", list of capabilities, text of libcap or table of sets', default = "unchanged",
     since = "0.1.0", doc = "A list keeps exactly these in all five sets; {} keeps none." },
   { key = "securebits", type = "list of names", default = "unchanged", since = "0.1.0",

@@ -5,7 +5,7 @@ local specs <const> = require "helpers.model.specs"
 
 local M <const> = {}
 
-local NOBODY <const>, SYS_ADMIN <const>, SYS_RESOURCE <const> = 65534, 21, 24
+local NOBODY <const>, SYS_ADMIN <const>, SYS_RESOURCE <const>, SETFCAP <const> = 65534, 21, 24, 31
 local EVERY <const> = ~0
 
 local SIGNALS <const> = { TERM = 15, KILL = 9, USR1 = 10 }
@@ -20,15 +20,16 @@ end
 -- The five sets after exec (capabilities(7), "Transformation of capabilities during execve()").
 local function capabilities(spec, base, user, uid, plain)
   local given = spec.sandbox and spec.sandbox.caps
+  -- With what it could undo the sandbox: its mounts, when they belong to a user namespace that comes first; the limit
+  -- of those below its own; and what files give to who executes them.
+  local kept, undoing = 0, user and plain and 1 << SYS_ADMIN or 0
+  for _, names in pairs(given or {}) do kept = kept | (type(names) == "table" and mask(names) or 0) end
+  if user and not spec.sandbox.nested then undoing = undoing | 1 << SYS_RESOURCE end
+  if spec.sandbox and spec.sandbox.no_setuid_files and (user or not plain) then undoing = undoing | 1 << SETFCAP end
+  undoing = undoing & ~kept
   -- Whoever enters a user namespace has all capabilities in it, but inherits none.
-  if user then
-    -- One that comes first owns the mounts, which the program could undo; likewise the limit of those below.
-    local kept = 0
-    for _, names in pairs(given or {}) do kept = kept | (type(names) == "table" and mask(names) or 0) end
-    local undoing = (plain and 1 << SYS_ADMIN or 0) | (spec.sandbox.nested and 0 or 1 << SYS_RESOURCE)
-    local most <const> = base.all & ~(undoing & ~kept)
-    base = { bounding = most, permitted = base.all, inheritable = 0, ambient = 0 }
-  end
+  base = user and { bounding = base.all & ~undoing, permitted = base.all, inheritable = 0, ambient = 0 }
+    or setmetatable({ bounding = base.bounding & ~undoing }, { __index = base })
   local root <const> = uid == 0
   local bits = spec.sandbox and spec.sandbox.securebits and 1 or 0
   local bounding, inheritable, ambient, before = base.bounding, base.inheritable, base.ambient, base.permitted

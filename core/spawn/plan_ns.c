@@ -313,6 +313,7 @@ static void
 add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 {
 	int32_t first = (int32_t)b->nwork;
+	uint32_t owner;
 	bool root = false;
 
 	b->nwork += (uint32_t)s->nmounts;
@@ -333,6 +334,9 @@ add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 	}
 	if (!root)
 		add_attr(b, -1, s->host_attr, "/", true);
+	/* In a root of its own its own root may lay links, too: they lead nowhere outside. */
+	owner = root && ward_build_enters_late(s) ? ward_build_owner(s, 0)
+						  : ward_build_root(s, true);
 	for (int pivot = 1; pivot >= 0; pivot--) {
 		for (size_t i = 0; i < s->nmounts; i++) {
 			const struct ward_mount *m = &s->mounts[i];
@@ -343,7 +347,7 @@ add_mounts(struct ward_build *b, const struct ward_draft_sandbox *s)
 							  .stage = pivot ? WARD_STAGE_PIVOT
 									 : WARD_STAGE_MOUNT,
 							  .a = first + (int32_t)i,
-							  .n = ward_build_root(s, true),
+							  .n = owner,
 							  .p = ward_pack_str(&b->pack, what) });
 		}
 	}

@@ -199,6 +199,21 @@ describe("a link of the administrator's", function()
     refused(run(keys, function() assert(os.execute(("chown -h %d %s/link"):format(UID, sticky))) end), "fd_open")
   end)
 
+  attack("is that of the sandbox's own root, in a root of its own", function()
+    local root <const> = sandboxed.copy(harness.attack)
+    for _, dir in ipairs { "/run", "/var" } do assert(lfs.mkdir(root .. dir)) end
+    assert(lfs.link("/run", root .. "/var/run", true))
+    assert(os.execute("chown -hR 100000:100000 " .. root))
+    local mounts <const> = { { type = "bind", source = harness.directory(), target = "/var/run" } }
+    local function exit(map)
+      return sandboxed.run { cmd = { "/attack", "write", "/run/x" }, sandbox = { rootfs = root, mounts = mounts,
+        uid_map = map } }
+    end
+    assert.equal("exited", exit({ { inside = 0, outside = 100000, count = 10 } }).last_exit.kind)
+    refused(exit(nil), "mount")
+    refused(exit { { inside = 0, outside = 200000, count = 10 } }, "mount")
+  end)
+
   attack("may also be one of /proc, to what ward has open", function()
     local path <const> = harness.directory() .. "/out"
     local w <const> = harness.start(sandboxed.script { cmd = { "echo", "heard" }, stdout = "/dev/stdout", cwd = "/" },

@@ -100,3 +100,25 @@ ward_bind_call_exit(lua_State *L)
 	lua_call(L, 1, 0);
 	return 0;
 }
+
+int
+ward_bind_degraded(lua_State *L)
+{
+	const struct ward_proc *p = lua_touserdata(L, 1);
+	struct ward_err err;
+
+	lua_pushnil(L);
+	for (uint32_t i = 0; ward_proc_missed(p, i, &err); i++) {
+		if (i == 0)
+			lua_newtable(L);
+		lua_createtable(L, 0, 3);
+		(void)lua_pushstring(L, ward_stage_name(err.stage));
+		lua_setfield(L, -2, "stage");
+		lua_pushinteger(L, err.err);
+		lua_setfield(L, -2, "errno");
+		(void)lua_pushstring(L, err.detail);
+		lua_setfield(L, -2, "message");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 1;
+}

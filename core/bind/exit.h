@@ -16,4 +16,8 @@ struct ward_bind_news {
  * @news is a light userdata. */
 int ward_bind_call_exit(lua_State *L);
 
+/* A lua_CFunction (p), a light userdata, for within `started` of loop/proc.h: the sandbox steps that failed and were allowed
+ * to, a list of { stage, errno, message }, or nil. */
+int ward_bind_degraded(lua_State *L);
+
 #endif

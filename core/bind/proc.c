@@ -1,5 +1,6 @@
-/* core.launch(plan, { log =, cgroup =, started = fn(pid, degraded), exit = fn(exit) }) -> proc, stdin, stdout, stderr: a
- * child of the process table as a Lua value, and our ends of the pipes that the plan wants, else nil. */
+/* core.launch(plan, { log =, cgroup =, listening = fn(), started = fn(pid, degraded), exit = fn(exit) }) -> proc, stdin,
+ * stdout, stderr: a child of the process table as a Lua value, and our ends of the pipes that the plan wants, else nil.
+ * listening: of a plan that learns, when proc:handover() has the listener; its program begins after that. */
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
@@ -21,7 +22,15 @@
 #define LAUNCH_TIMEOUT_NS UINT64_C(10000000000)
 
 /* User values of the userdata: what must live as long as the child. */
-enum { KEEP_PLAN = 1, KEEP_LOG, KEEP_CGROUP, KEEP_STARTED, KEEP_EXIT, KEEPS = KEEP_EXIT };
+enum {
+	KEEP_PLAN = 1,
+	KEEP_LOG,
+	KEEP_CGROUP,
+	KEEP_LISTENS,
+	KEEP_STARTED,
+	KEEP_EXIT,
+	KEEPS = KEEP_EXIT
+};
 
 struct child {
 	struct ward_core *core;
@@ -41,27 +50,15 @@ push_child_value(struct child *c, int keep)
 	lua_remove(L, -2);
 }
 
-/* The sandbox steps that failed and were allowed to: a list of { stage, errno, message }, or nil. */
-static int
-push_degraded(lua_State *L)
+/* Pushes what is to be called, unless there is nothing. */
+static bool
+push_callback(struct child *c, int keep)
 {
-	const struct ward_proc *p = lua_touserdata(L, 1);
-	struct ward_err err;
-
-	lua_pushnil(L);
-	for (uint32_t i = 0; ward_proc_missed(p, i, &err); i++) {
-		if (i == 0)
-			lua_newtable(L);
-		lua_createtable(L, 0, 3);
-		(void)lua_pushstring(L, ward_stage_name(err.stage));
-		lua_setfield(L, -2, "stage");
-		lua_pushinteger(L, err.err);
-		lua_setfield(L, -2, "errno");
-		(void)lua_pushstring(L, err.detail);
-		lua_setfield(L, -2, "message");
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	return 1;
+	push_child_value(c, keep);
+	if (!lua_isnil(c->core->lua, -1))
+		return true;
+	lua_pop(c->core->lua, 1);
+	return false;
 }
 
 static void
@@ -70,13 +67,10 @@ on_started(void *arg, struct ward_proc *p)
 	struct child *c = arg;
 	lua_State *L = c->core->lua;
 
-	push_child_value(c, KEEP_STARTED);
-	if (lua_isnil(L, -1)) {
-		lua_pop(L, 1);
+	if (!push_callback(c, KEEP_STARTED))
 		return;
-	}
 	lua_pushinteger(L, ward_proc_pid(p));
-	lua_pushcfunction(L, push_degraded);
+	lua_pushcfunction(L, ward_bind_degraded);
 	lua_pushlightuserdata(L, p);
 	if (ward_bind_call(L, 1, 1, "a start") < 0)
 		lua_pushnil(L);
@@ -128,7 +122,16 @@ on_called(void *arg, uint32_t arch, int nr)
 		ward_learned_note(c->learned, arch, nr);
 }
 
-static const struct ward_proc_fns child_fns = { on_started, on_ended, on_called };
+static void
+on_listening(void *arg)
+{
+	struct child *c = arg;
+
+	if (push_callback(c, KEEP_LISTENS))
+		(void)ward_bind_call(c->core->lua, 0, 0, "a listener");
+}
+
+static const struct ward_proc_fns child_fns = { on_started, on_ended, on_called, on_listening };
 
 /* Makes the pipe of a slot: one end for the child, the other for the stream. */
 static int
@@ -232,6 +235,8 @@ keep(lua_State *L)
 		luaL_argcheck(L, log, 2, "the log is closed");
 	}
 	(void)lua_setiuservalue(L, 3, KEEP_LOG);
+	(void)lua_getfield(L, 2, "listening");
+	(void)lua_setiuservalue(L, 3, KEEP_LISTENS);
 	(void)lua_getfield(L, 2, "started");
 	(void)lua_setiuservalue(L, 3, KEEP_STARTED);
 	if (lua_getfield(L, 2, "exit") != LUA_TFUNCTION)
@@ -321,8 +326,8 @@ number_field(lua_State *L, const char *key)
 	return n;
 }
 
-/* core.adopt{ pid =, pidfd =, report =, status =, listener =, terminal =, started_at =, plan =, log =, cgroup =, started =,
- * exit = } -> proc, running | nil, err: takes over a child after a re-exec. The fields up to started_at are what
+/* core.adopt{ pid =, pidfd =, report =, status =, listener =, terminal =, started_at =, plan =, log =, cgroup =, listening =,
+ * started =, exit = } -> proc, running | nil, err: takes over a child after a re-exec. The fields up to started_at are what
  * proc:handover() returned before; the others are as for core.launch, but no plan need be given. The child's
  * terminal is looked for in the log. Only for a child that is not `running`, whose program has not begun, `started` is to come;
  * when it does not begin, the exit is a failed spawn without a stage. */

@@ -170,6 +170,8 @@ start_listening(struct ward_proc *p)
 		r = ward_learn_new(p->table->loop, fd, p->fns->called, p->arg, &p->learn);
 		if (r < 0)
 			ward_fd_close(&fd);
+		else if (p->fns->listening)
+			p->fns->listening(p->arg);
 	}
 	if (r < 0 && r != -EAGAIN)
 		(void)ward_pidfd_signal(p->pidfd, SIGKILL);

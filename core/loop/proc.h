@@ -33,6 +33,8 @@ struct ward_proc_fns {
 	/* For a plan that learns: the child or a descendant has called @nr of @arch (AUDIT_ARCH_*). The first is the
 	 * execve, before `started`; none comes after `ended`. */
 	void (*called)(void *arg, uint32_t arch, int nr);
+	/* For a plan that learns, or NULL: ward_proc_kept has its listener from here on. Before the first call. */
+	void (*listening)(void *arg);
 };
 
 /* Makes the table, takes SIGCHLD and becomes a subreaper (prctl(2), PR_SET_CHILD_SUBREAPER). Children that

@@ -32,6 +32,9 @@ end
 -- runs, or never will.
 local function callbacks(driver, name, lacking, settle)
   local it <const> = { log = driver.logs[name] }
+  function it.listening() -- on whoever takes over waits the child
+    driver.journal:runs(name, nil, it.proc)
+  end
   function it.started(pid, degraded)
     local plan <const> = driver.plans[name]
     local lacks <const> = plan and plan.lacks and plan:lacks() or {}

@@ -69,6 +69,9 @@ local CHILDREN <const> = {
     { sandbox = { seccomp = { learn = DIR .. "/calls" } } }), true },
 }
 
+-- The re-exec comes when its listener is there, and before that has let its program begin.
+local HEARD <const> = sh("exit 6", { sandbox = { seccomp = { learn = DIR .. "/heard" } } })
+
 local function callbacks(name, all)
   all.log = log
   all.started = function(pid)
@@ -136,8 +139,10 @@ local LEAVE <const> = {
   upgrade = function() -- another file is in the place of its own
     assert(os.execute 'cp "$DIR/ward" "$DIR/newer"')
     assert(os.rename(DIR .. "/newer", DIR .. "/ward"))
-    note()
-    error(tostring(select(2, core.reexec "upgrade")))
+    procs.heard = assert(core.launch(plan_of("heard", HEARD), callbacks("heard", { listening = function()
+      note()
+      error(tostring(select(2, core.reexec "upgrade")))
+    end })))
   end,
 }
 
@@ -185,7 +190,8 @@ local function second(from)
   local running <const>, left = {}, 0
   for name, child in pairs(kept.procs) do
     if name ~= "stray" then
-      child.plan = name == "learned" and plan_of(name, CHILDREN[name][1]) or nil
+      local given <const> = name == "learned" and CHILDREN[name][1] or name == "heard" and HEARD
+      child.plan = given and plan_of(name, given) or nil
       procs[name], running[name] = assert(core.adopt(callbacks(name, child)))
       left = left + 1
     end
@@ -398,7 +404,7 @@ local function take_over(mode, reason, unblock)
   assert.is_false(adopted.twice)
   assert.is_true(adopted.orphans >= 1) -- and what the killed tree has left
   for name, running in pairs(adopted.running) do
-    assert.equal(name ~= "late" and name ~= "never", running, name)
+    assert.equal(name ~= "late" and name ~= "never" and name ~= "heard", running, name)
   end
   assert.same({}, passed_on(pid, before))
   assert.equal(1, (harness.run { "flock", "-n", dir .. "/lock", "true" }))
@@ -421,6 +427,8 @@ local function take_over(mode, reason, unblock)
   if mode == "upgrade" then
     assert.equal(9, exits.late.code)
     assert.equal(kept.procs.late.pid, result.begun.late)
+    assert.equal(6, exits.heard.code)
+    assert.is_true(exits.heard.learned.count > 0)
     assert.equal("spawn_failed", exits.never.kind)
     assert.is_nil(exits.never.stage)
     assert.equal("KILL", exits.never.signal)

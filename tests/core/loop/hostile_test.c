@@ -75,7 +75,7 @@ crowd_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	crowd_start(c);
 }
 
-static const struct ward_proc_fns crowd_fns = { crowd_started, crowd_ended, NULL };
+static const struct ward_proc_fns crowd_fns = { crowd_started, crowd_ended, NULL, NULL };
 
 static void
 crowd_start(struct crowd *c)

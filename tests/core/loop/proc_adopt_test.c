@@ -181,7 +181,7 @@ on_begun(void *arg, struct ward_proc *p)
 static void
 test_plan(void)
 {
-	static const struct ward_proc_fns begun = { on_begun, on_ended, NULL };
+	static const struct ward_proc_fns begun = { on_begun, on_ended, NULL, NULL };
 	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "1000", NULL));
 	struct born b = bear("exec sleep 1000");
 	struct ward_proc_kept kept = kept_of(&b);

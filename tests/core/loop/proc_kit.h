@@ -50,7 +50,7 @@ on_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 		ward_loop_stop(loop);
 }
 
-static const struct ward_proc_fns fns = { on_started, on_ended, NULL };
+static const struct ward_proc_fns fns = { on_started, on_ended, NULL, NULL };
 
 TAP_UNUSED void
 give_up(void *arg)

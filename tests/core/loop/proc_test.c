@@ -490,7 +490,7 @@ chain_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 static void
 test_started_in_started(void)
 {
-	static const struct ward_proc_fns chain_fns = { chain_started, chain_ended, NULL };
+	static const struct ward_proc_fns chain_fns = { chain_started, chain_ended, NULL, NULL };
 	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "0.05", NULL));
 	struct chain c = { .first.stop_loop = true };
 	struct ward_proc *p;
@@ -551,7 +551,7 @@ crowd_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 static void
 crowd_start(struct crowd *c)
 {
-	static const struct ward_proc_fns crowd_fns = { crowd_started, crowd_ended, NULL };
+	static const struct ward_proc_fns crowd_fns = { crowd_started, crowd_ended, NULL, NULL };
 	uint64_t end = ward_now_ns() + 10 * SECOND;
 	struct ward_procstat st = { 0 };
 	struct ward_proc **p = &c->procs[c->n];
@@ -612,7 +612,7 @@ relay_ended(void *arg, struct ward_proc *p, const struct ward_ended *how)
 	r->reaped += kill(how->exit.pid, 0) < 0;
 }
 
-static const struct ward_proc_fns relay_fns = { on_started, relay_ended, NULL };
+static const struct ward_proc_fns relay_fns = { on_started, relay_ended, NULL, NULL };
 
 static void
 relay_start(struct relay *r)
@@ -663,7 +663,7 @@ stop_at_once(void *arg, struct ward_proc *p)
 static void
 test_stop_when_told(void)
 {
-	static const struct ward_proc_fns stopping = { stop_at_once, on_ended, NULL };
+	static const struct ward_proc_fns stopping = { stop_at_once, on_ended, NULL, NULL };
 	struct outcome o = { .stop_loop = true };
 	struct ward_draft d = draft_of("/bin/sleep", words("sleep", "100", NULL));
 	struct ward_plan *plan = plan_of(&d);

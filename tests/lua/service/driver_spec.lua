@@ -296,6 +296,20 @@ describe("ward.service.driver", function()
     assert.equal(core.proc("a"), driver.procs.a)
   end)
 
+  it("lets a successor know of who listens to a child before its program begins", function()
+    local notes <const> = {}
+    local facts <const> = { born = true, runs = true, event = false, done = false }
+    driver.journal = setmetatable({}, { __index = function(_, what)
+      return function(_, name, ...) notes[#notes + 1] = facts[what] and { what, name, select("#", ...) } or nil end
+    end })
+    script.boot = { { kind = "spawn", name = "a" } }
+    driver:post({ kind = "boot" })
+    core.proc("a").handlers.listening()
+    assert.same({ "runs", "a", 2 }, notes[#notes])
+    core.proc("a"):up()
+    assert.same({ { "born", "a", 4 }, { "runs", "a", 2 }, { "runs", "a", 2 } }, notes)
+  end)
+
   it("answers in a successor what a script that is gone was asked", function()
     local state <const> = { services = { { name = "a", asking = 3 }, { name = "b" } } }
     driver.state = state

@@ -33,6 +33,7 @@ local function print_result(result)
   add("+", result.added, "new")
   add("~", result.changed, "changed while it runs")
   add("!", result.stale, result.restart and not result.plan and "restarted" or "to be restarted")
+  add("!", result.later, "another one with its next start")
   add("-", result.removed, not result.prune and "declared no longer: goes on (--prune stops it)"
     or result.plan and "to be stopped" or "stopped")
   if #rows > 0 then

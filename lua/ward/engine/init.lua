@@ -181,6 +181,15 @@ function M.service(st, name)
   return svc and view(svc)
 end
 
+--- Would a reload that restarts what is stale restart this one, if it is?
+---@param st table
+---@param name string
+---@return boolean
+function M.is_due(st, name)
+  local svc <const> = st.by_name[name]
+  return svc ~= nil and reload.is_due(svc)
+end
+
 --- All services, in declaration order.
 ---@param st table
 ---@return table[] views

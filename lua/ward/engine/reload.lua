@@ -62,8 +62,10 @@ local function resize(svc, was_dormant, wanted, stops)
   end
 end
 
--- Is a service that runs, or tries to, to have another process? One whose restarting is paused keeps the one it has.
-local function is_due(svc)
+--- Is a service that runs, or tries to, to have another process? One whose restarting is paused keeps the one it has.
+---@param svc table
+---@return boolean
+function M.is_due(svc)
   return not svc.paused and svc.desired == "up"
     and (order.live(svc) or svc.up or svc.state == "backoff" or svc.state == "failed")
 end
@@ -76,7 +78,7 @@ local function outdated(st, event)
       svc.stale = svc.removed and svc.stale or nil
     else
       svc.stale = (svc.proc or svc.up) and true or nil
-      if event.restart and not (event.rolls and event.rolls[svc.name]) and is_due(svc) then
+      if event.restart and not (event.rolls and event.rolls[svc.name]) and M.is_due(svc) then
         list[#list + 1] = svc
       end
     end

@@ -367,10 +367,10 @@ end
 
 -- The script as it is on disk, or, when it does not load and that is wanted, as it worked last.
 local function load_script(options)
-  local bundle, errors = load.bundle(options.script)
-  local place = paths.runtime(options.instance)
-  local kept = not bundle and place and last_good.read(last_good.file(place.dir), options.script)
-  if not kept then
+  local place <const> = paths.runtime(options.instance)
+  local kept <const> = place and last_good.read(last_good.file(place.dir), options.script)
+  local bundle <const>, errors = (kept and load.bundle_apart or load.bundle)(options.script)
+  if bundle or not kept then
     return bundle, errors
   end
   local at = os.date("%Y-%m-%d %H:%M:%S", math.floor(kept.at))

@@ -82,6 +82,38 @@ function M.bundle(path, sources)
   return M.check(core.script(path, { sources = sources }))
 end
 
+-- Seconds between two looks at a load.
+local WATCH <const> = 1
+
+--- The same, in a loop that runs for this: one that never returns is left behind on its thread, and is an error, too.
+---@param path string
+---@return table? bundle
+---@return string[]? errors
+function M.bundle_apart(path)
+  local raw, script
+  local loading <const>, err <const> = core.script(path, { done = function(...)
+    raw, script = ...
+    core.stop()
+  end })
+  if not loading then
+    return M.check(nil, err)
+  end
+  local watch
+  watch = core.timer(function()
+    local where <const> = loading:overdue()
+    if not where then
+      return watch:arm(core.now() + WATCH)
+    end
+    loading:close()
+    script = { message = ("%s: a call does not return while loading"):format(where ~= "" and where or path) }
+    core.stop()
+  end)
+  watch:arm(core.now() + WATCH)
+  core.run()
+  watch:close()
+  return M.check(raw, script)
+end
+
 -- The stop command runs as the service does, but for its control group and its terminal.
 local function stop_spec(spec)
   local copy = {}

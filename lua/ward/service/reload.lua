@@ -7,6 +7,7 @@
 local core <const> = require("ward.core")
 local differ <const> = require("ward.service.differ")
 local duration <const> = require("ward.duration")
+local engine <const> = require("ward.engine")
 local json <const> = require("ward.service.json")
 local last_good <const> = require("ward.service.last_good")
 local load <const> = require("ward.service.load")
@@ -212,7 +213,8 @@ local function admit(self, new)
   return true
 end
 
--- What the caller is told: nothing of members of pools that were not wanted before, and are not now.
+-- What the caller is told, before it happens: nothing of members of pools that were not wanted before, and are not now.
+-- What is stale and does not run, or is to be left alone (paused), is another one with its next start.
 local function report(self, new)
   local driver <const>, diff <const>, how <const> = self.parts.driver, new.diff, new.how
   local unwanted, unchanged, keys = {}, diff.unchanged, {}
@@ -234,13 +236,16 @@ local function report(self, new)
     end
     return json.list(list)
   end
-  local removed = {}
+  local due, later, removed = {}, {}, {}
+  for _, name in ipairs(diff.stale) do
+    table.insert(engine.is_due(driver.state, name) and due or later, name)
+  end
   for _, name in ipairs(diff.removed) do
     removed[#removed + 1] = driver:wants(name) and name or nil
   end
   return {
     generation = self.number, plan = how.plan, restart = how.restart, prune = new.prune,
-    added = told(diff.added), changed = told(diff.changed), stale = told(diff.stale),
+    added = told(diff.added), changed = told(diff.changed), stale = told(due), later = told(later),
     removed = json.list(removed), unchanged = unchanged, keys = keys,
   }
 end
@@ -387,6 +392,7 @@ function M.describe(result)
   add(count(result.added, "added"))
   add(count(result.changed, "changed"))
   add(count(result.stale, result.restart and "restarted" or "to be restarted"))
+  add(count(result.later, "for the next start"))
   add(count(result.removed, result.prune and "removed" or "declared no longer"))
   add(("%d unchanged"):format(result.unchanged))
   return table.concat(parts, ", ")

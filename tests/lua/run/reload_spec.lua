@@ -446,5 +446,41 @@ describe("a reload", function()
     assert.equal(1, code)
     assert.matches("broken", err, 1, true)
     assert.matches("--last-good", err, 1, true)
+    for text, message in pairs {
+      ["error 'broken'"] = ":7: broken",
+      ['string.find(("a"):rep(200), ("a*"):rep(40) .. "b")'] = ":7: a call does not return while loading",
+    } do
+      rewrite(w, text)
+      local again <const> = harness.start(w.script, { env = w.env, args = { "--last-good" }, wait = false })
+      again:until_says "a +%* ready"
+      assert.matches(message, again:err(), 1, true)
+      assert.matches("starting the sources that worked last", again:err(), 1, true)
+      again:stop()
+    end
+  end)
+
+  it("tells apart what it restarts and what is another one with its next start", function()
+    local w <const> = start [[sleeper "a" sleeper "down" sleeper "paused"
+      ward.pool { name = "p", size = 1, cmd = { "sleep", "1000" } }]]
+    local before <const> = pids(w, "a down paused p-1")
+    assert.equal(0, (w:cli("stop", "down")))
+    assert.equal(0, (w:cli("pause", "paused")))
+    local text <const> = [[local X <const> = { X = "1" } sleeper("a", { env = X }) sleeper("down", { env = X })
+      sleeper("paused", { env = X }) ward.pool { name = "p", size = 1, cmd = { "sleep", "1000" }, env = X }]]
+    rewrite(w, text)
+    local later <const> = [[
+!  down    another one with its next start (env)
+!  paused  another one with its next start (env)
+]]
+    local said <const> = "!  a       %s (env)\n!  p-1     %s (env)\n%s0 unchanged%s\n"
+    local due <const>, done <const> = "to be restarted", "restarted"
+    assert.equal(said:format(due, due, later, "; nothing was done"), reload(w, "--plan"))
+    assert.equal(said:format(done, done, later, ""), reload(w))
+    assert.matches("2 restarted, 2 for the next start, 0 unchanged", w:err(), 1, true)
+    w:until_ready("a", before[1])
+    assert.equal(before[3], w:until_ready "paused")
+    assert.is_true(w:status("paused").stale)
+    assert.equal("stopped", w:status("down").state)
+    w:stop()
   end)
 end)

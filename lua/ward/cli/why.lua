@@ -36,6 +36,8 @@ local function prospects(add, service, now)
     add("next", "the script's rule is being asked")
   elseif service.paused and service.state == "backoff" then
     add("next", "nothing: restarting is paused (ward resume " .. service.name .. ")")
+  elseif service.state == "stuck" then
+    add("next", "nothing before its process is gone, which has outlived SIGKILL")
   elseif service.next_at and service.state == "backoff" then
     add("next", "starts in " .. duration.format(service.next_at - now))
   elseif service.next_at and service.state == "stopping" then

@@ -174,7 +174,37 @@ local CHILDREN <const> = {
     { 1, command("stop app", "U"), "reply U no (app ?: no such service)" } },
 }
 
+-- Members of a pool come and go by command: those that stand by are dormant.
+local SPARE <const> = { y = { dormant = true } }
+local GROW <const>, SHRINK <const> = { 1, command("start y", "T"), "start y", "reply T ok" },
+  { 3, command("stop x", "T"), "TERM x", "x is stopped", "reply T ok" }
+
+local DYNAMIC <const> = {
+  { "one_for_one: a restart concerns no member", "app=one (a p=one (x y))", specs = SPARE,
+    { 0, boot, "start a", "start x" }, GROW, { 2, exit("a", 1), "start a" }, SHRINK,
+    { 4, exit("y", 1), "start y" }, { 4, is, "x stopped" } },
+  { "one_for_all: those that are there restart with it", "app=all (a p=one (x y))", specs = SPARE,
+    { 0, boot, "start a", "start x" }, { 0.5, exit("a", 1), "TERM x", "start a", "start x" }, GROW,
+    { 2, exit("a", 1), "TERM y", "TERM x", "start a", "start x", "start y" }, SHRINK,
+    { 4, exit("a", 1), "TERM y", "start a", "start y" }, { 4, is, "x stopped" } },
+  { "rest_for_one: so they do after it", "app=rest (a p=one (x y) b)", specs = SPARE,
+    { 0, boot, "start a", "start x", "start b" }, GROW, { 2, exit("b", 1), "start b" }, SHRINK,
+    { 4, exit("a", 1), "TERM b", "TERM y", "start a", "start y", "start b" } },
+  { "one_for_all of members", "app=one (a p=all (x y z))", specs = SPARE,
+    { 0, boot, "start a", "start x", "start z" }, { 0.5, exit("z", 1), "TERM x", "start x", "start z" }, GROW,
+    { 2, exit("z", 1), "TERM y", "TERM x", "start x", "start y", "start z" }, SHRINK,
+    { 4, exit("y", 1), "TERM z", "start y", "start z" } },
+  { "rest_for_one of members", "app=one (a p=rest (x y z))", specs = SPARE,
+    { 0, boot, "start a", "start x", "start z" }, GROW,
+    { 2, exit("x", 1), "TERM z", "TERM y", "start x", "start y", "start z" }, SHRINK,
+    { 4, exit("y", 1), "TERM z", "start y", "start z" } },
+  { "a pool that gives up comes back as large as it was", "app=one (a p=one 0/9 (x y z))", specs = SPARE,
+    { 0, boot, "start a", "start x", "start z" }, GROW,
+    { 3, command("stop x", "T"), "TERM x", "x is stopped", "reply T ok" },
+    { 4, exit("y", 1), "p gives up: y intensity", "TERM z", "p is back", "start y", "start z" } },
+}
+
 return {
-  { "start", STARTS }, { "kinds of restart", KINDS }, { "strategies", STRATEGIES },
+  { "dynamic children", DYNAMIC }, { "start", STARTS }, { "kinds of restart", KINDS }, { "strategies", STRATEGIES },
   { "those that stand by", BYSTANDERS }, { "one child", CHILDREN },
 }

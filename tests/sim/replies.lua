@@ -179,8 +179,9 @@ function M.need_is_over(model, dependents)
   end)
 end
 
---- Its supervisor is down for good: nobody gets it ready.
+--- Its supervisor is down for good: it has ended, and nobody gets it ready.
 function M.laid(model, svc)
+  M.settle_one(model, svc)
   refuse(model, function(slot)
     return slot.svc == svc and slot.goal == "ready"
   end)

@@ -277,6 +277,15 @@ local function reorder(driver, services)
   return former
 end
 
+-- The engine has not taken a reload: there is what there was. The next one finds what is missing, and adds it.
+local function keep_to(driver, services)
+  local order, specs = {}, {}
+  for i, svc in ipairs(services) do
+    order[i], specs[svc.name] = svc.name, driver.specs[svc.name] or svc.spec
+  end
+  driver.order, driver.specs, driver.tree = order, specs, nil
+end
+
 --- Takes over what another version of the script declares.
 ---@param new ward.service.Reload
 function Driver:reload(new)
@@ -293,10 +302,14 @@ function Driver:reload(new)
   if new.tree ~= self.tree or #new.services ~= #self.order then
     former, self.tree = reorder(self, new.services), new.tree
   end
-  self:post({
+  local event <const> = {
     kind = "reload", specs = new.services, fresh = new.fresh, tree = new.tree, former = former, stale = new.stale,
     restart = new.restart, prune = new.prune, rolls = new.rolls,
-  })
+  }
+  self:post(event)
+  if event.refused then
+    keep_to(self, self.state.services)
+  end
 end
 
 --- A service is gone for good.

@@ -43,9 +43,10 @@ local STAYS <const> = { exit = true, ran = true, timer = true }
 
 -- The engine has not taken an event. Nobody but it waits for the others: what they missed comes by a time limit.
 local function refused(driver, event)
+  event.refused = true
   if STAYS[event.kind] then
     local tries <const> = event.tries or 0
-    event.tries, event.now = tries + 1, nil
+    event.tries, event.now, event.refused = tries + 1, nil, nil
     M.later(driver, math.min(AGAIN * 2 ^ tries, AGAIN_MOST), event)
   elseif event.token ~= nil and event.kind ~= "cancel" then
     local results <const> = {}

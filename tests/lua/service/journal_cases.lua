@@ -352,6 +352,17 @@ function CASES.undo()
       "who waits")
     assert(engine.service(its.state, "b").desired == "up" and #put_off == 0, "undone")
   end
+  do -- the driver keeps to what the engine has, and the next reload adds what is missing
+    local all <const> = { spec("a", at_once), spec("b", { needs = { "a" } }), spec "c" }
+    local function reload()
+      its:reload { services = all, fresh = { all[3] }, plans = {}, stops = {}, logs = {}, stale = {} }
+      return table.concat(its:shown(), " ")
+    end
+    local _ <close> = break_engine("kind", "reload", 2)
+    same("a b", reload(), "as it was")
+    assert(not its.specs.c and its.specs.b and #journal.read(path).specs == 2, "and for a successor")
+    same("a b c", reload(), "then it is there")
+  end
   its.journal:remove()
   do -- nobody knows the state before
     local _ <close> = break_engine("pid", 3, 1)

@@ -141,9 +141,10 @@ function M.climb(st, svc)
   end
 end
 
---- Its stop command had failed, so that what it did is not undone: that is tried again.
+--- Its stop command had failed, so that what it did is not undone: that is tried again, before what it needs is undone.
 function M.undo(st, svc, why)
-  if svc.undone and not st.quit then
+  local need <const> = st.by_name[why.need or ""]
+  if svc.undone and not st.quit and not (need and need.undone) then
     M.stop(st, svc, why)
   end
 end

@@ -50,6 +50,8 @@ local CASES <const> = {
     { 2, exit("b", 1), "start b" }, { 3, command("stop b", "T"), "TERM b", "b is stopped", "reply T ok",
     "b is removed" },
     { 4, command("start b", "T"), "reply T no (b ?: no such service)" } },
+  { "as the last of the root's children", "app=rest (a b c)", { 1, reload "app=rest (b c)" },
+    { 2, exit("a", 1), "start a" }, { 3, exit("b", 1), "TERM a", "TERM c", "start b", "start c", "start a" } },
   { "or is stopped", "app=one (a b)", { 1, reload("app=one (a)", "prune"), "TERM b", "b is stopped", "b is removed" } },
   { "in reverse order", "app=one (a b c)", { 1, reload("app=one (a)", "prune"), "TERM c", "TERM b", "c is stopped",
       "c is removed", "b is stopped", "b is removed" } },

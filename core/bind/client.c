@@ -6,8 +6,10 @@
 #include <lauxlib.h>
 #include <math.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -16,7 +18,8 @@
 #include "base/fd.h"
 #include "linux/unixaddr.h"
 
-#define CLIENT_TYPE "ward.client"
+#define CLIENT_TYPE	"ward.client"
+#define INTERRUPTS_TYPE "ward.interrupts"
 
 #define MAX_LINE     (16u << 20)
 #define READ_CHUNK   65536
@@ -26,6 +29,12 @@ struct client {
 	int fd; /* -1: closed */
 	struct ward_buf in;
 	size_t scanned; /* of in: no line end before this */
+};
+
+/* While one lives, SIGINT ends waits that are given it, and nothing else. */
+struct interrupts {
+	int fd; /* a signalfd; -1: closed */
+	sigset_t before;
 };
 
 static int
@@ -45,13 +54,23 @@ fail_closed(lua_State *L)
 	return ward_bind_fail_code(L, "closed", "the connection is closed");
 }
 
-/* Waits for @events until @deadline (monotonic seconds; infinite when there is none). False when it
- * has passed. */
+/* Takes a SIGINT that has come. */
 static bool
-wait_for(int fd, short events, double deadline)
+take_interrupt(const struct interrupts *i)
+{
+	struct signalfd_siginfo info;
+
+	return i && i->fd >= 0 && read(i->fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
+}
+
+/* Waits for @events, or a signal of @i, which may be NULL, until @deadline (monotonic seconds; infinite
+ * when there is none). False when it has passed. */
+static bool
+wait_for(int fd, short events, double deadline, const struct interrupts *i)
 {
 	for (;;) {
-		struct pollfd p = { .fd = fd, .events = events };
+		struct pollfd p[] = { { .fd = fd, .events = events },
+				      { .fd = i ? i->fd : -1, .events = POLLIN } };
 		double left = deadline - (double)ward_now_ns() / 1e9;
 		int ms = -1, r;
 
@@ -60,7 +79,7 @@ wait_for(int fd, short events, double deadline)
 			ms = left > 0 ? (int)(left * 1000) + 1 : 0;
 		else if (isfinite(left))
 			ms = 86400 * 1000;
-		r = poll(&p, 1, ms);
+		r = poll(p, 2, ms);
 		if (r > 0)
 			return true;
 		if (r == 0 && left < 86400)
@@ -103,7 +122,7 @@ client_send(lua_State *L)
 		} else if (errno == EPIPE || errno == ECONNRESET) {
 			return fail_closed(L);
 		} else if (errno == EAGAIN) {
-			if (!wait_for(c->fd, POLLOUT, deadline))
+			if (!wait_for(c->fd, POLLOUT, deadline, NULL))
 				return fail_timeout(L);
 		} else if (errno != EINTR) {
 			return ward_bind_fail_errno(L, errno, "cannot send");
@@ -135,12 +154,14 @@ take_line(lua_State *L, struct client *c)
 	return 1;
 }
 
-/* conn:recv([deadline]) -> line without its end | nil, err */
+/* conn:recv([deadline [, interrupts]]) -> line without its end | nil, err */
 static int
 client_recv(lua_State *L)
 {
 	struct client *c = luaL_checkudata(L, 1, CLIENT_TYPE);
 	double deadline = opt_deadline(L, 2);
+	struct interrupts *i =
+		lua_isnoneornil(L, 3) ? NULL : luaL_checkudata(L, 3, INTERRUPTS_TYPE);
 
 	if (c->fd < 0)
 		return fail_closed(L);
@@ -159,7 +180,9 @@ client_recv(lua_State *L)
 		} else if (k == 0 || errno == ECONNRESET) {
 			return fail_closed(L);
 		} else if (errno == EAGAIN) {
-			if (!wait_for(c->fd, POLLIN, deadline))
+			if (take_interrupt(i))
+				return ward_bind_fail_code(L, "interrupted", "interrupted");
+			if (!wait_for(c->fd, POLLIN, deadline, i))
 				return fail_timeout(L);
 		} else if (errno != EINTR) {
 			return ward_bind_fail_errno(L, errno, "cannot receive");
@@ -207,6 +230,43 @@ client_connect(lua_State *L)
 	return 1;
 }
 
+static int
+interrupts_close(lua_State *L)
+{
+	struct interrupts *i = luaL_checkudata(L, 1, INTERRUPTS_TYPE);
+
+	if (i->fd < 0)
+		return 0;
+	while (take_interrupt(i)) /* it was meant for what is over */
+		continue;
+	ward_fd_close(&i->fd);
+	(void)sigprocmask(SIG_SETMASK, &i->before, NULL);
+	return 0;
+}
+
+/* interrupts() -> interrupts, to be closed | nil, err */
+static int
+client_interrupts(lua_State *L)
+{
+	struct interrupts *i = lua_newuserdatauv(L, sizeof(*i), 0);
+	sigset_t set;
+	int e;
+
+	*i = (struct interrupts){ .fd = -1 };
+	luaL_setmetatable(L, INTERRUPTS_TYPE);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, &i->before) < 0)
+		return ward_bind_fail_errno(L, errno, "cannot block SIGINT");
+	i->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (i->fd < 0) {
+		e = errno;
+		(void)sigprocmask(SIG_SETMASK, &i->before, NULL);
+		return ward_bind_fail_errno(L, e, "cannot watch SIGINT");
+	}
+	return 1;
+}
+
 void
 ward_bind_client(lua_State *L)
 {
@@ -215,7 +275,16 @@ ward_bind_client(lua_State *L)
 		{ "__gc", client_close }, { "__close", client_close }, { NULL, NULL },
 	};
 
+	static const luaL_Reg of_interrupts[] = {
+		{ "__gc", interrupts_close },
+		{ "__close", interrupts_close },
+		{ NULL, NULL },
+	};
+
 	ward_bind_class(L, CLIENT_TYPE, methods);
+	ward_bind_class(L, INTERRUPTS_TYPE, of_interrupts);
 	lua_pushcfunction(L, client_connect);
 	lua_setfield(L, -2, "connect");
+	lua_pushcfunction(L, client_interrupts);
+	lua_setfield(L, -2, "interrupts");
 }

@@ -49,11 +49,14 @@ local GONE <const> = "the supervisor closed the connection: it ended, or it hear
 
 -- One answer; nil and an exit code when none came. Notifications on the way go to note(method, params); a batch or a
 -- stray line is not ours and is passed over.
-local function receive(client, id, deadline, note)
+local function receive(client, id, deadline, note, interrupts)
+  local cancelled
   while true do
-    local line, err = client.conn:recv(deadline)
+    local line, err = client.conn:recv(deadline, interrupts)
     if not line and err.code == "timeout" then
       return nil, exit.TIMEOUT, "timed out"
+    elseif not line and err.code == "interrupted" and not cancelled then
+      cancelled = client:ask("cancel", { id = id }, deadline)
     elseif not line then
       return nil, exit.FAILED, err.code == "closed" and GONE or err.message
     end
@@ -66,25 +69,34 @@ local function receive(client, id, deadline, note)
   end
 end
 
+--- Sends a request, whose answer is not waited for.
+---@return integer? id
+---@return table? err
+function Client:ask(method, params, deadline)
+  local id = self.next_id
+  self.next_id = id + 1
+  local request = { jsonrpc = "2.0", id = id, method = method, params = params }
+  local sent, err = self.conn:send(json.encode(request) .. "\n", deadline)
+  return sent and id, err
+end
+
 --- Calls a method and waits for its answer. Failures are told on stderr.
 ---@param method string
 ---@param params table
 ---@param deadline? number by core.now
 ---@param note? fun(method: string, params: table) told of notifications that come before the answer
 ---@param quiet? boolean the error that the supervisor answers with is told by the caller
+---@param interrupts? userdata of core.interrupts: the first SIGINT cancels the call, another one gives it up
 ---@return table? result
 ---@return integer? code exit status when there is no result
 ---@return table? err the error that the supervisor answered with
-function Client:call(method, params, deadline, note, quiet)
-  local id = self.next_id
-  self.next_id = id + 1
-  local request = { jsonrpc = "2.0", id = id, method = method, params = params }
-  local sent, err = self.conn:send(json.encode(request) .. "\n", deadline)
-  if not sent then
+function Client:call(method, params, deadline, note, quiet, interrupts)
+  local id, err = self:ask(method, params, deadline)
+  if not id then
     output.complain(err.code == "timeout" and "cannot ask the supervisor: " .. err.message or GONE)
     return nil, err.code == "timeout" and exit.TIMEOUT or exit.FAILED
   end
-  local answer, code, message = receive(self, id, deadline, note)
+  local answer, code, message = receive(self, id, deadline, note, interrupts)
   if not answer then
     output.complain(message)
     return nil, code

@@ -93,14 +93,20 @@ local function reader()
   end
 end
 
+-- Sends code and waits for what it gives. On a terminal Ctrl-C ends that, and not the session.
+local function eval(caller, code)
+  local interrupts <close> = core.isatty(0) and core.interrupts() or nil
+  return caller:call("eval", { code = code }, nil, function(method, params)
+    if method == "output" then
+      output.out(tostring(params.text))
+    end
+  end, true, interrupts)
+end
+
 -- One piece of code, which may be several lines: sent each time one is added, until it is whole.
 local function converse(caller, code, read)
   while true do
-    local result, status, err = caller:call("eval", { code = code }, nil, function(method, params)
-      if method == "output" then
-        output.out(tostring(params.text))
-      end
-    end, true)
+    local result, status, err = eval(caller, code)
     local more = type(err) == "table" and type(err.data) == "table" and err.data.incomplete and read(MORE)
     if more then
       code = code .. "\n" .. more

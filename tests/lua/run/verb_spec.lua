@@ -252,8 +252,8 @@ describe("ward repl", function()
     w:stop()
   end)
 
-  it("has line editing and a history on a terminal", function()
-    local w <const> = start()
+  -- What opens a session on a terminal of its own, and what waits for a text there.
+  local function on_terminal(w)
     w.env.XDG_STATE_HOME = w.dir .. "/state"
     w.env.TERM = "dumb"
     w.env.ASAN_OPTIONS = "detect_leaks=0" -- what GNU Readline keeps to its end is no leak of ours
@@ -270,6 +270,32 @@ describe("ward repl", function()
       end, nil, function() return ("%q on the terminal, not %q"):format(text, seen) end)
       seen = seen:sub(select(2, seen:find(text, 1, true)) + 1)
     end
+    return open, until_seen
+  end
+
+  it("goes on when what runs is interrupted", function()
+    local w <const> = start()
+    local open <const>, until_seen <const> = on_terminal(w)
+    local pid <const>, terminal <const> = open()
+    until_seen(terminal, "ward> ")
+    terminal:send "x = 20\n"
+    until_seen(terminal, "ward> ")
+    terminal:send 'print("be" .. "gun") ward.sleep(1000)\n'
+    until_seen(terminal, "begun")
+    terminal:send "\3"
+    until_seen(terminal, "ward: cancelled")
+    until_seen(terminal, "ward> ")
+    terminal:send "x + 1\n"
+    until_seen(terminal, "21")
+    until_seen(terminal, "ward> ")
+    terminal:send "\3"
+    assert.equal("INT", sys.wait(pid, 20).signal)
+    w:stop()
+  end)
+
+  it("has line editing and a history on a terminal", function()
+    local w <const> = start()
+    local open <const>, until_seen <const> = on_terminal(w)
     local pid, terminal = open()
     until_seen(terminal, "ward> ")
     terminal:send "40 + 3\b2\n" -- a correction

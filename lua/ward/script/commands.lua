@@ -12,6 +12,7 @@ local M <const> = {}
 
 local WHAT <const> = "ward.command"
 local MAX_ARGS <const>, MAX_HELP <const> = 64, 1000
+local PIECE <const> = 64 * 1024 -- bytes of output
 
 local KEYS <const> = { { key = "help", since = "0.1.0" }, { key = "args", since = "0.1.0" } }
 
@@ -51,8 +52,9 @@ end
 
 -- What a command returned: nil and an error, or something to print.
 local function answer_of(result)
-  local first <const>, second <const> = result[1], result[2]
+  local first <const>, second = result[1], result[2]
   if first ~= nil then return { ok = true, value = inspect(first, true) } end
+  if type(second) == "table" and getmetatable(second) == nil and second.message ~= nil then second = second.message end
   return { ok = second == nil, message = second ~= nil and tostring(second) or nil }
 end
 
@@ -104,20 +106,42 @@ function Commands:drained(run)
   self.waiting[run] = nil
 end
 
---- Hands text to the client of the task that runs. A client that does not keep up is waited for where that is possible.
+-- The end of a piece of the text that is no longer than it may be, and does not end within a UTF-8 character.
+local function piece_end(text, from)
+  local to = from + PIECE - 1
+  if to >= #text then return #text end
+  for cut = to, to - 3, -1 do
+    local byte <const> = text:byte(cut + 1)
+    if byte < 0x80 or byte > 0xbf then return cut end
+  end
+  return to
+end
+
+--- Hands text to the client of the task that runs. A client that does not keep up is waited for where that is possible;
+--- and who says much gives way to others now and then, since to say it costs CPU time, too.
 ---@param at string
 ---@param text string
 ---@return boolean done false: no client waits for this task
 function Commands:print(at, text)
-  local current <const> = self.scheduler.current
+  local current <const>, scheduler <const> = self.scheduler.current, self.scheduler
   local run <const> = current and current.out
   if not run or not self.tasks[run] then return false end
-  local room <const> = self.request("output", run, text)
-  if not room and not self.scheduler.closing and not self.scheduler.stuck() then
-    self.waiting[run] = self.waiting[run] or {}
-    self.waiting[run][current] = true
-    self.scheduler:park(at, "print")
-  end
+  local from = 1
+  repeat
+    local to <const> = piece_end(text, from)
+    local room <const> = self.request("output", run, text:sub(from, to))
+    self.said = self.said + to - from + 1
+    from = to + 1
+    local can_wait <const> = not scheduler.closing and not scheduler.stuck()
+    if can_wait and not room then
+      self.waiting[run] = self.waiting[run] or {}
+      self.waiting[run][current] = true
+      scheduler:park(at, "print")
+    elseif can_wait and self.said >= PIECE then
+      scheduler:doze(at, "print", scheduler.clock())
+      self.said = 0
+    end
+  until from > #text or not self.tasks[run]
   return true
 end
 
@@ -153,7 +177,7 @@ end
 ---@return fun(at: string, name: string, opts: table|function, fn: function) command
 function M.new(scheduler, request)
   local self <const> = setmetatable({
-    scheduler = scheduler, request = request, declared = {}, tasks = {}, waiting = {}, running = false,
+    scheduler = scheduler, request = request, declared = {}, tasks = {}, waiting = {}, said = 0, running = false,
   }, Commands)
   return self, function(...) return declare(self, ...) end
 end

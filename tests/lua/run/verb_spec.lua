@@ -66,6 +66,7 @@ describe("ward do", function()
       ward.command("returns", function() return nil, "went wrong" end)
       ward.command("spins", function() while true do end end)
       ward.command("fine", function() return nil end)
+      ward.command("tells", function() return nil, { message = "as an error does" } end)
     ]]
     local _, _, err <const> = w:cli("do", "raises")
     assert.matches("^%S+script.lua:2: broken\n$", err)
@@ -74,6 +75,7 @@ describe("ward do", function()
     assert.equal(1, code)
     assert.matches("script.lua:4: used its CPU budget of 0.1s", spins)
     assert.same({ 0, "", "" }, { w:cli("do", "fine") })
+    assert.same({ 1, "", "ward: as an error does\n" }, { w:cli("do", "tells") })
     w:stop()
     assert.is_nil(w:err():find("broken")) -- the caller was told
   end)
@@ -138,6 +140,23 @@ describe("ward do", function()
     until line:find '"result"'
     assert.equal(20001, lines)
     assert.equal(7, cjson.decode(line).id)
+    w:stop()
+  end)
+
+  it("brings all that is said, however much and in however long pieces", function()
+    local w <const> = start [[
+      ward.command("long", function() print(("x"):rep(6 << 20)) end)
+      ward.command("letters", function() print("a" .. ("\u{e9}"):rep(100000)) end)
+      ward.command("much", function()
+        local text <const> = ("x"):rep(65535)
+        for _ = 1, 320 do print(text) end
+      end)
+    ]]
+    for name, want in pairs { long = (6 << 20) + 1, much = 20 << 20, letters = 200002 } do
+      local code <const>, out <const>, err <const> = w:cli("do", name)
+      assert.same({ 0, "", want }, { code, err, #out })
+      assert.is_nil(out:find("?", 1, true))
+    end
     w:stop()
   end)
 

@@ -7,7 +7,7 @@
 local ward = require "ward"
 
 local after = assert(tonumber(ward.env.NOTIFY_AFTER or "3"), "NOTIFY_AFTER must be a number")
-local well = assert(require("ward.duration").parse(ward.env.NOTIFY_WELL or "30s"))
+local well = ward.env.NOTIFY_WELL or "30s"
 
 ward.service {
   name = "app",

@@ -10,7 +10,7 @@ local ward = require "ward"
 local releases = assert(ward.env.RELEASES, "RELEASES must name a directory")
 local ports = { live = ward.env.LIVE_PORT or "8001", canary = ward.env.CANARY_PORT or "8002" }
 local probes = assert(tonumber(ward.env.CANARY_PROBES or "10"), "CANARY_PROBES must be a number")
-local every = assert(require("ward.duration").parse(ward.env.CANARY_EVERY or "1s"))
+local every = ward.env.CANARY_EVERY or "1s"
 local one_at_a_time = ward.semaphore(1)
 local function server(link)
   local cmd = { "/bin/sh", "-c", 'cd "$0" && exec ./serve', releases .. "/" .. link }

@@ -21,7 +21,7 @@ BUILD_DEPS := gcc make pkg-config libc6-dev libuv1-dev liblua5.4-dev libseccomp-
 BENCH_DEPS := bubblewrap
 LINT_DEPS  := lua-check clang-format
 TEST_DEPS  := lua5.4 lua-busted lua-filesystem lua-readline binutils libcap2-bin mandoc python3 strace nginx-light \
-	      redis-server redis-tools openssl
+	      valgrind redis-server redis-tools openssl
 
 # Flags ------------------------------------------------------------------------------------------
 

@@ -232,6 +232,14 @@ describe("a service with a control group", function()
     w:until_ready "x"
     assert.equal("10\n", harness.read(LEAF .. "/pids.max"))
     w:stop()
+    -- A program that makes ever more processes gets no further.
+    for group, code in pairs { ["true"] = 0, ["{ pids = 10 }"] = 1 } do
+      local bomb <const> = start(('cmd = { %q, "forks", "60" }, restart = "never", cgroup = %s'):format(harness.attack,
+        group))
+      local exit <const> = bomb:until_(function() return bomb:status("x").last_exit end, nil, "the end of the forks")
+      assert.equal(code, exit.code, group)
+      bomb:stop()
+    end
   end)
 
   it("is refused where cgroup v2 is not mounted", function()

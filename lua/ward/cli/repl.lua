@@ -11,6 +11,7 @@ local M <const> = { summary = "Speak Lua with the script that is supervised." }
 
 local PROMPT <const>, MORE <const> = "ward> ", "   .. "
 local KEPT <const> = 1000 -- lines of history
+local PATIENCE <const> = 1 -- seconds that Tab may take
 
 function M.configure() end
 
@@ -63,8 +64,41 @@ local function plain_reader(shown)
   end
 end
 
+-- The string keys of a table of the session, or of its globals, as one string of words.
+local NAMES <const> = [[
+local names = {}
+for _, from in ipairs { %s } do
+  for key in pairs(from) do
+    if type(key) == "string" and key:find "^[%%a_][%%w_]*$" then names[#names + 1] = key end
+  end
+end
+table.sort(names)
+return table.concat(names, " ")]]
+
+-- What Tab offers: globals, and behind `ward.fs.` or `services.web:` the names that are there.
+local function completer(caller, readline)
+  return function(text, from, to)
+    readline.set_completion_append_character("") -- it is a space again each time
+    to = to > #text and #text or to - 1 -- lua-readline counts one too many
+    local whole = text:sub(1, to):match "[%w_.:]*$"
+    local path, name = whole:match "^(.-)[.:]?([%w_]*)$"
+    if path == "" and name ~= whole or path ~= "" and not path:find "^[%a_][%w_.]*$" then
+      return {}
+    end
+    local result = caller:call("eval", { code = NAMES:format(path == "" and "_ENV, _G" or path), raw = true },
+      core.now() + PATIENCE, nil, true)
+    local kept, found = text:sub(from, to - #name), {} -- of the word that is replaced
+    for each in tostring(result and result.value[1] or ""):gmatch "%S+" do
+      if each:sub(1, #name) == name then
+        found[#found + 1] = kept .. each
+      end
+    end
+    return found
+  end
+end
+
 -- fn(prompt) -> line, nil at the end.
-local function reader()
+local function reader(caller)
   if not (core.isatty(0) and core.isatty(1)) then
     return plain_reader(false)
   end
@@ -72,7 +106,8 @@ local function reader()
   if not there then
     return plain_reader(true)
   end
-  readline.set_options({ histfile = "", auto_add = false, completion = false })
+  readline.set_options({ histfile = "", auto_add = false })
+  readline.set_complete_function(completer(caller, readline))
   local path = paths.state("repl_history")
   local last
   for _, line in ipairs(read_history(path)) do
@@ -129,7 +164,7 @@ function M.run(args)
   if not caller then
     return code
   end
-  local read, gone = reader(), false
+  local read, gone = reader(caller), false
   code = exit.OK
   while not gone do
     local line = read(PROMPT)

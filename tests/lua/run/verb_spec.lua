@@ -292,6 +292,26 @@ describe("ward repl", function()
     return open, until_seen
   end
 
+  it("completes the names that are there", function()
+    local w <const> = start()
+    local open <const>, until_seen <const> = on_terminal(w)
+    local pid <const>, terminal <const> = open()
+    until_seen(terminal, "ward> ")
+    terminal:send "services.a:sta\t\t" -- several: they are listed
+    until_seen(terminal, "services.a:start")
+    until_seen(terminal, "services.a:status")
+    terminal:send "tu\t().name .. 20 + 3\n"
+    until_seen(terminal, '"a23"')
+    until_seen(terminal, "ward> ")
+    terminal:send "answers = 42\n"
+    until_seen(terminal, "ward> ")
+    terminal:send "nope.a\t\21answ\t + 1\n" -- nothing; ^U takes the line back
+    until_seen(terminal, "43")
+    terminal:send "\4"
+    assert.equal(0, sys.wait(pid, 20).code)
+    w:stop()
+  end)
+
   it("goes on when what runs is interrupted", function()
     local w <const> = start()
     local open <const>, until_seen <const> = on_terminal(w)

@@ -45,6 +45,7 @@ local function entry(self, ops)
       self:reap()
     end
     if over then return false end
+    if op == "cut_off" then return true end -- what is next may fail as well, and has an entry of its own
     self:tick(self.clock())
     return self:step(), self:next_time()
   end

@@ -251,14 +251,13 @@ local function entered(self, ok, more, at)
   return true
 end
 
--- Works off the queue, and after that what is ready. Tasks that want a turn of the loop between them have it.
+-- Works off the queue, and after that what is ready. Tasks that want a turn of the loop between them have it, and so
+-- has what comes after one that has used up its time.
 local function go_on(self, more)
   local queue = self.queue
   self.entering = true
-  for _ = 1, ENTRIES do
-    if not self.script then
-      break
-    end
+  local left = ENTRIES
+  while left > 0 and self.script do
     local event = queue[self.first]
     if event then
       queue[self.first] = nil
@@ -269,6 +268,7 @@ local function go_on(self, more)
     else
       break
     end
+    left = self.failures > 0 and 1 or left - 1
   end
   self.entering = false
   if not self.script then

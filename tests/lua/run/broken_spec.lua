@@ -1,73 +1,15 @@
--- Scripts that are broken in every way: at load, at a reload, and in whatever a script is called for. The children that
--- run go on, and what is said names the file and the line.
---
--- What never comes back from a pattern is not here: only a deadline for the whole process ends that.
+-- Scripts that are broken in every way, at load and at a reload. The children that run go on, and what is said names
+-- the file and the line.
 
 local harness <const> = require "helpers.harness"
 
-local SPENT <const> = "used its CPU budget"
+local broken <const> = require "lua.run.broken_cases"
+local HEAD <const>, assert_names <const> = broken.HEAD, broken.assert_names
 
--- The last line is broken. `at`: false where no line can be named; `or_says`: where it depends on the
--- machine what is used up first; `early`: it does not even compile, or is about
--- declarations, so that no hook can have it; `slow`: a load has seconds for it, a hook has not.
-local KINDS <const> = {
-  { "a syntax error", "local x = = 1", says = "unexpected symbol near '='", early = true },
-  { "half a file", "local t = { 1,", says = "expected", early = true },
-  { "a binary chunk", "\27Lua", says = "", early = true, at = false },
-  { "a runtime error", "local t; t.x = 1", says = "attempt to index a nil value (local 't')" },
-  { "an undefined global", "print(nothing)", says = "undefined global" },
-  { "a global that is written", "nothing = 1", says = "undeclared global" },
-  { "a library that is written", "table.insert = nil", says = "read-only" },
-  { "an endless loop", "while true do end", says = SPENT },
-  { "an endless loop in a coroutine", "coroutine.wrap(function() while true do end end)()", says = SPENT, slow = true },
-  { "an endless loop under pcall", "while true do pcall(function() while true do end end) end",
-    says = SPENT, slow = true },
-  { "an endless message handler", "xpcall(error, function() while true do end end)", says = SPENT, slow = true },
-  { "an endless loop in a metamethod", "local x = setmetatable({}, { __index = function() while true do end end }).y",
-    says = SPENT, slow = true },
-  { "a pattern that never ends", [[string.find(("a"):rep(200), ("a*"):rep(40) .. "b")]],
-    says = "does not return while loading", early = true }, -- in a hook: see quarantine_spec.lua
-  { "an endless comparison", "table.sort({ 1, 2 }, function() while true do end end)", says = SPENT, slow = true },
-  { "strings of nothing, ever so often", "while true do local s = (''):rep(1 << 62) end", says = SPENT, slow = true },
-  { "a string without end", "local s = ('x'):rep(1 << 30)", says = "memory" },
-  { "a move without end", "table.move({}, 1, 1 << 62, 1)", says = "table.move: more than" },
-  { "a memory bomb", "local t = {} while true do t[#t + 1] = ('x'):rep(15 << 20) end",
-    says = "memory", or_says = SPENT },
-  { "recursion up to the last byte", "local s = ('x'):rep(36 << 20) local function f() return 1 + f() end f() return s",
-    says = "memory" },
-  { "endless recursion", "local function f() return 1 + f() end f()", says = "memory", or_says = SPENT },
-  { "endless recursion through C", "local function f() return (('a'):gsub('a', f)) end f()", says = "stack overflow" },
-  { "an error that errs", "error(setmetatable({}, { __tostring = function() error 'again' end }))",
-    says = "an error whose __tostring fails" },
-  { "an error that is nil", "error()", says = "nil" },
-  { "a finalizer", "setmetatable({}, { __gc = function() end })", says = "__gc" },
-  { "a collection", "collectgarbage()", says = 'only "count"' },
-  { "a module that is gone", "require 'gone'", says = "no module" },
-  { "an effect", "os.execute 'true'", says = "no os.execute" },
-  { "an effect at load", "ward.sleep(1)", says = "only declarations are allowed", early = true },
-  { "an invalid declaration", "ward.service { name = 'x', cmd = 'true' }", says = "cmd", early = true },
-  { "circular needs", "ward.service { name = 'x', cmd = { 'true' }, needs = { 'x' } }", says = "", early = true,
-    at = false },
-  { "circular data", "local t = {} t.t = t ward.service { name = 'x', cmd = { 'true' }, env = t }", says = "env",
-    early = true },
-}
-
-local HEAD <const> = [[
-local ward = require "ward"
-ward.service { name = "a", cmd = { "sleep", "1000" } }
-]]
-
--- `text` names the script, and the line where it is broken.
-local function assert_names(kind, script, line, text)
-  local said <const> = text:find(kind.says, 1, true) or kind.or_says and text:find(kind.or_says, 1, true)
-  assert(said, ("%s: %q is not in %s"):format(kind[1], kind.says, text))
-  local place <const> = kind.at == false and script or ("%s:%d:"):format(script, line)
-  assert(text:find(place, 1, true), ("%s: %s is not in %s"):format(kind[1], place, text))
-end
-
+-- At a load those that are slow are tests/core/bind/script_test.c's, with less time.
 local function at_load()
   local kinds <const> = {}
-  for _, kind in ipairs(KINDS) do kinds[#kinds + 1] = not kind.slow and kind or nil end
+  for _, kind in ipairs(broken.KINDS) do kinds[#kinds + 1] = not kind.slow and kind or nil end
   return kinds
 end
 
@@ -87,7 +29,7 @@ describe("a broken script", function()
   it("does not replace the one that runs", function()
     local w <const> = harness.start(HEAD .. "ward.on('reload', function() print 'another one' end)")
     local pid <const> = w:until_ready "a"
-    for _, kind in ipairs(at_load()) do
+    for _, kind in ipairs(broken.KINDS) do
       harness.write(w.script, kind[2]:find "^\27" and kind[2] or HEAD .. kind[2])
       local opts <const> = { env = w.env, seconds = 90 }
       local code <const>, out <const>, err <const> = harness.run({ harness.ward, "reload" }, opts)
@@ -99,52 +41,4 @@ describe("a broken script", function()
     assert.is_nil(w:output():find("another one", 1, true))
     w:stop()
   end)
-
-  -- Where a service calls the script, and what makes it do so.
-  local PLACES <const> = {
-    on_start = "start", on_ready = "start", on_exit = "kill", restart = "kill", on_stop = "stop", on_fail = "fail",
-  }
-
-  -- A script with a service for each kind, and what is to be said of each: { kind, name, the line }
-  local function all_in(place, how)
-    local text, cases = HEAD, {}
-    for i, kind in ipairs(KINDS) do
-      if not kind.early then
-        local _, lines <const> = text:gsub("\n", "")
-        text = ("%sward.service { name = 'b%d', %s, %s = function()\n%s\nend }\n"):format(text, i,
-          how == "fail" and "cmd = { 'false' }, restart = 'never'" or "cmd = { 'sleep', '1000' }", place, kind[2])
-        cases[#cases + 1] = { kind = kind, name = "b" .. i, line = lines + 2 }
-      end
-    end
-    return text, cases
-  end
-
-  local function provoke(w, how, name)
-    local before <const> = how ~= "fail" and w:until_ready(name)
-    if how == "kill" then
-      assert.equal(0, (w:cli("signal", name, "KILL")))
-      return w:until_ready(name, before) -- by the rule that holds when a script has none
-    elseif how == "stop" then
-      assert.equal(0, (w:cli("stop", name)))
-    end
-  end
-
-  for place, how in pairs(PLACES) do
-    it("costs no child and no supervision in " .. place, function()
-      local text <const>, cases <const> = all_in(place, how)
-      local w <const> = harness.start(text)
-      local pid <const> = w:until_ready "a"
-      for _, case in ipairs(cases) do
-        provoke(w, how, case.name)
-        w:until_(function()
-          for line in w:output():gmatch "[^\n]+" do
-            if pcall(assert_names, case.kind, w.script, case.line, line) then return true end
-          end
-        end, nil, case.kind[1])
-      end
-      assert.equal(pid, w:status("a").pid)
-      assert.equal(0, w:status("a").restarts)
-      w:stop()
-    end)
-  end
 end)

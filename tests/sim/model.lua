@@ -103,6 +103,7 @@ local function after_stop(model, svc, had_process)
     decide(model, svc)
   elseif had_process and wanted and svc.leaving then
     svc.state = svc.exit.ok and svc.spec.type ~= "oneshot" and "done" or "failed"
+    Replies.settle_one(model, svc)
     Replies.need_is_over(model, Neighbours.users_of(svc))
     model:halt_all(model.users_of(svc))
   else

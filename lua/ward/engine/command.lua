@@ -39,7 +39,7 @@ local function supersede(st, svc, goal, by)
 end
 
 local function want(st, svc, desired)
-  if desired == "up" and svc.desired == "down" and #svc.waiters > 0 then
+  if desired == "up" and svc.desired == "down" then
     st.raised = st.raised or {}
     table.insert(st.raised, svc)
   end
@@ -192,13 +192,21 @@ local function verdict(st, svc, goal, event, clear)
   return ok, message, code
 end
 
--- Who waited for one that was stopped by hand had nothing against him; now what it needs may be over.
+-- Who waited for one that was stopped by hand, or for what needs it, had nothing against him; now what that needs may
+-- be over.
 local function answer_raised(st)
-  local clear <const> = {}
-  for _, svc in ipairs(st.raised or {}) do
-    local message <const>, code <const> = state.hopeless(svc, clear)
-    if message then
-      state.answer_ready(st, svc, message, code)
+  local clear <const>, seen <const> = {}, {}
+  for _, raised in ipairs(st.raised or {}) do
+    local list <const> = graph.reach(raised, "users", seen)
+    list[#list + 1] = raised
+    for _, svc in ipairs(list) do
+      local message, code
+      if #svc.waiters > 0 and svc.desired == "up" then
+        message, code = state.hopeless(svc, clear)
+      end
+      if message then
+        state.answer_ready(st, svc, message, code)
+      end
     end
   end
   st.raised = nil

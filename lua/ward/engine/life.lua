@@ -170,6 +170,10 @@ end
 
 --- Its supervisor starts it again. One that is never restarted stays as it ended, unless its supervisor is new.
 function M.renew(st, svc, fresh)
+  if svc.doomed then -- behind its stop, which is queued already
+    order.expect(st, svc, true)
+    return out.push(st, svc, "renew", fresh)
+  end
   local over = svc.state == "done" or svc.state == "failed"
   local down <const> = svc.desired == "down" and (svc.state == "stopped" or svc.undone)
   if down or over and not fresh and svc.spec.restart.on == "never" then

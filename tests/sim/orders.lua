@@ -80,7 +80,7 @@ local function start(model, names)
       svc.desired, was[svc] = "up", svc.state
     end
   end
-  model.laid = {}
+  model.laid = model.laid or {}
   for _, by_name in ipairs { true, false } do -- the others after those named, which may have laid them down
     for _, svc in ipairs(model.list) do
       if all[svc.name] and (named[svc.name] or false) == by_name and not model.is_up(svc)
@@ -103,6 +103,7 @@ function M.start(model, names)
 end
 
 function M.restart(model, names)
+  model.laid = {}
   Replies.supersede(model, wanted_by(model, names), "stopped")
   lift(model, names)
   local stops <const> = {}

@@ -75,7 +75,7 @@ function M.declare(generation, at, given)
     children[i] = generation.nodes[tree.add(generation, "service", declared.name, at, declared, nil,
       generation.runtime.services.service)]
   end
-  local behind <const> = { names = names, min = limits.min, max = limits.max }
+  local behind <const> = { name = name, names = names, min = limits.min, max = limits.max }
   behind.value = tree.add(generation, "supervisor", name, at, sup, children, generation.runtime.services.pool(behind),
     title)
   return behind.value

@@ -110,23 +110,10 @@ local function resize(self, at, pool, size)
   end)
 end
 
--- One by one: the new member is ready before an old one goes. A pool has one member more than it may have size.
+-- One by one, by the supervisor: it goes on when the task or the script ends.
 local function roll(self, at, pool)
-  local what <const> = "pool:roll"
-  return exclusive(self, at, what, pool, function()
-    local old <const>, spare <const> = members(self, pool)
-    for _, name in ipairs(old) do
-      local fresh <const> = table.remove(spare, 1)
-      local ok <const>, err <const> = command(self, at, what, "start", fresh)
-      if not ok then
-        command(self, at, what, "stop", fresh)
-        return nil, err
-      end
-      local stopped <const>, why <const> = command(self, at, what, "stop", name)
-      if not stopped then return nil, why end
-      spare[#spare + 1] = name
-    end
-    return true
+  return exclusive(self, at, "pool:roll", pool, function()
+    return command(self, at, "pool:roll", "roll", pool.name)
   end)
 end
 

@@ -450,6 +450,7 @@ end
 ---@field report fun(message: string) something went wrong in the script: "file:line: text"
 ---@field keep ward.service.Keep
 ---@field journal ward.service.Journal
+---@field roll fun(name: string, answer: fun(ok: boolean, result: table?)): boolean see ward.service.roll
 ---@field history ward.service.History
 ---@field internal_error fun(what: string, trace: string)
 

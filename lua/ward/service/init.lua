@@ -223,6 +223,9 @@ local function new_agent(self, script, carried)
   return agent.new(script, {
     cgroups = self.cgroups, driver = self.driver,
     keep = self.keep, history = self.history, journal = self.journal,
+    roll = function(name, answer)
+      return self.reloader.roll:all(name, answer)
+    end,
     say = function(text, mood)
       for line in (text .. "\n"):gmatch("(.-)\n") do
         self:say("script", (line:gsub("\t", "    ")), mood)

@@ -25,7 +25,7 @@ M.KINDS = {
   { "an endless loop in a metamethod", "local x = setmetatable({}, { __index = function() while true do end end }).y",
     says = SPENT, slow = true },
   { "a pattern that never ends", [[string.find(("a"):rep(200), ("a*"):rep(40) .. "b")]],
-    says = "does not return while loading", early = true }, -- in a hook: see quarantine_spec.lua
+    says = "does not return while loading", early = true }, -- in a hook: see hang_spec.lua
   { "an endless comparison", "table.sort({ 1, 2 }, function() while true do end end)", says = SPENT, slow = true },
   { "strings of nothing, ever so often", "while true do local s = (''):rep(1 << 62) end", says = SPENT, slow = true },
   { "a string without end", "local s = ('x'):rep(1 << 30)", says = "memory" },

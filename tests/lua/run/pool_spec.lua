@@ -149,6 +149,30 @@ describe("a pool", function()
     v:stop()
   end)
 
+  it("rolls on when the task that asked is over, and under a reload", function()
+    local text <const> = [[
+      local p = ward.pool { name = "p", size = 2, cmd = { "sleep", "1000" }, stop = { "CONT", "300ms", "TERM" } }
+      local began
+      ward.on("ready", "p-2", function()
+        if began then return end
+        began = true
+        print("roll", ward.timeout("100ms", function() return p:roll() end))
+      end)]]
+    local w <const> = start(text)
+    local first <const>, second <const> = w:until_ready "p-1", w:until_ready "p-2"
+    w:until_says "roll    nil"
+    harness.write(w.script, HEAD .. text .. "\n")
+    assert.equal(0, (w:cli "reload"))
+    w:until_(function()
+      local services <const> = w:rpc("status", {}).services
+      for _, each in ipairs(services) do
+        if not each.ready or each.pid == first or each.pid == second then return false end
+      end
+      return #services == 2
+    end, nil, "two new members")
+    w:stop()
+  end)
+
   it("is refused when it makes no sense", function()
     local dir <const> = harness.directory()
     for text, message in pairs {

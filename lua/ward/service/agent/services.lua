@@ -15,9 +15,24 @@ function M.ops.service(self, name)
   return plain_view(self.parts.driver:view(name))
 end
 
+-- A pool is replaced whether somebody waits for it or not.
+local function roll(self, id, name)
+  self.commands[-id] = true
+  local known <const> = self.parts.roll(name, function(ok, result)
+    M.reply(self, -id, { ok = ok, results = { result } })
+  end)
+  if not known then
+    self.commands[-id] = nil
+    return nil, { code = "EINVAL", message = "no such pool" }
+  end
+  return true
+end
+
 -- Answered with ("commanded", id, ok, err), maybe before this returns. Tokens below zero are the script's.
 function M.ops.command(self, id, op, name)
-  if not COMMANDS[op] or math.type(id) ~= "integer" or id < 1 or not self.parts.driver.specs[name] then
+  if op == "roll" and math.type(id) == "integer" and id > 0 then
+    return roll(self, id, name)
+  elseif not COMMANDS[op] or math.type(id) ~= "integer" or id < 1 or not self.parts.driver.specs[name] then
     return nil, { code = "EINVAL", message = "no such command" }
   end
   self.commands[-id] = true

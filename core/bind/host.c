@@ -126,6 +126,7 @@ static int
 host_read(lua_State *L)
 {
 	const char *path = path_argument(L), *why = NULL;
+	bool trusted = lua_toboolean(L, 2);
 	size_t size = 0;
 	luaL_Buffer b;
 	int *fd, r;
@@ -133,7 +134,7 @@ host_read(lua_State *L)
 	if (!path)
 		return fail_nul(L, "read");
 	fd = push_fd(L);
-	r = open_file(path, lua_toboolean(L, 2), fd, &size, &why);
+	r = open_file(path, trusted, fd, &size, &why);
 	luaL_buffinit(L, &b);
 	if (r == 0)
 		r = read_rest(&b, *fd, size + 1);

@@ -225,7 +225,8 @@ return ward.supervisor {
       ["coroutine.wrap(function()\n error('in') end)()"] = ":2: in",
       ["string.rep()"] = ":1: bad argument #1 to 'rep' (string expected, got no value)",
       ["local function f() return f() + 1 end\nf()"] = false,
-      ['local d = require "ward.duration"\n\nlocal x = d.format("x")'] = ":3: duration.format: the seconds: must be a number, got string",
+      ['local d = require "ward.duration"\n\nlocal x = d.format("x")'] =
+        ":3: duration.format: the seconds: must be a number, got string",
       ["table.sort({ 3, 2, 1 }, function() error('cmp') end)"] = ":1: cmp",
     } do
       it(("%q"):format(text), function()

@@ -3,6 +3,7 @@
 -- Chunks are named after the path as the user gave it, so errors say "scripts/web.lua:14". Lua cuts
 -- long names in its messages; `names` remembers what to put back.
 
+local search <const> = require "ward.script.search"
 local value <const> = require "ward.schema.value"
 local view <const> = require "ward.script.view"
 
@@ -12,11 +13,6 @@ local M <const> = {}
 local PUBLIC <const> = { ["ward.dotenv"] = true, ["ward.duration"] = true }
 local PUBLIC_TEXT <const> = '"ward", "ward.dotenv" and "ward.duration"'
 local MAX_NAME <const> = 200
-
---- The directory part of a path as it was given: "" or ending in "/".
-function M.directory(path)
-  return path:match("^(.*/)[^/]*$") or ""
-end
 
 -- What Lua writes for the chunk "@" .. path: cut in front when it is long.
 local function shown(path)
@@ -66,7 +62,7 @@ function M.new(host, ward, script)
   local sources <const> = {}
   local loader <const> = {
     read = reader(host, host.sources, sources), sources = sources,
-    names = {}, cache = { ward = ward }, chain = {}, root = M.directory(script),
+    names = {}, cache = { ward = ward }, chain = {}, root = search.directory(script),
   }
   --- A message with the whole path where Lua has cut it.
   function loader.full(message)
@@ -92,16 +88,12 @@ end
 
 -- The first file that can be the module: path and text, or nil and the paths that were tried.
 local function find(loader, name, at)
-  local relative <const> = name:gsub("%.", "/")
   local tried = {}
-  for _, under in ipairs { "", "lib/" } do
-    for _, file in ipairs { ".lua", "/init.lua" } do
-      local path <const> = loader.root .. under .. relative .. file
-      local text <const>, message <const> = loader.read(path)
-      if text then return path, text end
-      if not missing(message) then error(("%s: %s"):format(at, value.unreadable(path, message)), 0) end
-      tried[#tried + 1] = path
-    end
+  for _, path in ipairs(search.candidates(loader.root, name)) do
+    local text <const>, message <const> = loader.read(path)
+    if text then return path, text end
+    if not missing(message) then error(("%s: %s"):format(at, value.unreadable(path, message)), 0) end
+    tried[#tried + 1] = path
   end
   return nil, tried
 end

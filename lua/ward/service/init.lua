@@ -162,12 +162,22 @@ function Supervisor:watch_signals()
     end)
   end
   self.signals = {
-    stop("TERM"), stop("INT"), stop("QUIT"),
-    core.signal("HUP", function()
+    stop("TERM"), stop("INT"), stop("QUIT"), self.hangup,
+  }
+end
+
+-- SIGHUP, from the very beginning: one that comes while the script is loaded is a reload as soon as there is a loop.
+-- The other signals end a start as they end any program.
+local function watch_hangup()
+  local watch <const> = {}
+  watch.handle = core.signal("HUP", function()
+    local self <const> = watch.supervisor
+    if self then
       self.agent:signalled("HUP")
       self.reloader:by_itself({ restart = true }, "SIGHUP")
-    end),
-  }
+    end
+  end)
+  return watch
 end
 
 function Supervisor:listen(place, kept)
@@ -422,6 +432,7 @@ function M.run(options)
   if not started then
     return refuse({ shortage.message })
   end
+  local hangup <const> = watch_hangup()
   local bundle, errors = load_all(options, planned)
   if not bundle then
     return refuse(errors)
@@ -434,7 +445,7 @@ function M.run(options)
   local look = make_look(bundle.services, options.quiet)
   local self <const> = setmetatable({
     look = look, code = 1, stopped_by = "shutdown", history = events.new(),
-    since = found and found.own.since or core.now(),
+    since = found and found.own.since or core.now(), hangup = hangup.handle,
   }, Supervisor)
   self.handed_on = { script = bundle.path, since = self.since, generation = found and found.own.generation or 1 }
   self.journal = journal.new(place.journal, self.handed_on, found, function(text)
@@ -452,6 +463,7 @@ function M.run(options)
     self.logs[logs.SCRIPT] = self.open_log(logs.SCRIPT)
   end
   local code
+  hangup.supervisor = self
   code, message = supervise(self, bundle, place, options)
   return code or refuse({ message })
 end

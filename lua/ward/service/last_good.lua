@@ -14,6 +14,11 @@ function M.file(dir)
   return dir .. "/last-good"
 end
 
+-- What a path means without a "/" in front.
+local function base_of(path)
+  return path:sub(1, 1) ~= "/" and core.cwd() or nil
+end
+
 --- Keeps the sources of a script. That it cannot is no reason to stop.
 ---@param file string
 ---@param path string of the script
@@ -23,7 +28,7 @@ end
 ---@return boolean? ok
 ---@return table? err
 function M.write(file, path, sources, generation, former)
-  return core.write_file(file, json.encode({ script = path, at = core.time(), sources = sources,
+  return core.write_file(file, json.encode({ script = path, base = base_of(path), at = core.time(), sources = sources,
     generation = generation, former = former }))
 end
 
@@ -50,7 +55,9 @@ end
 function M.read(file, path)
   local text = core.read(file, MAX_BYTES)
   local kept = text and json.decode(text)
-  if type(kept) ~= "table" or kept.script ~= path or type(kept.at) ~= "number" or type(kept.sources) ~= "table" then
+  if type(kept) ~= "table" or kept.script ~= path or kept.base ~= base_of(path) then
+    return nil
+  elseif type(kept.at) ~= "number" or type(kept.sources) ~= "table" then
     return nil
   end
   kept.former = type(kept.former) == "table" and kept.former or nil

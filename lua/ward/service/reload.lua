@@ -13,6 +13,7 @@ local last_good <const> = require("ward.service.last_good")
 local load <const> = require("ward.service.load")
 local roll <const> = require("ward.service.roll")
 local schema <const> = require("ward.schema")
+local value <const> = require("ward.schema.value")
 
 local M <const> = {}
 
@@ -102,8 +103,8 @@ local function carry(self, script)
     if not ok then
       return nil, { carried.message }
     elseif keep.changes == changes then
-      for name, value in pairs(carried) do
-        local fits <const>, message <const> = keep:fits(name, value)
+      for name, given in pairs(carried) do
+        local fits <const>, message <const> = keep:fits(name, given)
         if not fits then
           return nil, { ('%s: keep "%s": %s'):format(places[name], name, message) }
         end
@@ -254,8 +255,10 @@ end
 -- before is entered once more: that may hang.
 local function commit(self, new)
   local parts <const>, how <const> = self.parts, new.how
-  self.former = not how.back and self.sources or nil
-  self.sources, self.since, self.offences = new.bundle.sources, core.now(), 0
+  if how.back or not value.same(self.sources, new.bundle.sources) then -- the same once more is on the same probation
+    self.former, self.since, self.offences = not how.back and self.sources or nil, core.now(), 0
+  end
+  self.sources = new.bundle.sources
   self.traces = new.bundle.traces
   schema.move(self.traces, parts.driver.specs)
   self.number = self.number + 1
@@ -418,7 +421,8 @@ end
 ---@param over boolean the script runs no more
 function Reloader:offence(err, over)
   local in_time = core.now() - self.since <= PROBATION
-  if not in_time or not self.former or not over and err.code ~= "budget" and err.code ~= "memory" then
+  local typed <const> = err.message:find("^eval:%d+: ") -- by somebody, and in no version
+  if typed or not in_time or not self.former or not over and err.code ~= "budget" and err.code ~= "memory" then
     return
   end
   self.offences = self.offences + 1

@@ -4,6 +4,7 @@
 -- the reload, and the rest of it is the next change.
 
 local core <const> = require("ward.core")
+local search <const> = require("ward.script.search")
 
 local M <const> = {}
 
@@ -17,12 +18,13 @@ local MOST_LINKS <const> = 40
 ---@field reloader ward.service.Reloader
 ---@field watches table<string, userdata> by directory
 ---@field names table<string, table<string, true>> by directory: what matters in it
----@field seen table<string, string|false> what was loaded, or tried, last; false: it was not there
+---@field files table<string, string|false> what is on disk; false: nothing
+---@field seen table<string, string|false> what was loaded, or tried, last
 local Sources <const> = {}
 Sources.__index = Sources
 
 -- Adds the directories through which a path leads to its file, and the names in them that decide where: the links on
--- the way, and the file.
+-- the way, the first directory that is not there, and the file.
 local function add_route(names, path)
   local dir, rest, links = "/", path, 0
   if path:sub(1, 1) ~= "/" then
@@ -35,9 +37,13 @@ local function add_route(names, path)
     end
     local here = dir == "/" and dir .. name or dir .. "/" .. name
     local target = name ~= ".." and core.readlink(here)
-    if target or not after:find("[^/]") then
+    local missing = not target and name ~= ".." and after:find("[^/]") and not core.stat(here)
+    if target or missing or not after:find("[^/]") then
       names[dir] = names[dir] or {}
       names[dir][name] = true
+    end
+    if missing then
+      return
     end
     if target and links < MOST_LINKS then
       links, after = links + 1, target .. after
@@ -51,10 +57,32 @@ local function add_route(names, path)
   end
 end
 
+-- What the script on disk reads, as far as its text tells, and what runs: a version that was refused may read others.
+local function on_disk(reloader)
+  local files = {}
+  local root <const> = search.directory(reloader.parts.path)
+  local function add(path)
+    if files[path] ~= nil then
+      return
+    end
+    files[path] = core.read(path) or false
+    for name in (files[path] or ""):gmatch("require%s*%(?%s*[\"']([%w_.-]+)[\"']") do
+      for _, each in ipairs(search.candidates(root, name)) do
+        add(each)
+      end
+    end
+  end
+  add(reloader.parts.path)
+  for path in pairs(reloader.sources) do
+    add(path)
+  end
+  return files
+end
+
 -- Watches where the sources are. Returns whether all those directories are there.
 local function watch(self)
   self.names = {}
-  for path in pairs(self.reloader.sources) do
+  for path in pairs(self.files) do
     add_route(self.names, path)
   end
   for dir, handle in pairs(self.watches) do
@@ -82,10 +110,10 @@ end
 -- Is there anything that has not been tried yet? A version that was refused, or rolled back, is not tried again.
 local function news(self)
   local any = false
-  for path, loaded in pairs(self.reloader.sources) do
-    local text, last = core.read(path) or false, self.seen[path]
+  for path, text in pairs(self.files) do
+    local last = self.seen[path]
     if last == nil then
-      last = loaded
+      last = self.reloader.sources[path] or text -- where it is not known yet, what names it is news
     end
     any = any or text ~= last
     self.seen[path] = text
@@ -105,8 +133,9 @@ end
 ---@param reloader ward.service.Reloader
 ---@return ward.service.Sources
 function M.new(reloader)
-  local self = setmetatable({ reloader = reloader, watches = {}, names = {}, seen = {} }, Sources)
+  local self = setmetatable({ reloader = reloader, watches = {}, names = {}, files = {}, seen = {} }, Sources)
   local function look()
+    self.files = on_disk(reloader)
     if not watch(self) then
       self.timer:arm(core.now() + RETRY)
     end

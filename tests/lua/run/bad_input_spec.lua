@@ -132,6 +132,17 @@ describe("bad input", function()
     assert.is_truthy(err:find("cannot read .*/none.lua: No such file or directory\n$"))
   end)
 
+  it("is not a script or a module behind a link that anybody may have laid, from wherever it is named", function()
+    local code, _, err = harness.run({ "sh", "-ec", [[
+      mkdir -m 777 open open/v1 open/v1/lib open/shared; ln -s v1 open/now; ln -s ../../shared/m.lua open/v1/lib/m.lua
+      echo 'return "name"' >open/shared/m.lua
+      echo 'require "ward".service { name = require "m", cmd = { "true" } }' >open/v1/app.lua
+      "$1" check open/now/app.lua; "$1" check "$PWD/open/now/app.lua"; cd open/now; exec "$1" check app.lua
+    ]], "sh", harness.ward }, { cwd = dir })
+    assert.equal("", err)
+    assert.equal(0, code)
+  end)
+
   it("a missing executable is a warning at check", function()
     harness.write(dir .. "/missing.lua", service 'cmd = { "no-such-program" }, env = { PATH = "/bin" }')
     local code, out, err = harness.run { harness.ward, "check", dir .. "/missing.lua" }

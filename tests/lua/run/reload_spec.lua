@@ -1,6 +1,7 @@
 -- Another version of the script takes over under children that run.
 
 local harness <const> = require "helpers.harness"
+local lfs <const> = require "lfs"
 local sys <const> = require "wardtest"
 
 local HEAD <const> = [[
@@ -363,6 +364,19 @@ describe("a reload", function()
     w:stop()
   end)
 
+  it("comes when a module is mended that only the refused version requires", function()
+    local w <const> = start([[sleeper "a"]], { args = { "--watch" } })
+    w:until_ready "a"
+    rewrite(w, [[sleeper "a" sleeper(require "names.late")]])
+    w:until_says "no module \"names.late\""
+    assert.equal(0, (harness.run({ "mkdir", "-p", "lib/names" }, { cwd = w.dir })))
+    harness.write(w.dir .. "/lib/names/late.lua", "return 'b")
+    w:until_says "unfinished string"
+    harness.write(w.dir .. "/lib/names/late.lua", "return 'b'")
+    until_new(w, "b")
+    w:stop()
+  end)
+
   it("comes with a change in a directory that is never quiet", function()
     local w <const> = start([[sleeper "a"]], { args = { "--watch" } })
     w:until_ready "a"
@@ -416,6 +430,41 @@ describe("a reload", function()
     w:stop()
   end)
 
+  local SPINS <const> = [[sleeper("a") ward.every("50ms", function() while true do end end)]]
+
+  it("of the same once more leaves the way back as it is", function()
+    local w <const> = start [[sleeper "a"]]
+    w:until_ready "a"
+    rewrite(w, SPINS)
+    reload(w)
+    reload(w)
+    w:until_says "rolled back"
+    w:stop()
+  end)
+
+  it("is not taken back for what somebody types", function()
+    local w <const> = start [[sleeper "a"]]
+    w:until_ready "a"
+    rewrite(w, [[sleeper "a" sleeper "b"]])
+    reload(w)
+    w:until_ready "b"
+    for _ = 1, 4 do assert.equal(1, (w:cli("eval", "while true do end"))) end
+    assert.equal(2, w:rpc("status").generation)
+    assert.is_nil(w:err():find("back to the one before", 1, true))
+    w:stop()
+  end)
+
+  it("comes after the start when a SIGHUP comes while that is under way", function()
+    local w <const> = start([[local n = 0 for i = 1, 3e7 do n = n + i end sleeper "a"]], { wait = false })
+    harness.until_(function() -- from then on it is blocked
+      local status <const> = harness.read(("/proc/%d/status"):format(w.pid))
+      return tonumber(status:match "SigBlk:%s*(%x+)", 16) & 1 == 1
+    end, nil, "SIGHUP is watched")
+    sys.kill(w.pid, "HUP")
+    w:until_says "reloaded .* %(SIGHUP%)"
+    w:stop()
+  end)
+
   it("is one for those who ask at once, and reads the last source", function()
     local w <const> = start [[sleeper "a"]]
     w:until_ready "a"
@@ -457,6 +506,29 @@ describe("a reload", function()
       assert.matches("starting the sources that worked last", again:err(), 1, true)
       again:stop()
     end
+  end)
+
+  it("starts from no other script's last good sources, though its path is written alike", function()
+    local dir <const> = harness.directory()
+    assert(lfs.mkdir(dir .. "/one"))
+    assert(lfs.mkdir(dir .. "/other"))
+    local function run(at, text)
+      harness.write(("%s/%s/app.lua"):format(dir, at), text)
+      return harness.run({ harness.ward, "run", "--last-good", "app.lua" }, {
+        cwd = dir .. "/" .. at, env = { WARD_RUNTIME_DIR = dir .. "/run", WARD_LOG_DIR = dir .. "/log" },
+      })
+    end
+    local code, _, err = run("one", [[
+      local ward = require "ward"
+      return ward.supervisor { name = "app", auto_shutdown = "any_significant", children = { ward.service {
+        name = "first", type = "oneshot", cmd = { "true" }, restart = "never", significant = true } } }]])
+    assert.equal(0, code, err)
+    code, _, err = run("other", "error 'broken'")
+    assert.equal(1, code, err)
+    assert.equal("app.lua:1: broken\n", err)
+    code, _, err = run("one", "error 'broken'")
+    assert.equal(0, code, err)
+    assert.matches("first +%* exited with code 0", err)
   end)
 
   it("tells apart what it restarts and what is another one with its next start", function()

@@ -1,6 +1,8 @@
 /* core.journal(path) -> journal, and core.journal_read(path, record): what a successor reads. */
 #include <errno.h>
 #include <lauxlib.h>
+#include <limits.h>
+#include <string.h>
 
 #include "bind/bind.h"
 #include "bind/pack.h"
@@ -62,21 +64,37 @@ put(lua_State *L, int (*write)(struct ward_journal *j, const void *bytes, size_t
 		return ward_bind_fail_errno(L, -r, "cannot write the journal");
 	lua_pushboolean(L, 1);
 	lua_pushboolean(L, ward_journal_is_long(j->file));
-	return 2;
+	if (!ward_journal_lacks(j->file))
+		return 2;
+	lua_pushstring(L, strerror(ward_journal_lacks(j->file)));
+	return 3;
 }
 
-/* journal:snapshot(...) -> true | nil, err: the file has this record only */
+/* journal:snapshot(...) -> as append: the file has this record only */
 static int
 journal_snapshot(lua_State *L)
 {
 	return put(L, ward_journal_snapshot);
 }
 
-/* journal:append(...) -> true, long | nil, err; long: it is time for a snapshot */
+/* journal:append(...) -> true, long, lacks | nil, err; long: it is time for a snapshot; lacks: why it is in memory, or
+ * nil */
 static int
 journal_append(lua_State *L)
 {
 	return put(L, ward_journal_append);
+}
+
+/* journal:place() -> the path by which this process can read it */
+static int
+journal_place(lua_State *L)
+{
+	char place[PATH_MAX];
+
+	if (ward_journal_place(check_journal(L)->file, place, sizeof(place)) < 0)
+		place[0] = '\0'; /* nothing is there */
+	lua_pushstring(L, place);
+	return 1;
 }
 
 /* journal:remove(): there is nothing to succeed to any more */
@@ -162,9 +180,13 @@ void
 ward_bind_journal(lua_State *L)
 {
 	static const luaL_Reg journal[] = {
-		{ "snapshot", journal_snapshot }, { "append", journal_append },
-		{ "remove", journal_remove },	  { "close", journal_close },
-		{ "__gc", journal_close },	  { NULL, NULL },
+		{ "snapshot", journal_snapshot },
+		{ "append", journal_append },
+		{ "place", journal_place },
+		{ "remove", journal_remove },
+		{ "close", journal_close },
+		{ "__gc", journal_close },
+		{ NULL, NULL },
 	};
 	static const luaL_Reg reader[] = { { "__gc", reader_close }, { NULL, NULL } };
 	static const luaL_Reg functions[] = { { "journal", journal_new },

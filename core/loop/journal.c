@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -46,6 +48,7 @@ struct record {
 struct ward_journal {
 	struct crc crc;
 	int fd;		     /* -1: nothing is written */
+	int lacks;	     /* why it is in memory; 0: it is in the file */
 	uint64_t size, base; /* now, and with the snapshot alone */
 	char path[];
 };
@@ -167,13 +170,32 @@ write_record(struct ward_journal *j, int fd, uint64_t at, const void *bytes, siz
 	return n > UINT32_MAX ? -EFBIG : write_at(fd, at, iov, 2);
 }
 
+/* The header and a snapshot. */
+static int
+write_whole(struct ward_journal *j, int fd, const void *bytes, size_t n)
+{
+	struct header head = HEADER;
+	struct iovec iov = { .iov_base = &head, .iov_len = sizeof(head) };
+	int r = write_at(fd, 0, &iov, 1);
+
+	return r < 0 ? r : write_record(j, fd, sizeof(head), bytes, n);
+}
+
+static void
+go_on_in(struct ward_journal *j, int fd, int lacks, uint64_t size, uint64_t base)
+{
+	hold(j, fd);
+	j->lacks = lacks;
+	j->size = size;
+	j->base = base;
+}
+
 /* A new file in the place of the old one. */
 static int
 replace(struct ward_journal *j, const void *bytes, size_t n)
 {
+	const uint64_t size = sizeof(struct header) + sizeof(struct record) + n;
 	char fresh[PATH_MAX];
-	struct header head = HEADER;
-	struct iovec iov = { .iov_base = &head, .iov_len = sizeof(head) };
 	WARD_AUTO_FD int fd = -1;
 	int r = snprintf(fresh, sizeof(fresh), "%s.new", j->path);
 
@@ -183,17 +205,50 @@ replace(struct ward_journal *j, const void *bytes, size_t n)
 	fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_at(fd, 0, &iov, 1);
-	if (r == 0)
-		r = write_record(j, fd, sizeof(head), bytes, n);
+	r = write_whole(j, fd, bytes, n);
 	if (r == 0 && rename(fresh, j->path) < 0)
 		r = -errno;
 	if (r < 0) {
 		(void)unlink(fresh);
 		return r;
 	}
-	hold(j, ward_fd_steal(&fd));
-	j->base = j->size = sizeof(struct header) + sizeof(struct record) + n;
+	go_on_in(j, ward_fd_steal(&fd), 0, size, size);
+	return 0;
+}
+
+/* The same without a file, for want of room or of leave (@lacks). */
+static int
+replace_in_memory(struct ward_journal *j, int lacks, const void *bytes, size_t n)
+{
+	const uint64_t size = sizeof(struct header) + sizeof(struct record) + n;
+	WARD_AUTO_FD int fd = memfd_create("ward-journal", MFD_CLOEXEC);
+	int r = fd < 0 ? -errno : write_whole(j, fd, bytes, n);
+
+	if (r < 0)
+		return r;
+	ward_journal_end(j); /* the file is none any more */
+	go_on_in(j, ward_fd_steal(&fd), lacks, size, size);
+	return 0;
+}
+
+/* Takes what is in the file into memory. */
+static int
+move_into_memory(struct ward_journal *j, int lacks)
+{
+	const uint64_t size = j->size, base = j->base;
+	WARD_AUTO_FD int fd = memfd_create("ward-journal", MFD_CLOEXEC);
+	off_t at = 0;
+
+	if (fd < 0)
+		return -errno;
+	while ((uint64_t)at < size) {
+		ssize_t k = sendfile(fd, j->fd, &at, (size_t)(size - (uint64_t)at));
+
+		if (k <= 0)
+			return k < 0 ? -errno : -EIO;
+	}
+	ward_journal_end(j);
+	go_on_in(j, ward_fd_steal(&fd), lacks, size, base);
 	return 0;
 }
 
@@ -202,8 +257,9 @@ ward_journal_snapshot(struct ward_journal *j, const void *bytes, size_t n)
 {
 	int r = replace(j, bytes, n);
 
-	if (r < 0)
-		ward_journal_end(j);
+	if (r == 0 || replace_in_memory(j, -r, bytes, n) == 0)
+		return 0;
+	ward_journal_end(j);
 	return r;
 }
 
@@ -215,11 +271,28 @@ ward_journal_append(struct ward_journal *j, const void *bytes, size_t n)
 	if (j->fd < 0)
 		return -EBADF;
 	r = write_record(j, j->fd, j->size, bytes, n);
+	if (r < 0 && !j->lacks && move_into_memory(j, -r) == 0)
+		r = write_record(j, j->fd, j->size, bytes, n);
 	if (r < 0)
 		ward_journal_end(j);
 	else
 		j->size += sizeof(struct record) + n;
 	return r;
+}
+
+int
+ward_journal_lacks(const struct ward_journal *j)
+{
+	return j->lacks;
+}
+
+int
+ward_journal_place(const struct ward_journal *j, char *place, size_t size)
+{
+	int n = j->lacks ? snprintf(place, size, FDS "%d", j->fd)
+			 : snprintf(place, size, "%s", j->path);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
 bool
@@ -245,6 +318,7 @@ ward_journal_end(struct ward_journal *j)
 	if (unlink(j->path) < 0 && errno != ENOENT && truncate(j->path, 0) < 0)
 		errno = 0;
 	j->size = j->base = 0;
+	j->lacks = 0;
 }
 
 /* ---- reading ---- */

@@ -72,11 +72,20 @@ local function put(self, write, ...)
   if not file then
     return
   end
-  local ok, long <const> = file[write](file, ...)
-  if ok then
-    self.long = long
-  else
-    fail(self, long.message)
+  local ok, long <const>, lacks <const> = file[write](file, ...)
+  if not ok then
+    return fail(self, long.message)
+  end
+  self.long = long
+  if lacks then
+    self.again = self.again or core.now() + RETRY
+  end
+  if lacks and not self.told then
+    self.told = true
+    self.tell(("cannot write the journal: %s; ward goes on, and has it in memory"):format(lacks))
+  elseif not lacks and self.told then
+    self.told = nil
+    self.tell("the journal is written again")
   end
 end
 
@@ -102,14 +111,12 @@ end
 
 local function begin_again(self, state)
   self.again = nil
-  self.file = core.journal(self.path)
+  self.file = self.file or core.journal(self.path)
   if self.file then
     snapshot(self, state)
   end
   if self.file then
-    self.told = nil
     core.deadline(self.deadline)
-    self.tell("the journal is written again")
   end
 end
 
@@ -184,7 +191,7 @@ function Journal:undo()
   if not self.file then
     return nil
   end
-  local found <const>, err <const> = replay.play(self.path)
+  local found <const>, err <const> = replay.play(self.file:place())
   if not found or found.holes then -- steps that were done once: there is no memory for it
     return self.tell("a step cannot be undone: " .. (err and err.message or "the journal cannot be played"))
   elseif not found.failed then

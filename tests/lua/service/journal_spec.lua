@@ -192,19 +192,24 @@ describe("the journal of a supervisor that was killed", function()
     assert.matches("ok doubt\nok undo\nok terminals\nok reload\nok failure\nok nonsense\nok histories\n$", out)
   end)
 
-  it("goes on without one when its directory is full, and says so once", function()
+  it("is in memory when its directory is full, which is said once, and serves a successor from there", function()
     local w <const> = harness.start([[
       local ward = require "ward"
-      return ward.service { name = "a", cmd = { "sleep", "1000" }, restart = { on = "always", backoff = { from = 0 } } }
+      ward.service { name = "a", cmd = { "sleep", "1000" } }
+      ward.service { name = "b", cmd = { "false" }, restart = { on = "always", backoff = { from = "1s", max = "1s" } } }
+      ward.after("1s", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end)
     ]], { under = { "unshare", "--mount", "sh", "-c",
       'mkdir -p "$WARD_RUNTIME_DIR" && mount -t tmpfs -o size=8k,mode=700 none "$WARD_RUNTIME_DIR" && '
         .. 'mkdir -m 700 "$WARD_RUNTIME_DIR/default" && ! cat /dev/zero >"$WARD_RUNTIME_DIR/filler" 2>/dev/null; '
         .. 'exec "$@"', "sh" }, wait = false })
     w:until_says "a +. ready"
-    w:until_says "cannot write the journal: No space left on device; ward goes on"
+    w:until_says "cannot write the journal: No space left on device; ward goes on, and has it in memory"
+    w:until_says "quarantine"
+    w:until_says "quarantine.*b +%* exited with code 1.*b +%* exited with code 1"
     local told <const> = w:err()
     w:stop()
-    assert.equal(1, select(2, told:gsub("journal", "")))
+    assert.equal(1, select(2, told:gsub("a +%* ready", "")))
+    assert.equal(2, select(2, told:gsub("the journal", "")), told) -- once each
   end)
 
   it("is removed at an orderly end", function()

@@ -310,6 +310,12 @@ ward_sys_sigwaitinfo(const uint64_t *set, void *info)
 }
 
 WARD_SYS long
+ward_sys_getpid(void)
+{
+	return ward_sys6(__NR_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+WARD_SYS long
 ward_sys_getppid(void)
 {
 	return ward_sys6(__NR_getppid, 0, 0, 0, 0, 0, 0);

@@ -5,7 +5,9 @@
 #include <asm/errno.h>
 #include <asm/signal.h>
 #include <linux/fcntl.h>
+#include <linux/prctl.h>
 #include <linux/sockios.h>
+#include <linux/wait.h>
 
 #include "linux/sys.h"
 #include "spawn/child_noheap.h"
@@ -55,19 +57,27 @@ append_number(char *to, unsigned long n)
 
 struct helper {
 	const struct ward_maps *maps;
+	int parent;
 	volatile long r; /* the namespace as a descriptor, which we share */
 };
 
-/* Is born in the new namespace and ends there at once. What it may do there, nobody else may yet: look at
- * its namespace, too, for which some kernels want more of others once it has ended. */
+/* Is born in the new namespace, and stops when it is done. What it may do there, nobody else may yet: look at its
+ * namespace, too, for which some kernels want more of others. It stops rather than ends, since the files of a process
+ * that has ended belong to the host's root, whom a container does not know. */
 static void
 helper_main(void *arg)
 {
 	struct helper *h = arg;
 
-	h->r = h->maps->nested ? 0 : write_file(NESTED_LIMIT, "0", 1);
-	if (h->r >= 0)
-		h->r = ward_sys_openat(AT_FDCWD, "/proc/self/ns/user", O_RDONLY | O_CLOEXEC, 0);
+	(void)ward_sys_prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (ward_sys_getppid() == h->parent) {
+		h->r = h->maps->nested ? 0 : write_file(NESTED_LIMIT, "0", 1);
+		if (h->r >= 0)
+			h->r = ward_sys_openat(AT_FDCWD, "/proc/self/ns/user", O_RDONLY | O_CLOEXEC,
+					       0);
+		while (h->r >= 0) /* until it is killed */
+			(void)ward_sys_kill((int)ward_sys_getpid(), SIGSTOP);
+	}
 	for (;;)
 		(void)ward_sys_exit_group(0);
 }
@@ -94,8 +104,7 @@ find_child(char *to)
 	return 0;
 }
 
-/* Maps of more than oneself are written from above, by somebody with privilege there. A process that has
- * ended keeps its namespace until it is waited for: that is time enough. */
+/* Maps of more than oneself are written from above, by somebody with privilege there. */
 static struct outcome
 write_maps(const struct ward_maps *maps)
 {
@@ -117,19 +126,20 @@ write_maps(const struct ward_maps *maps)
 static struct outcome
 make_user_namespace(struct ward_child *c, int slot, const struct ward_maps *maps)
 {
-	struct helper h = { maps, -ESRCH };
+	struct helper h = { maps, (int)ward_sys_getpid(), -ESRCH };
 	struct outcome o;
 	long pid;
 
 	if (slot < 0)
 		return result(ward_sys_unshare(WARD_CLONE_NEWUSER), 0);
-	pid = ward_sys_clone(WARD_CLONE_VM | WARD_CLONE_VFORK | WARD_CLONE_FILES |
-				     WARD_CLONE_NEWUSER | SIGCHLD,
+	pid = ward_sys_clone(WARD_CLONE_VM | WARD_CLONE_FILES | WARD_CLONE_NEWUSER | SIGCHLD,
 			     c->stack + WARD_STACK_HELPER, NULL, helper_main, &h);
 	if (pid < 0)
 		return result(pid, 0);
+	(void)ward_sys_wait4((int)pid, NULL, WUNTRACED);
 	c->work[slot] = (int32_t)h.r;
 	o = h.r < 0 ? result(h.r, 3) : write_maps(maps);
+	(void)ward_sys_kill((int)pid, SIGKILL);
 	(void)ward_sys_wait4((int)pid, NULL, 0);
 	return o;
 }

@@ -242,3 +242,26 @@ describe("ward exec", function()
     assert.equal(0, (exec { "--ro", program, "--", program }))
   end)
 end)
+
+describe("root of a container without privilege", function()
+  after_each(harness.cleanup)
+
+  -- As LXC has it: of the host's users it knows its own, and the host's root is none of them.
+  it("runs what the host's root does in a sandbox", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local dir <const> = harness.directory()
+    assert(sys.chmod(dir, 511)) -- 0777
+    if os.execute(("setpriv --reuid=100000 --regid=100000 --clear-groups %s version >%s/version 2>&1"):format(
+        harness.ward, dir)) ~= true then
+      return pending "the build directory is not for everybody"
+    end
+    local view <const>, text <const> = sandboxed.run { cwd = "/",
+      cmd = { "sh", "-c", ("for profile in strict web worker; do for user in root daemon; do "
+        .. "%s exec --profile $profile --user $user -- id -un; done; done"):format(harness.ward) },
+      env = { HOME = dir, WARD_RUNTIME_DIR = dir .. "/run", WARD_LOG_DIR = dir .. "/log" },
+      sandbox = { uid_map = { { inside = 0, outside = 100000, count = 65536 } }, nested = true,
+        namespaces = { "pid", "mount" }, mounts = { { type = "proc", target = "/proc" } } } }
+    assert.equal(("root\ndaemon\n"):rep(3), text)
+    assert.equal(0, view.last_exit.code)
+  end)
+end)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "linux/procfs.h"
 #include "loop/dirwatch.h"
 #include "loop/handover.h"
 #include "loop/http.h"
@@ -27,6 +28,8 @@ make(struct ward_core *core, const char **why)
 		r = ward_signals_new(core->loop, &core->signals);
 	if (r == 0 && !core->procs)
 		r = ward_procs_new(core->loop, &core->procs);
+	if (r == 0)
+		ward_procfs_hide_memory();
 	*why = r == -ENOTSUP ? "/proc is not mounted, or not for this pid namespace"
 			     : "cannot make the loop";
 	return r;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -82,6 +83,12 @@ ward_procfs_children(pid_t pid, pid_t *out, size_t max)
 	}
 	(void)closedir(dir);
 	return (int)n;
+}
+
+void
+ward_procfs_hide_memory(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 bool

@@ -25,6 +25,10 @@ int ward_procfs_stat(pid_t pid, struct ward_procstat *out);
  * that start or end meanwhile may be missed: repeat until the answer no longer changes. */
 int ward_procfs_children(pid_t pid, pid_t *out, size_t max);
 
+/* From here on no process of our user may ptrace us, or open /proc/PID/mem, fd or cwd: what a sandbox of files or calls
+ * alone does not keep it from. execve(2) undoes it. */
+void ward_procfs_hide_memory(void);
+
 /* Is /proc there, and that of this process's pid namespace? */
 bool ward_procfs_is_own(void);
 

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "linux/procfs.h"
 #include "loop/handover_text.h"
 
 #define VARIABLE   "WARD_HANDOVER"
@@ -390,6 +391,7 @@ ward_handover_begin(char **argv, struct ward_fdset *inherited)
 	ward_fdset_open_now(inherited);
 	is_successor = pending = read_variable(&first);
 	if (is_successor) {
+		ward_procfs_hide_memory(); /* the children run already */
 		drop_timer_signals();
 		/* The name would be that of SELF. */
 		(void)prctl(PR_SET_NAME, program_invocation_short_name, 0, 0, 0);

@@ -269,6 +269,12 @@ clone_flags(const struct ward_draft_sandbox *s)
 	       (ward_build_enters_late(s) ? 0 : s->namespaces & WARD_CLONE_NEWUSER);
 }
 
+static bool
+maps_itself(const struct ward_draft_sandbox *s)
+{
+	return (s->namespaces & WARD_CLONE_NEWUSER) && !ward_build_enters_late(s);
+}
+
 /* Lays the plan out; the same code measures and fills. The steps are added in stage.h's order. */
 static struct ward_plan *
 build(struct ward_build *b, const struct ward_draft *d)
@@ -280,7 +286,7 @@ build(struct ward_build *b, const struct ward_draft *d)
 		.nfds = (uint32_t)d->nfds,
 		.ruleset = d->sandbox.has_ruleset ? work_slot(d, WARD_SOURCE_FD, -1, 0) : -1,
 		.ruleset_fd = d->sandbox.has_ruleset ? d->sandbox.ruleset : -1,
-		.clone = d->clone,
+		.clone = maps_itself(&d->sandbox) ? WARD_CLONE_COPY : d->clone,
 		.init = -1,
 		.parent = -1,
 		.clone_flags = clone_flags(&d->sandbox),

@@ -43,7 +43,11 @@ describe("Landlock", function()
       local pids <const> = { w.pid, w:until_ready "y" }
       for _, verb in ipairs { "signal", "ptrace" } do
         for _, pid in ipairs(pids) do
-          succeeds({ verb, tostring(pid) }, { start = start })
+          if uid and verb == "ptrace" and pid == w.pid then -- whom nobody but root can trace at all
+            fails({ verb, tostring(pid) }, nil, { start = start })
+          else
+            succeeds({ verb, tostring(pid) }, { start = start })
+          end
           fails({ verb, tostring(pid) }, { landlock = { scope = { "signal" } } }, { start = start })
         end
       end
@@ -105,5 +109,46 @@ describe("a profile's filter", function()
         assert.is_true((sandboxed.attack({ "syscall", family }, box)), family)
       end
     end
+  end)
+end)
+
+describe("the memory of an ordinary user's supervisor", function()
+  after_each(harness.cleanup)
+
+  -- What a service of the same user has to come by it, where neither files nor processes are withheld from it.
+  local START <const> = { under = harness.UNPRIVILEGED }
+  local BOXES <const> = { {}, { seccomp = { allow = { "@system-service", "@debug" }, deny = { "socket" } } },
+    { landlock = { net = { bind = {} } } } }
+
+  attack("is out of reach of its services, while another's is not", function()
+    local w <const> = harness.start(
+      'return require("ward").service { name = "y", cmd = { "sleep", "1000" }, cwd = "/" }\n', START)
+    local sibling <const> = ("%d"):format(w:until_ready "y")
+    for _, verb in ipairs { "look", "ptrace" } do
+      succeeds({ verb, sibling }, { start = START })
+      for _, box in ipairs(BOXES) do fails({ verb, tostring(w.pid) }, box, { start = START }) end
+    end
+    w:stop()
+  end)
+
+  attack("is out of reach again when it has executed itself", function()
+    local w <const> = harness.start([[
+      local ward = require "ward"
+      ward.service { name = "y", cmd = { "sleep", "1000" }, cwd = "/" }
+      ward.command("stick", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end)
+    ]], START)
+    w:until_ready "y"
+    w:cli("do", "stick")
+    w:until_(function() return (w:rpc "status" or {}).quarantine end, 60, "the quarantine")
+    fails({ "look", tostring(w.pid) }, {}, { start = START })
+    w:stop()
+  end)
+
+  attack("is out of reach of what ward exec runs", function()
+    local _, program <const> = sandboxed.copy(harness.attack)
+    local code <const>, out <const> = harness.run { "setpriv", "--reuid=4711", "--regid=4711", "--clear-groups",
+      harness.ward, "exec", "--profile", "none", "--", "sh", "-c", program .. " look $PPID" }
+    assert.equal("look failed", out:match "look %a+", out)
+    assert.equal(1, code)
   end)
 end)

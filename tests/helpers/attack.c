@@ -143,6 +143,30 @@ attack_ptrace(char **argv)
 	return ptrace(PTRACE_DETACH, pid, NULL, NULL) == 0;
 }
 
+/* look PID: into its memory, or where it is, or at what it has open */
+static bool
+attack_look(char **argv)
+{
+	char path[64], link[256];
+	bool got = false;
+	DIR *dir;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/mem", argv[0]);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	got |= fd >= 0 || failed(path);
+	(void)snprintf(path, sizeof(path), "/proc/%s/cwd", argv[0]);
+	got |= readlink(path, link, sizeof(link)) > 0 || failed(path);
+	(void)snprintf(path, sizeof(path), "/proc/%s/fd", argv[0]);
+	dir = opendir(path);
+	got |= dir || failed(path);
+	if (dir)
+		(void)closedir(dir);
+	if (fd >= 0)
+		(void)close(fd);
+	return got;
+}
+
 /* leak PID PATH: through the directories that PID has open, and its own and root directory */
 static bool
 attack_leak(char **argv)
@@ -632,6 +656,7 @@ main(int argc, char **argv)
 		{ "connect", 1, attack_connect },
 		{ "setid", 2, attack_setid },
 		{ "leak", 2, attack_leak },
+		{ "look", 1, attack_look },
 		{ "mknod", 1, attack_mknod },
 		{ "mount", 1, attack_mount },
 		{ "overwrite", 1, attack_overwrite },

@@ -444,6 +444,18 @@ plan_lacks(lua_State *L)
 	return 1;
 }
 
+/* plan:landlock() -> the ABI that its ruleset was made for; nil without one */
+static int
+plan_landlock(lua_State *L)
+{
+	const struct box *box = luaL_checkudata(L, 1, PLAN);
+
+	if (!box->landlock.kept)
+		return 0;
+	lua_pushinteger(L, box->landlock.report.abi);
+	return 1;
+}
+
 /* plan:close(): its descriptors do not wait for the collector, to which they are a few bytes. Only once no child of the
  * plan lives. */
 static int
@@ -453,6 +465,7 @@ plan_close(lua_State *L)
 
 	ward_plan_free(box->plan);
 	ward_learned_free(box->learned);
+	free(box->landlock.kept);
 	memset(box, 0, sizeof(*box));
 	return 0;
 }
@@ -463,6 +476,7 @@ ward_bind_spec(lua_State *L)
 	static const luaL_Reg methods[] = {
 		{ "explain", plan_explain },
 		{ "lacks", plan_lacks },
+		{ "landlock", plan_landlock },
 		{ "syscalls", ward_spec_syscalls },
 		{ "close", plan_close },
 		{ "__gc", plan_close },

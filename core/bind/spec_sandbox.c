@@ -1,11 +1,13 @@
 /* The sandbox of a spec: read from Lua into requests, then, without Lua, made into kernel objects and a plan. */
 #include <errno.h>
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
 #include "bind/spec.h"
 #include "linux/caps.h"
+#include "linux/uapi.h"
 #include "spawn/stage.h"
 
 static int
@@ -217,25 +219,35 @@ ward_spec_sandbox_read(lua_State *L, int spec, struct ward_spec_sandbox *out,
 
 /* ---- kernel objects ---- */
 
-/* Makes the ruleset; none where the program may do without, and this kernel cannot restrict anything of it. */
 static int
-make_ruleset(struct ward_spec_sandbox *sb, const struct ward_draft *d, int *out,
-	     struct ward_err *err)
+refuse_ruleset(const struct ward_err *why, struct ward_err *err)
 {
-	struct ward_err why;
-	int r = ward_landlock_build(&sb->landlock, ward_landlock_abi(), &sb->made.report, &why);
+	return ward_err_set(err, why->stage, why->err, "sandbox.landlock%s%s",
+			    strncmp(why->detail, "fs[", 3) == 0 ? "." : ": ", why->detail);
+}
 
+/* Makes the ruleset; none where this kernel cannot restrict anything of it, and that is good enough. */
+static int
+make_ruleset(struct ward_spec_sandbox *sb, int *out, struct ward_err *err)
+{
+	struct ward_landlock_request *kept = ward_landlock_keep(&sb->landlock);
+	struct ward_err why;
+	int r;
+
+	if (!kept)
+		return ward_err_set(err, 0, ENOMEM, "sandbox.landlock: not enough memory");
+	r = ward_landlock_build(kept, ward_landlock_abi(), &sb->made.report, &why);
 	if (r >= 0) {
+		sb->made.kept = kept;
 		*out = r;
 		return 0;
 	}
-	if ((r == -ENOSYS || r == -EOPNOTSUPP) && !sb->landlock.strict &&
-	    d->sandbox.on_failure != WARD_FAIL_ERROR) {
+	free(kept);
+	if ((r == -ENOSYS || r == -EOPNOTSUPP) && !sb->landlock.strict) {
 		sb->made.none = why;
 		return 0;
 	}
-	return ward_err_set(err, why.stage, why.err, "sandbox.landlock%s%s",
-			    strncmp(why.detail, "fs[", 3) == 0 ? "." : ": ", why.detail);
+	return refuse_ruleset(&why, err);
 }
 
 int
@@ -243,7 +255,7 @@ ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 		       struct ward_fd_rule *spare, struct ward_plan **out, struct ward_err *err)
 {
 	WARD_AUTO_FD int ruleset = -1;
-	int r = sb->made.given ? make_ruleset(sb, d, &ruleset, err) : 0;
+	int r = sb->made.given ? make_ruleset(sb, &ruleset, err) : 0;
 
 	if (r < 0)
 		return r;
@@ -256,8 +268,12 @@ ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,
 		d->sandbox.has_ruleset = true;
 	}
 	r = ward_plan_new(d, out, err);
-	if (r == 0)
+	if (r == 0) {
 		(void)ward_fd_steal(&ruleset); /* the plan's now */
+	} else {
+		free(sb->made.kept);
+		sb->made.kept = NULL;
+	}
 	return r;
 }
 
@@ -290,6 +306,23 @@ add_rights(lua_State *L, const struct ward_landlock_report *report, uint64_t bit
 	}
 }
 
+static void
+push_absent(lua_State *L, const struct ward_landlock_request *kept)
+{
+	const char *between = "optional paths of landlock.fs that are not there: ";
+	luaL_Buffer b;
+
+	luaL_buffinit(L, &b);
+	for (size_t i = 0; i < kept->npaths; i++) {
+		if (kept->found[i].inode)
+			continue;
+		luaL_addstring(&b, between);
+		luaL_addstring(&b, kept->paths[i].path);
+		between = ", ";
+	}
+	luaL_pushresult(&b);
+}
+
 void
 ward_spec_push_lacks(lua_State *L, const struct ward_spec_landlock *landlock)
 {
@@ -303,12 +336,18 @@ ward_spec_push_lacks(lua_State *L, const struct ward_spec_landlock *landlock)
 	}
 	if (!landlock->given)
 		return;
-	add_rights(L, report, report->lacks_fs, ward_landlock_fs_name);
+	/* Of this one it gives less, not more. */
+	if (report->lacks_fs & WARD_LANDLOCK_ACCESS_FS_REFER) {
+		(void)lua_pushfstring(L, "Landlock ABI %d of this kernel allows nobody refer",
+				      report->abi);
+		add_lack(L, ENOSYS);
+	}
+	add_rights(L, report, report->lacks_fs & ~WARD_LANDLOCK_ACCESS_FS_REFER,
+		   ward_landlock_fs_name);
 	add_rights(L, report, report->lacks_net, ward_landlock_net_name);
 	add_rights(L, report, report->lacks_scope, ward_landlock_scope_name);
 	if (report->absent) {
-		(void)lua_pushfstring(L, "optional paths of landlock.fs that are not there: %d",
-				      (int)report->absent);
+		push_absent(L, landlock->kept);
 		add_lack(L, ENOENT);
 	}
 }

@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "base/pack.h"
 #include "linux/sys.h"
 #include "linux/trusted.h"
 #include "linux/uapi.h"
@@ -189,20 +192,32 @@ fit(const struct ward_landlock_request *r, struct ward_landlock_ruleset_attr *at
 	return 0;
 }
 
+/* Opens what a rule is about. Returns an owned descriptor, or -errno; ENOENT where an optional one is not there. */
 static int
-add_path(int ruleset, const struct ward_landlock_path *p, struct ward_landlock_report *report,
-	 struct ward_err *err)
+open_path(const struct ward_landlock_path *p, struct stat *st)
+{
+	WARD_AUTO_FD int fd = ward_trusted_open(p->path, O_PATH);
+
+	if (fd < 0)
+		return p->optional && fd == -ENOTDIR ? -ENOENT : fd;
+	return fstat(fd, st) < 0 ? -errno : ward_fd_steal(&fd);
+}
+
+static int
+add_path(int ruleset, const struct ward_landlock_path *p, struct ward_landlock_file *found,
+	 struct ward_landlock_report *report, struct ward_err *err)
 {
 	struct ward_landlock_path_beneath_attr attr = { 0 };
-	WARD_AUTO_FD int fd = ward_trusted_open(p->path, O_PATH);
-	struct stat st;
-	long r;
+	struct stat st = { 0 };
+	WARD_AUTO_FD int fd = open_path(p, &st);
+	long r = fd < 0 ? fd : 0;
 
-	if (fd < 0 && p->optional && (fd == -ENOENT || fd == -ENOTDIR)) {
+	if (found)
+		*found = (struct ward_landlock_file){ st.st_dev, st.st_ino };
+	if (fd == -ENOENT && p->optional) {
 		report->absent++;
 		return 0;
 	}
-	r = fd < 0 ? fd : fstat(fd, &st) < 0 ? -errno : 0;
 	if (r < 0)
 		return ward_err_set(err, 0, (int)-r, "fs[\"%s\"]: %s", p->path,
 				    ward_trusted_reason((int)-r));
@@ -212,9 +227,6 @@ add_path(int ruleset, const struct ward_landlock_path *p, struct ward_landlock_r
 	if (!attr.allowed_access)
 		return ward_err_set(err, 0, EINVAL,
 				    "fs[\"%s\"]: it has rights for directories only", p->path);
-	/* Masking this one would not give but take: without it the kernel refuses all such renames. */
-	if (attr.allowed_access & report->lacks_fs & WARD_LANDLOCK_ACCESS_FS_REFER)
-		return refuse_bit(fs_bits, WARD_LANDLOCK_ACCESS_FS_REFER, report->abi, err);
 	attr.allowed_access &= ~report->lacks_fs;
 	if (!attr.allowed_access)
 		return 0; /* all of it is allowed anyhow */
@@ -248,7 +260,8 @@ add_rules(int ruleset, const struct ward_landlock_request *request,
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < request->npaths; i++)
-		r = add_path(ruleset, &request->paths[i], report, err);
+		r = add_path(ruleset, &request->paths[i],
+			     request->found ? &request->found[i] : NULL, report, err);
 	if (r == 0 && !(report->lacks_net & WARD_LANDLOCK_ACCESS_NET_BIND_TCP))
 		r = add_ports(ruleset, &request->bind, WARD_LANDLOCK_ACCESS_NET_BIND_TCP, err);
 	if (r == 0 && !(report->lacks_net & WARD_LANDLOCK_ACCESS_NET_CONNECT_TCP))
@@ -286,4 +299,53 @@ ward_landlock_build(const struct ward_landlock_request *request, int abi,
 		return r;
 	*report = made;
 	return ward_fd_steal(&ruleset);
+}
+
+static void
+pack_ports(struct ward_pack *p, struct ward_landlock_ports *ports)
+{
+	ports->ports = ward_pack_copy(p, ports->ports, ports->n * sizeof(*ports->ports),
+				      _Alignof(uint16_t));
+}
+
+/* Lays a copy out; the same code measures and fills. */
+static struct ward_landlock_request *
+pack_request(struct ward_pack *p, const struct ward_landlock_request *request)
+{
+	struct ward_landlock_request *copy =
+		ward_pack_take(p, sizeof(*copy), _Alignof(max_align_t));
+	struct ward_landlock_request v = *request;
+	struct ward_landlock_path *paths = ward_pack_copy(
+		p, v.paths, v.npaths * sizeof(*v.paths), _Alignof(struct ward_landlock_path));
+
+	v.found = ward_pack_take(p, v.npaths * sizeof(*v.found),
+				 _Alignof(struct ward_landlock_file));
+	for (size_t i = 0; i < v.npaths; i++) {
+		const char *path = ward_pack_str(p, v.paths[i].path);
+
+		if (copy) {
+			paths[i].path = path;
+			v.found[i] = (struct ward_landlock_file){ 0 };
+		}
+	}
+	v.paths = paths;
+	pack_ports(p, &v.bind);
+	pack_ports(p, &v.connect);
+	if (copy)
+		*copy = v;
+	return copy;
+}
+
+struct ward_landlock_request *
+ward_landlock_keep(const struct ward_landlock_request *request)
+{
+	struct ward_pack p = { 0 };
+	void *block;
+
+	(void)pack_request(&p, request);
+	block = malloc(p.size);
+	if (!block)
+		return NULL;
+	p = ward_pack_begin(block);
+	return pack_request(&p, request);
 }

@@ -23,6 +23,11 @@ struct ward_landlock_path {
 	bool optional;	 /* without such a path the rule is left out */
 };
 
+/* What lay at a path; zeros when nothing did. */
+struct ward_landlock_file {
+	uint64_t device, inode;
+};
+
 struct ward_landlock_ports {
 	bool handled; /* forbid all ports but these; otherwise TCP is left alone */
 	const uint16_t *ports;
@@ -34,6 +39,7 @@ struct ward_landlock_request {
 	uint64_t handled_fs; /* forbidden unless a path allows it; 0 leaves files alone */
 	const struct ward_landlock_path *paths;
 	size_t npaths;
+	struct ward_landlock_file *found; /* NULL, or one for each path, which a build fills */
 	struct ward_landlock_ports bind, connect; /* TCP */
 	uint64_t scoped;			  /* WARD_LANDLOCK_SCOPE_* */
 	bool strict; /* refuse when the kernel lacks any of this; else do what it can */
@@ -72,11 +78,14 @@ int ward_landlock_letters(const char *letters, int abi, uint64_t *rights);
  *
  * Returns an owned CLOEXEC descriptor with *report filled, or -errno with a sentence in *err:
  * ENOSYS, EOPNOTSUPP (@abi is such an errno; or the kernel lacks all that was asked for, or, when
- * strict, any of it, or refer, without which no rename may cross directories whatever a rule says),
+ * strict, any of it),
  * ENOMSG (nothing was asked for), EINVAL (a rule allows nothing, or what is not handled), ENOENT and
  * others of open(2). Nothing that is open before stays in the child's way: Landlock never covers
  * descriptors that it inherits, nor UDP, chmod(2), chown(2) or stat(2). */
 int ward_landlock_build(const struct ward_landlock_request *request, int abi,
 			struct ward_landlock_report *report, struct ward_err *err);
+
+/* A copy of @request that depends on nothing, with room in found; NULL without memory. To be given to free(3). */
+struct ward_landlock_request *ward_landlock_keep(const struct ward_landlock_request *request);
 
 #endif

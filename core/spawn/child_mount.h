@@ -65,7 +65,7 @@ make_mount(struct ward_child *c, int slot, const struct ward_mount *m, uint32_t 
 
 	if (r >= 0)
 		c->work[slot] = (int32_t)r;
-	return m->optional && (r == -ENOENT || r == -ENOTDIR) ? done : result(r, slot);
+	return result(r, slot);
 }
 
 static long

@@ -409,14 +409,25 @@ fail(struct ward_record *rec, struct outcome o)
 	}
 }
 
+/* A mount that is left out where there is nothing to mount. */
+static bool
+nothing_to_mount(const struct ward_step *s, int err)
+{
+	return s->stage == WARD_STAGE_MOUNT_MAKE && ((const struct ward_mount *)s->p)->optional &&
+	       (err == ENOENT || err == ENOTDIR);
+}
+
 /* Goes on without a soft step. What stands in a namespace that was not made is left out with it. */
 static bool
 miss(struct ward_record *rec, const struct ward_step *s, struct outcome o)
 {
 	struct ward_missed *m = &rec->missed[rec->nmissed];
+	bool absent = nothing_to_mount(s, o.err);
 
-	if (!s->soft || rec->nmissed == WARD_MISSED_MAX)
+	if (!s->soft && !absent)
 		return false;
+	if (rec->nmissed == WARD_MISSED_MAX)
+		return absent;
 	if (s->stage == WARD_STAGE_NAMESPACES)
 		rec->lost |= (uint32_t)s->a;
 	m->step = rec->step;

@@ -1,5 +1,6 @@
 -- ward explain SCRIPT [NAME...]
 
+local applied <const> = require("ward.service.applied")
 local cgroups <const> = require("ward.service.cgroups")
 local exit <const> = require("ward.cli.exit")
 local held <const> = require("ward.service.held")
@@ -73,7 +74,7 @@ local function steps_of(spec, plan)
   local steps <const> = json.list(plan:explain())
   for _, step in ipairs(steps) do
     if step.stage == "landlock" and spec.sandbox then
-      step.text = step.text .. ": " .. landlock_text(spec.sandbox.landlock)
+      step.text = ("%s, ABI %d: %s"):format(step.text, plan:landlock(), landlock_text(spec.sandbox.landlock))
     elseif step.stage == "guard" and spec.sandbox and spec.sandbox.guard then
       step.text = step.text .. ": " .. table.concat(spec.sandbox.guard.words, "; ")
     elseif step.stage == "seccomp" and spec.sandbox then
@@ -87,7 +88,8 @@ end
 
 local function exposure_of(spec, plan)
   local exposure <const> = require("ward.service.exposure")
-  return exposure.of(spec, plan:syscalls(exposure.DEEP), held.of(spec), remount.possible(spec, plan))
+  return exposure.of(applied.spec(spec, plan), plan:syscalls(exposure.DEEP), held.of(spec),
+    remount.possible(spec, plan))
 end
 
 -- The same areas in the same order for every service, so that two can be laid side by side.
@@ -154,11 +156,11 @@ function M.run(args)
       table.insert(steps, 1, { stage = "cgroup", text = group })
     end
     local left <const> = exposure_of(spec, plans[spec.name])
-    local lacks <const> = json.list(plans[spec.name]:lacks())
+    local lacks <const> = json.list(applied.lacks(spec, plans[spec.name]))
     local warnings <const> = json.list({ remount.warning(spec, plans[spec.name]) })
     services[i] = {
       name = spec.name, source = spec.source, steps = steps, lacks = lacks, warnings = warnings,
-      exposure = exposure_json(left),
+      landlock_abi = plans[spec.name]:landlock(), exposure = exposure_json(left),
     }
     blocks[i] = block(services[i]) .. lacks_block(lacks) .. warnings_block(warnings) .. exposure_block(left)
   end

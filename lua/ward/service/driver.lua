@@ -174,6 +174,8 @@ function Driver:view(name)
   local view = engine.service(self.state, name)
   if view then
     view.degraded = self.degraded[name]
+    local plan <const> = self.plans[name]
+    view.landlock_abi = view.pid and not view.stale and plan and plan.landlock and plan:landlock() or nil
   end
   if view and view.pid and self.started[name] then
     view.uptime = core.now() - self.started[name]

@@ -1,6 +1,7 @@
 -- From a script's path to specs and plans: the same way for `ward run` and `ward check`.
 -- What comes over from the script state is trusted in nothing: the schema reads it again on this side.
 
+local applied <const> = require("ward.service.applied")
 local cgroups <const> = require("ward.service.cgroups")
 local core <const> = require("ward.core")
 local places <const> = require("ward.service.places")
@@ -298,6 +299,9 @@ function M.warnings(bundle, plans)
     warnings[#warnings + 1] = warning(spec, missing_executable(spec, seen))
     warnings[#warnings + 1] = warning(spec, remount.warning(spec, plans[spec.name]))
     warnings[#warnings + 1] = warning(spec, unmarked(spec))
+    for _, text in ipairs(applied.warnings(plans[spec.name])) do
+      warnings[#warnings + 1] = warning(spec, text)
+    end
   end
   return warnings
 end

@@ -207,6 +207,7 @@ test_refusals(void)
 	path = (struct ward_landlock_path){ .path = "/etc/passwd", .rights = RIGHT(READ_DIR) };
 	refused(&r, 1, EINVAL, "fs[\"/etc/passwd\"]: it has rights for directories only");
 	r = request_of(&refer, 1);
+	r.strict = true;
 	refused(&r, 1, EOPNOTSUPP, "Landlock has refer from ABI 2 on, and this kernel has ABI 1");
 	r = (struct ward_landlock_request){ .scoped = WARD_LANDLOCK_SCOPE_SIGNAL };
 	refused(&r, 5, EOPNOTSUPP, "Landlock ABI 5 has nothing of what the ruleset restricts");
@@ -313,6 +314,20 @@ test_refer(int abi)
 	paths[0].rights |= RIGHT(REFER);
 	fd = ward_landlock_build(&r, abi, &report, &err);
 	is_int(under(fd, act_rename, move), 0, "with it one does");
+	(void)close(fd);
+}
+
+/* A kernel of ABI 1 lets nobody have it. */
+static void
+test_refer_lacking(void)
+{
+	struct ward_landlock_path path = { ".", RIGHT(READ_FILE) | RIGHT(REFER), false };
+	struct ward_landlock_request r = request_of(&path, 1);
+	struct ward_landlock_report report = { 0 };
+	struct ward_err err = { 0 };
+	int fd = ward_landlock_build(&r, 1, &report, &err);
+
+	ok(fd >= 0 && report.lacks_fs & RIGHT(REFER), "ABI 1 does without refer, and that is told");
 	(void)close(fd);
 }
 
@@ -423,6 +438,7 @@ main(void)
 	if (abi > 1)
 		test_files(1);
 	test_refer(abi);
+	test_refer_lacking();
 	test_net(abi);
 	test_scope(abi);
 	test_no_leak(abi);

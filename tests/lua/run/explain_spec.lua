@@ -81,7 +81,7 @@ describe("ward explain", function()
     assert.equal("groups " .. table.concat(groups, " "), (text.groups:gsub("groups 5 ", "groups ")))
     assert.matches("^a filter of %d+ instructions: %d+ of %d+ system calls are allowed, by default EPERM$",
       text.seccomp)
-    assert.matches("^restrict itself by the ruleset: /: execute .*; TCP bind: 80; within it only: signal$",
+    assert.matches("^restrict itself by the ruleset, ABI %d: /: execute .*; TCP bind: 80; within it only: signal$",
       text.landlock)
     assert.matches("^permitted chown .*; inheritable chown .*; effective chown .* [%l_]+$", text.caps)
   end)

@@ -27,13 +27,17 @@ local function can_trace()
   return false
 end
 
--- What `ward explain` says is missing of a sandbox under a kernel; the status has the same list.
-local function missing(under, sandbox)
+local function under(kernel_, verb, sandbox, ...)
   local script <const> = harness.write(harness.directory() .. "/x.lua",
     sandboxed.script { cwd = "/", cmd = { "true" }, sandbox = sandbox })
-  local argv <const> = table.move(under, 1, #under, 1, {})
-  table.move({ harness.ward, "explain", "--json", script }, 1, 4, #argv + 1, argv)
-  local code <const>, out <const> = harness.run(argv)
+  local argv <const> = table.move(kernel_, 1, #kernel_, 1, {})
+  table.move({ harness.ward, verb, script, ... }, 1, 3 + select("#", ...), #argv + 1, argv)
+  return harness.run(argv)
+end
+
+-- What `ward explain` says is missing of a sandbox under a kernel; the status has the same list.
+local function missing(kernel_, sandbox)
+  local code <const>, out <const> = under(kernel_, "explain", sandbox, "--json")
   assert.equal(0, code)
   local messages <const> = {}
   for i, lack in ipairs(cjson.decode(out).services[1].lacks) do
@@ -44,12 +48,8 @@ local function missing(under, sandbox)
 end
 
 -- What `ward check` says under a kernel.
-local function refusal(under, sandbox)
-  local script <const> = harness.write(harness.directory() .. "/x.lua",
-    sandboxed.script { cwd = "/", cmd = { "true" }, sandbox = sandbox })
-  local argv <const> = table.move(under, 1, #under, 1, {})
-  table.move({ harness.ward, "check", script }, 1, 3, #argv + 1, argv)
-  local code <const>, _, err <const> = harness.run(argv)
+local function refusal(kernel_, sandbox)
+  local code <const>, _, err <const> = under(kernel_, "check", sandbox)
   assert.equal(1, code)
   return (err:gsub("^.-: service \"x\": ", ""))
 end
@@ -59,8 +59,10 @@ describe("sandbox.landlock", function()
 
   it("shows in the status what is not restricted", function()
     local view <const> = sandboxed.run { cwd = "/", cmd = { "true" }, sandbox = { landlock = {
-      fs = { ["/"] = "rx", ["/nowhere"] = { rights = "r", optional = true } } } } }
-    assert.equal("optional paths of landlock.fs that are not there: 1", view.degraded[#view.degraded].message)
+      fs = { ["/"] = "rx", ["/nowhere"] = { rights = "r", optional = true },
+        ["/nowhere.2"] = { rights = "r", optional = true } } } } }
+    assert.equal("optional paths of landlock.fs that are not there: /nowhere, /nowhere.2",
+      view.degraded[#view.degraded].message)
     if not can_trace() then return end
     local function lacks(number, names)
       local list <const> = {}
@@ -72,6 +74,9 @@ describe("sandbox.landlock", function()
     assert.same(lacks(6, {}), (missing(abi(6), box())))
     assert.same(lacks(5, { "abstract_unix_socket", "signal" }), (missing(abi(5), box())))
     assert.same(lacks(3, { "ioctl_dev", "bind_tcp", "abstract_unix_socket", "signal" }), (missing(abi(3), box())))
+    local first <const> = missing(abi(1), box())
+    assert.equal("Landlock ABI 1 of this kernel allows nobody refer", first[1])
+    assert.equal("Landlock ABI 1 of this kernel does not restrict truncate", first[2])
     assert.same(lacks(2, { "truncate", "ioctl_dev", "bind_tcp", "abstract_unix_socket", "signal" }),
       (missing(abi(2), box())))
   end)
@@ -86,16 +91,59 @@ describe("sandbox.landlock", function()
         refusal(abi(3), box({ compat = "strict", fs = false }, on_failure)))
       assert.equal("sandbox.landlock: this kernel has no Landlock\n", refusal(NONE, strict))
     end
-    assert.equal("sandbox.landlock: this kernel has no Landlock\n", refusal(NONE, box()))
-    assert.equal("sandbox.landlock: Landlock is disabled in this kernel\n", refusal(DISABLED, box()))
-    assert.equal("sandbox.landlock: Landlock ABI 3 has nothing of what the ruleset restricts\n",
-      refusal(abi(3), { landlock = { scope = { "signal" } } }))
+    assert.equal("sandbox.landlock: Landlock has signal from ABI 6 on, and this kernel has ABI 3\n",
+      refusal(abi(3), { landlock = { scope = { "signal" }, compat = "strict" } }))
   end)
 
-  it("is done without where on_failure says so, and that is shown", function()
+  it("is done without where the kernel has nothing of it, and that is shown", function()
     if not can_trace() then return end
-    for _, on_failure in ipairs { "warn", "silent" } do
+    for _, on_failure in ipairs { "error", "warn", "silent" } do
       assert.same({ "this kernel has no Landlock" }, missing(NONE, box(nil, on_failure)))
     end
+    assert.same({ "Landlock is disabled in this kernel" }, missing(DISABLED, box()))
+    assert.same({ "Landlock ABI 3 has nothing of what the ruleset restricts" },
+      missing(abi(3), { landlock = { scope = { "signal" } } }))
+    local code <const>, _, err <const> = under(DISABLED, "check", { landlock = { scope = { "signal" } } })
+    assert.equal(0, code)
+    assert.matches('warning: sandbox.landlock: Landlock is disabled in this kernel\n', err)
+  end)
+
+  it("lets the profiles start on a kernel of any ABI, by ward exec, too", function()
+    if not can_trace() then return end
+    local kernels <const> = { NONE }
+    for number = 1, 7 do kernels[#kernels + 1] = abi(number) end
+    for _, kernel_ in ipairs(kernels) do
+      for _, profile in ipairs { "strict", "web", "worker",
+        { landlock = { fs = { ["/"] = "rx", ["/tmp"] = "rw" } } } } do
+        local code <const>, _, err <const> = under(kernel_, "check", profile)
+        assert.equal(0, code, err)
+        local argv <const> = type(profile) == "string" and table.move(kernel_, 1, #kernel_, 1, {})
+        if argv then
+          table.move({ harness.ward, "exec", "--profile", profile, "--", "true" }, 1, 6, #argv + 1, argv)
+          local status <const>, _, said <const> = harness.run(argv, { cwd = "/" })
+          assert.equal(0, status, said)
+        end
+      end
+    end
+  end)
+
+  it("has its ABI and what it left out in the status", function()
+    local dir <const> = harness.directory()
+    local w <const> = harness.start(sandboxed.script { cwd = "/", cmd = { "sleep", "1000" }, sandbox = {
+      landlock = { fs = { ["/"] = "rx" } },
+      mounts = { { type = "bind", source = dir .. "/gone", target = "/mnt", optional = true } } } })
+    w:until_ready "x"
+    local view <const> = w:status "x"
+    assert.is_true(view.landlock_abi >= 1 and view.landlock_abi <= 7)
+    local found
+    for _, lack in ipairs(view.degraded) do
+      if lack.stage == "mount_make" then found = lack.message end
+    end
+    assert.is_truthy(found and found:find(dir .. "/gone", 1, true), found)
+    w:stop()
+    local code <const>, out <const> = harness.run { harness.ward, "explain", w.script }
+    assert.equal(0, code)
+    assert.matches("ruleset, ABI %d: ", out)
+    assert.is_truthy(out:find("optional mount of what is not there: " .. dir .. "/gone", 1, true), out)
   end)
 end)

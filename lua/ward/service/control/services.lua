@@ -64,7 +64,7 @@ local function describe(control, name, now)
     name = name, state = view.state, ready = view.ready, desired = view.desired, pid = view.pid,
     uptime = view.uptime, restarts = view.restarts, last_exit = view.last_exit,
     next_in = view.next_at and math.max(0, view.next_at - now), in_state = view.since and now - view.since,
-    degraded = view.degraded and json.list(view.degraded),
+    degraded = view.degraded and json.list(view.degraded), landlock_abi = view.landlock_abi,
     paused = view.paused, stale = view.stale, removed = view.removed,
     waits_for = json.list(view.waits_for or {}), log = control.info.log_files[name],
   }

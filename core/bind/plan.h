@@ -17,6 +17,10 @@ struct ward_log *ward_bind_log_at(lua_State *L, int index);
 /* The list of what the children of the plan at @index call, borrowed as long as that lives; NULL unless it learns. */
 struct ward_learned *ward_bind_plan_learned(lua_State *L, int index);
 
+/* To be called before each launch of the plan at @index: its Landlock rules are for what lies at their paths now. Returns 0,
+ * or -errno with a sentence in *err. */
+int ward_bind_plan_renew(lua_State *L, int index, struct ward_err *err);
+
 /* The directory of the control group at @index, -1 once closed; raises when it is something else. */
 int ward_bind_cgroup_at(lua_State *L, int index);
 

@@ -291,7 +291,8 @@ launch(lua_State *L)
 	(void)lua_setiuservalue(L, 3, KEEP_CGROUP);
 	lua_pushvalue(L, 3);
 	c->self = luaL_ref(L, LUA_REGISTRYINDEX);
-	if (start(c, plan, log, cgroup, streams, &err) < 0) {
+	if (ward_bind_plan_renew(L, 1, &err) < 0 ||
+	    start(c, plan, log, cgroup, streams, &err) < 0) {
 		luaL_unref(L, LUA_REGISTRYINDEX, c->self);
 		c->self = LUA_NOREF;
 		return fail_launch(L, &err);

@@ -385,6 +385,14 @@ ward_bind_plan_learned(lua_State *L, int index)
 	return ((struct box *)luaL_checkudata(L, index, PLAN))->learned;
 }
 
+int
+ward_bind_plan_renew(lua_State *L, int index, struct ward_err *err)
+{
+	struct box *box = luaL_checkudata(L, index, PLAN);
+
+	return ward_spec_landlock_renew(&box->landlock, box->plan->ruleset_fd, err);
+}
+
 /* Adds { stage =, text = } to the list on top. */
 static void
 push_step(lua_State *L, int stage, const char *text)

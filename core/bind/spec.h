@@ -53,6 +53,11 @@ void ward_spec_seccomp_read(lua_State *L, int sandbox, struct ward_spec_sandbox 
 /* Pushes the list of what a spec asked of Landlock and this machine does not have. */
 void ward_spec_push_lacks(lua_State *L, const struct ward_spec_landlock *landlock);
 
+/* Before a launch: makes the ruleset again that is open as @ruleset, where a path of it has become another file. Returns 0,
+ * or -errno with a sentence in *err. */
+int ward_spec_landlock_renew(struct ward_spec_landlock *landlock, int ruleset,
+			     struct ward_err *err);
+
 /* Makes ruleset and plan; raises nothing, so that nothing leaks. @spare: the next free element of
  * d->fds, for the ruleset. Returns 0 with *out owned, or -errno with a sentence in *err. */
 int ward_spec_sandbox_plan(struct ward_spec_sandbox *sb, struct ward_draft *d,

@@ -1,8 +1,10 @@
 /* The sandbox of a spec: read from Lua into requests, then, without Lua, made into kernel objects and a plan. */
 #include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "bind/spec.h"
@@ -248,6 +250,27 @@ make_ruleset(struct ward_spec_sandbox *sb, int *out, struct ward_err *err)
 		return 0;
 	}
 	return refuse_ruleset(&why, err);
+}
+
+int
+ward_spec_landlock_renew(struct ward_spec_landlock *landlock, int ruleset, struct ward_err *err)
+{
+	struct ward_landlock_report report;
+	struct ward_err why;
+	WARD_AUTO_FD int fd = -1;
+
+	if (!landlock->kept || !ward_landlock_is_stale(landlock->kept))
+		return 0;
+	fd = ward_landlock_build(landlock->kept, ward_landlock_abi(), &report, &why);
+	if (fd < 0) {
+		why.stage = WARD_STAGE_PREPARE;
+		return refuse_ruleset(&why, err);
+	}
+	if (dup3(fd, ruleset, O_CLOEXEC) < 0) /* children have descriptors of their own */
+		return ward_err_set(err, WARD_STAGE_PREPARE, errno,
+				    "sandbox.landlock: cannot renew it: %s", strerror(errno));
+	landlock->report = report;
+	return 0;
 }
 
 int

@@ -349,3 +349,21 @@ ward_landlock_keep(const struct ward_landlock_request *request)
 	p = ward_pack_begin(block);
 	return pack_request(&p, request);
 }
+
+bool
+ward_landlock_is_stale(const struct ward_landlock_request *request)
+{
+	for (size_t i = 0; i < request->npaths; i++) {
+		const struct ward_landlock_file *was = &request->found[i];
+		struct stat st;
+
+		/* Whoever laid the link on the way: it is the file that was allowed before. */
+		if (stat(request->paths[i].path, &st) < 0) {
+			if (was->inode || (errno != ENOENT && errno != ENOTDIR))
+				return true;
+		} else if (st.st_dev != was->device || st.st_ino != was->inode) {
+			return true;
+		}
+	}
+	return false;
+}

@@ -88,4 +88,8 @@ int ward_landlock_build(const struct ward_landlock_request *request, int abi,
 /* A copy of @request that depends on nothing, with room in found; NULL without memory. To be given to free(3). */
 struct ward_landlock_request *ward_landlock_keep(const struct ward_landlock_request *request);
 
+/* Would a build now find other files than the last one did? That one's ruleset must still be there: it keeps the kernel
+ * from giving a number to another file. */
+bool ward_landlock_is_stale(const struct ward_landlock_request *request);
+
 #endif

@@ -332,6 +332,36 @@ test_refer_lacking(void)
 }
 
 static void
+test_stale(int abi)
+{
+	struct ward_landlock_path paths[] = { { "there", RIGHT(READ_FILE), false },
+					      { "later", RIGHT(READ_FILE), true } };
+	struct ward_landlock_request r = request_of(paths, 2);
+	struct ward_landlock_request *kept;
+	struct ward_landlock_report report = { 0 };
+	struct ward_err err = { 0 };
+	int fd;
+
+	(void)mkdir("there", 0700);
+	kept = ward_landlock_keep(&r);
+	fd = ward_landlock_build(kept, abi, &report, &err);
+	ok(fd >= 0 && !ward_landlock_is_stale(kept), "a ruleset is as new as its paths");
+	(void)rmdir("there");
+	ok(ward_landlock_is_stale(kept), "it is stale when one has gone");
+	(void)mkdir("there", 0700);
+	ok(ward_landlock_is_stale(kept), "and when it has been made anew, whatever its number");
+	(void)close(fd);
+	fd = ward_landlock_build(kept, abi, &report, &err);
+	ok(fd >= 0 && !ward_landlock_is_stale(kept), "but not once it is built again");
+	(void)mkdir("later", 0700);
+	ok(ward_landlock_is_stale(kept), "it is stale when one has come");
+	(void)close(fd);
+	free(kept);
+	(void)rmdir("there");
+	(void)rmdir("later");
+}
+
+static void
 test_net(int abi)
 {
 	struct sockaddr_in sa = loopback(0);
@@ -439,6 +469,7 @@ main(void)
 		test_files(1);
 	test_refer(abi);
 	test_refer_lacking();
+	test_stale(abi);
 	test_net(abi);
 	test_scope(abi);
 	test_no_leak(abi);

@@ -2,6 +2,7 @@
 
 local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
+local lfs <const> = require "lfs"
 local sandboxed <const> = require "helpers.sandboxed"
 
 -- ward's calls are pairs: which ABI there is, and a ruleset.
@@ -125,6 +126,30 @@ describe("sandbox.landlock", function()
         end
       end
     end
+  end)
+
+  it("follows its paths to what has come there since", function()
+    local dir <const> = harness.directory()
+    for _, name in ipairs { "one", "two" } do
+      assert(lfs.mkdir(dir .. "/" .. name))
+      harness.write(dir .. "/" .. name .. "/f", name .. "\n")
+    end
+    local function point(to)
+      os.remove(dir .. "/now")
+      assert(lfs.link(to, dir .. "/now", true))
+    end
+    point "one"
+    local fs <const> = { [dir .. "/now"] = "r", [dir .. "/later"] = { rights = "r", optional = true } }
+    for _, path in ipairs { "/usr", "/bin", "/lib", "/lib64" } do fs[path] = { rights = "rx", optional = true } end
+    local view <const>, text <const> = sandboxed.run({ cwd = "/", sandbox = { landlock = { fs = fs } },
+      cmd = { "sh", "-c", ("cat %s/now/f; cat %s/one/f %s/later/f 2>&-; echo ."):format(dir, dir, dir) } }, nil,
+      function()
+        point "two"
+        assert(lfs.mkdir(dir .. "/later"))
+        harness.write(dir .. "/later/f", "later\n")
+      end)
+    assert.equal("one\none\n.\ntwo\nlater\n.\n", text)
+    assert.is_nil(view.degraded and view.degraded[1])
   end)
 
   it("has its ABI and what it left out in the status", function()

@@ -25,8 +25,8 @@ push_caps(lua_State *L, uint64_t set)
 	}
 }
 
-/* machine() -> { arch =, kernel =, caps = { numbers }, permitted = { numbers } }: uname(2), and what ward's own bounding
- * and permitted sets hold. The same table each time. */
+/* machine() -> { arch =, kernel =, caps = { numbers }, permitted =, ambient = }: uname(2), and what ward's own bounding,
+ * permitted and ambient sets hold. The same table each time. */
 static int
 machine(lua_State *L)
 {
@@ -40,7 +40,7 @@ machine(lua_State *L)
 	if (uname(&u) < 0)
 		return luaL_error(L, "uname: %s", strerror(errno));
 	(void)ward_caps_read(&sets); /* without /proc: none */
-	lua_createtable(L, 0, 4);
+	lua_createtable(L, 0, 5);
 	lua_pushstring(L, u.machine);
 	lua_setfield(L, -2, "arch");
 	lua_pushstring(L, u.release);
@@ -49,6 +49,8 @@ machine(lua_State *L)
 	lua_setfield(L, -2, "caps");
 	push_caps(L, sets.permitted);
 	lua_setfield(L, -2, "permitted");
+	push_caps(L, sets.ambient);
+	lua_setfield(L, -2, "ambient");
 	lua_pushvalue(L, -1);
 	lua_replace(L, lua_upvalueindex(1));
 	return 1;

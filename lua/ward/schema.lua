@@ -242,8 +242,11 @@ local function build(given, host, source, spawned)
   local user, ids
   if again then user, ids = identity.canonical(given) else user, ids = identity.resolve(given, host) end
   local tty <const> = process.tty("tty", given.tty)
-  local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again, host)
-  if box and box.drop_root and not box.uid_map and not again then user, ids = identity.lower(user, ids, host) end
+  local function settle(box)
+    if box.drop_root and not box.uid_map and not again then user, ids = identity.lower(user, ids, host) end
+    return ids
+  end
+  local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again, host, settle)
   -- The script's directory is not to be found below another root.
   local home <const> = sandbox.has_root(box) and "/" or "."
   local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end
@@ -277,8 +280,8 @@ end
 ---@param spec any
 ---@param host table user, group: fn(name_or_id) -> { name, uid, gid } | nil; groups: fn(name, gid) -> gids;
 ---  read: fn(path) -> text | nil, message; dir: absolute directory of the script;
----  machine: fn() -> { arch, kernel = as of uname(2), caps, permitted = numbers that ward's bounding and
----  permitted sets hold };
+---  machine: fn() -> { arch, kernel = as of uname(2), caps, permitted, ambient = numbers that ward's bounding,
+---  permitted and ambient sets hold }; uid: ward's;
 ---  caps: fn(text of libcap) -> { permitted, inheritable, effective } | nil, message;
 ---  syscall: fn(name) -> whether there is such a system call;
 ---  service_name: fn(value) -> string | nil, the name behind a service value (nil where there are none)

@@ -160,6 +160,7 @@ function M.new(env)
   core.signals = { HUP = 1, INT = 2, KILL = 9, USR1 = 10, TERM = 15, IOT = 6, ABRT = 6 }
   function core.getenv(name) return core.env[name] end
   function core.cwd() return "/home/me" end
+  function core.machine() return { arch = "x86_64", kernel = "6.1.0", caps = {}, permitted = {}, ambient = {} } end
   function core.strerror(errno)
     return ({ [2] = "No such file or directory", [13] = "Permission denied" })[errno] or "error " .. errno
   end

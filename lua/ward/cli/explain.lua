@@ -2,8 +2,9 @@
 
 local applied <const> = require("ward.service.applied")
 local cgroups <const> = require("ward.service.cgroups")
+local core <const> = require("ward.core")
 local exit <const> = require("ward.cli.exit")
-local held <const> = require("ward.service.held")
+local held <const> = require("ward.schema.held")
 local json <const> = require("ward.service.json")
 local output <const> = require("ward.cli.output")
 local remount <const> = require("ward.service.remount")
@@ -88,8 +89,9 @@ end
 
 local function exposure_of(spec, plan)
   local exposure <const> = require("ward.service.exposure")
-  return exposure.of(applied.spec(spec, plan), plan:syscalls(exposure.DEEP), held.of(spec),
-    remount.possible(spec, plan))
+  -- Whatever ward is kept from: the score is for the spec.
+  local caps <const> = held.of(spec, core.uid, { ambient = core.machine().ambient })
+  return exposure.of(applied.spec(spec, plan), plan:syscalls(exposure.DEEP), caps, remount.possible(spec, plan))
 end
 
 -- The same areas in the same order for every service, so that two can be laid side by side.

@@ -192,7 +192,8 @@ table.move(keys.sandbox, 1, #keys.sandbox, 3, canonical_keys)
 ---@param absolute fun(path: string, relative: string): string
 ---@param again boolean whether it is the canonical form
 ---@param host table as for ward.schema
-function M.normalise(path, given, absolute, again, host)
+---@param settle? fun(box: table): table? the ids of the program in this sandbox, of which only seccomp is not read yet
+function M.normalise(path, given, absolute, again, host, settle)
   if given == nil then return nil end
   if not again then given = profile.apply(path, given) end
   value.known(path, value.table(path, given, 'a table such as { caps = {}, namespaces = { "net" } }, or a profile '
@@ -213,7 +214,7 @@ function M.normalise(path, given, absolute, again, host)
   result.securebits = securebits(at "securebits", given.securebits, again)
   result.landlock = landlock.normalise(at "landlock", given.landlock, absolute, again)
   result.seccomp = seccomp.normalise(at "seccomp", given.seccomp, again,
-    { host = host, absolute = absolute, caps = result.caps })
+    { host = host, absolute = absolute, spec = { ids = settle and settle(result), sandbox = result } })
   result.guard = guard.build(path, result)
   return result
 end

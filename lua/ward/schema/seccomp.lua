@@ -2,6 +2,7 @@
 
 local capabilities <const> = require "ward.schema.capabilities"
 local conditions <const> = require "ward.schema.conditions"
+local held <const> = require "ward.schema.held"
 local keys <const> = require "ward.schema.keys"
 local oci <const> = require "ward.schema.oci"
 local suggest <const> = require "ward.suggest"
@@ -204,10 +205,11 @@ local function alone(path, given, key, why, allowed)
   end
 end
 
--- The capabilities that a profile's conditions are about, as a set of numbers: what the sandbox lets the child have at
--- most, or what ward has itself where it does not say.
-local function capability_set(caps, machine)
-  local set <const> = {}
+-- The capabilities that a profile's conditions are about, as a set of numbers: those that the program runs with; where
+-- it can gain by exec, all that its bounding set lets it have.
+local function capability_set(spec, uid, machine)
+  local caps <const>, set <const> = spec.sandbox.caps, {}
+  if spec.sandbox.no_new_privs then return held.of(spec, uid, machine) end
   for _, number in ipairs(caps and (caps.bounding or caps.permitted) or machine.caps) do set[number] = true end
   return set
 end
@@ -235,7 +237,7 @@ local function profile(path, given, context)
   local text <const> = profile_text(path .. ".oci", file, host, machine)
   local result <const>, line <const>, message <const> = oci.rules(text, {
     arch = machine.arch, kernel = machine.kernel, capabilities = capabilities.NUMBERS,
-    has = capability_set(context.caps, machine), errors = is_action,
+    has = capability_set(context.spec, host.uid, machine), errors = is_action,
   })
   if not result then value.fail(path .. ".oci", ("%s:%d: %s"):format(file, line, message)) end
   result.log = result.log or switch(path .. ".log", given.log)

@@ -12,7 +12,7 @@ local STRONG <const> = {
   [0] = true, [1] = true, [2] = true, [6] = true, [7] = true, [8] = true, [16] = true, [17] = true, [19] = true,
   [21] = true, [27] = true, [39] = true,
 }
-local LAST <const>, STRONG_WEIGHT <const> = require("ward.service.held").LAST, 4
+local LAST <const>, STRONG_WEIGHT <const> = require("ward.schema.held").LAST, 4
 
 local function set_of(list)
   local set <const> = {}

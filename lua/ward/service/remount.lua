@@ -1,7 +1,7 @@
 -- Mounts that are read-only for a program that could make them writable again.
 
 local core <const> = require("ward.core")
-local held <const> = require("ward.service.held")
+local held <const> = require("ward.schema.held")
 
 local M <const> = {}
 
@@ -31,7 +31,7 @@ local function is_admin(spec)
       return false
     end
   end
-  return held.of(spec)[SYS_ADMIN] == true
+  return held.of(spec, core.uid, core.machine())[SYS_ADMIN] == true
 end
 
 --- Can the program write to what is read-only in its sandbox?

@@ -103,6 +103,17 @@ describe("sandbox.seccomp", function()
     assert.is_false((sandboxed.attack({ "syscall", "keyctl" }, { seccomp = { oci = file } })))
   end)
 
+  it("reads the conditions of a profile by the user of the program", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local file <const> = profile [[{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+      { "names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "excludes": { "caps": ["CAP_SYS_ADMIN"] } } ] }]]
+    local function passes(user)
+      return (sandboxed.attack({ "syscall", "keyctl" }, { seccomp = { oci = file } }, { keys = { user = user } }))
+    end
+    assert.is_true(passes())
+    assert.is_false(passes("nobody"))
+  end)
+
   it("refuses a profile that is wrong, with its line, and one that is not there", function()
     local file <const> = profile '{ "defaultAction": "SCMP_ACT_ALLOW",\n  "syscalls": [ { "names": 3 } ] }'
     for path, message in pairs { [file] = file .. ":2: ", ["/nowhere.json"] = "/nowhere.json" } do

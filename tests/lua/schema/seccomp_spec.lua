@@ -35,6 +35,42 @@ describe("schema: sandbox.seccomp", function()
     end
   end)
 
+  it("meets the conditions of a profile by what the program runs with", function()
+    local SYS_ADMIN <const>, all <const> = 21, {}
+    for number = 0, 40 do all[number + 1] = number end
+    local text <const> = [[{ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": [
+      { "names": ["mount"], "action": "SCMP_ACT_ALLOW", "includes": { "caps": ["CAP_SYS_ADMIN"] } } ] }]]
+    local function mounts(uid, sandbox, more, machine)
+      local host <const> = setmetatable({
+        uid = uid, read = function(path) return path == "/p.json" and text or nil end,
+        user = function(key) return { name = key, uid = 65534, gid = 65534 } end,
+        groups = function(_, gid) return { gid } end,
+        machine = function()
+          return machine or { arch = "x86_64", kernel = "6.1.0", caps = all, permitted = all, ambient = {} }
+        end,
+      }, { __index = kit.host })
+      local spec <const> = { name = "x", cmd = { "x" }, sandbox = sandbox, user = more and more.user }
+      sandbox.seccomp = { oci = "/p.json" }
+      return #assert(schema.normalise(spec, host, "x")).sandbox.seccomp.rules == 1
+    end
+    assert.is_true(mounts(0, {}))
+    assert.is_false(mounts(1000, {}))
+    assert.is_false(mounts(0, {}, { user = "nobody" }))
+    assert.is_false(mounts(0, { drop_root = true }))
+    assert.is_true(mounts(0, { drop_root = true }, { user = 0 }) == mounts(0, {}, { user = 0 }))
+    -- What it could have by exec counts where it can gain by that.
+    assert.is_true(mounts(1000, { no_new_privs = false }))
+    assert.is_false(mounts(1000, { no_new_privs = false, caps = {} }))
+    assert.is_true(mounts(1000, { caps = { "sys_admin" } }))
+    assert.is_false(mounts(0, { caps = {} }))
+    -- Ward's own limits.
+    local few <const> = { arch = "x86_64", kernel = "6.1.0", caps = {}, permitted = {}, ambient = {} }
+    assert.is_false(mounts(0, {}, nil, few))
+    assert.is_true(mounts(1000, { uid_map = { { inside = 0, outside = 1000, count = 1 } } }, nil, few))
+    few.ambient = { SYS_ADMIN }
+    assert.is_true(mounts(1000, {}, nil, few))
+  end)
+
   it("takes a group by name, with @default and without the requests that type into the terminal", function()
     local guards <const> = {}
     for i, request in ipairs { 0x5412, 0x541C } do

@@ -225,6 +225,27 @@ host_kind(lua_State *L)
 	return 1;
 }
 
+/* host.stat(path) -> { mode = its permissions, uid =, gid = }, links followed | nil */
+static int
+host_stat(lua_State *L)
+{
+	const char *path = path_argument(L);
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_createtable(L, 0, 3);
+	lua_pushinteger(L, st.st_mode & 07777);
+	lua_setfield(L, -2, "mode");
+	lua_pushinteger(L, st.st_uid);
+	lua_setfield(L, -2, "uid");
+	lua_pushinteger(L, st.st_gid);
+	lua_setfield(L, -2, "gid");
+	return 1;
+}
+
 /* host.realpath(path) -> absolute path without symbolic links | nil, message */
 static int
 host_realpath(lua_State *L)
@@ -371,17 +392,12 @@ void
 ward_bind_host(lua_State *L, const char *share)
 {
 	static const luaL_Reg functions[] = {
-		{ "read", host_read },
-		{ "list", host_list },
-		{ "kind", host_kind },
-		{ "realpath", host_realpath },
-		{ "cwd", host_cwd },
-		{ "environ", host_environ },
-		{ "located", host_located },
-		{ "blocker", host_blocker },
-		{ "where", host_where },
-		{ "now", host_now },
-		{ NULL, NULL },
+		{ "read", host_read },	       { "list", host_list },
+		{ "kind", host_kind },	       { "stat", host_stat },
+		{ "realpath", host_realpath }, { "cwd", host_cwd },
+		{ "environ", host_environ },   { "located", host_located },
+		{ "blocker", host_blocker },   { "where", host_where },
+		{ "now", host_now },	       { NULL, NULL },
 	};
 
 	lua_newtable(L);

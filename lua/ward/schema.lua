@@ -9,6 +9,7 @@ local cgroup <const> = require "ward.schema.cgroup"
 local dotenv <const> = require "ward.dotenv"
 local identity <const> = require "ward.schema.identity"
 local keys <const> = require "ward.schema.keys"
+local place <const> = require "ward.schema.place"
 local process <const> = require "ward.schema.process"
 local restart <const> = require "ward.schema.restart"
 local sandbox <const> = require "ward.schema.sandbox"
@@ -247,8 +248,12 @@ local function build(given, host, source, spawned)
     return ids
   end
   local box <const> = sandbox.normalise("sandbox", given.sandbox, resolve, again, host, settle)
-  -- The script's directory is not to be found below another root.
-  local home <const> = sandbox.has_root(box) and "/" or "."
+  -- Where the program cannot stand in the script's directory, it starts in the root, as it does below one of its own.
+  local home = sandbox.has_root(box) and "/" or "."
+  if box and home == "." and not again and given.cwd == nil and host.stat
+    and place.fault(host.dir, { ids = ids, sandbox = box }, host.stat) then
+    home = "/"
+  end
   local function stream(key) return stdio.normalise(key, given[key], resolve, again, tty ~= false, spawned) end
   local calls <const> = calls_of(given, host, again)
   local spec <const> = {
@@ -281,7 +286,7 @@ end
 ---@param host table user, group: fn(name_or_id) -> { name, uid, gid } | nil; groups: fn(name, gid) -> gids;
 ---  read: fn(path) -> text | nil, message; dir: absolute directory of the script;
 ---  machine: fn() -> { arch, kernel = as of uname(2), caps, permitted, ambient = numbers that ward's bounding,
----  permitted and ambient sets hold }; uid: ward's;
+---  permitted and ambient sets hold }; uid: ward's; stat: fn(path) -> { mode, uid, gid } | nil;
 ---  caps: fn(text of libcap) -> { permitted, inheritable, effective } | nil, message;
 ---  syscall: fn(name) -> whether there is such a system call;
 ---  service_name: fn(value) -> string | nil, the name behind a service value (nil where there are none)
@@ -314,7 +319,8 @@ for _, key in ipairs { "name", "cmd", "arg0", "cwd", "source" } do DEFAULTS[key]
 local function sparse(spec, given)
   local few = { cwd = spec.cwd, env = next(spec.env) and spec.env or nil } -- which can come from files
   for key in next, given do few[key] = spec[key] end
-  few.source, few.ids, few.calls, few.asks = spec.source, spec.ids, spec.calls, spec.asks
+  few.source, few.calls, few.asks = spec.source, spec.calls, spec.asks
+  few.user, few.ids = spec.user, spec.ids -- which a sandbox can change, too
   return few
 end
 

@@ -4,6 +4,7 @@ local core <const> = require("ward.core")
 local exit <const> = require("ward.cli.exit")
 local options <const> = require("ward.cli.sandbox_options")
 local output <const> = require("ward.cli.output")
+local place <const> = require("ward.schema.place")
 
 local ENOENT <const>, EACCES <const> = 2, 13
 
@@ -27,24 +28,6 @@ local function same_file(path, other)
   return a ~= nil and b ~= nil and a.dev == b.dev and a.ino == b.ino
 end
 
--- May somebody enter this directory, as far as its modes say?
-local function may_enter(path, ids)
-  local groups <const> = { [ids.gid] = true }
-  for _, gid in ipairs(ids.groups) do
-    groups[gid] = true
-  end
-  local at = ""
-  for part in path:gmatch("[^/]*") do
-    at = part == "" and "/" or (at == "/" and "" or at) .. "/" .. part
-    local stat <const> = core.stat(at)
-    local bit <const> = stat and (stat.uid == ids.uid and 64 or groups[stat.gid] and 8 or 1)
-    if stat and stat.mode & bit == 0 then
-      return false
-    end
-  end
-  return true
-end
-
 -- The canonical spec that the options make, or nil and a message.
 local function spec_of(args, dir)
   local schema <const> = require("ward.schema")
@@ -61,18 +44,25 @@ local function spec_of(args, dir)
   if not spec then
     return nil, message
   end
-  local function exists(path)
-    return core.stat(path) ~= nil
-  end
-  local dropped <const> = spec.ids and not args.user
-  if not args.cwd then
-    local seen <const>, mounted <const> = options.in_sight(spec.cwd, spec.sandbox.tree, exists)
-    if not seen or dropped and not mounted and not may_enter(spec.cwd, spec.ids) then
-      spec.cwd = "/"
-    end
+  if not args.cwd and place.fault(spec.cwd, spec, core.stat) then
+    spec.cwd = "/"
   end
   spec.foreground = true
   return spec
+end
+
+-- What root is shown to write to, and nobody may not write: the command alone would be told, and not why.
+local function tell_closed(spec, args)
+  if not spec.ids or args.user or not place.enters(spec.cwd, spec.ids, core.stat) then
+    return
+  end
+  for _, row in ipairs(spec.sandbox.mounts or {}) do
+    local stat <const> = row.type == "bind" and not row.readonly and core.stat(row.source)
+    if stat and place.rights(stat, spec.ids) & 2 == 0 then
+      output.complain(("--rw %s: the command runs as %s, who may not write there; --user root may"):format(row.source,
+        spec.user))
+    end
+  end
 end
 
 -- What a command that is there, but out of sight, and one that root may reach, but nobody may not, want said.
@@ -132,6 +122,7 @@ function M.run(args)
   if not plan then
     return refuse(message)
   end
+  tell_closed(spec, args)
   local result <const> = foreground.run(plan)
   if result.kind == "spawn_failed" then
     settle_search(spec, result)

@@ -225,21 +225,4 @@ function M.declaration(args, host)
   }
 end
 
---- Will the child see this directory? And does it come from a mount? From its canonical sandbox.
----@param path string absolute
----@param tree table|nil the sandbox's
----@param exists fun(path: string): boolean on the host
----@return boolean seen
----@return boolean? mounted
-function M.in_sight(path, tree, exists)
-  local cover, skip
-  for _, row in ipairs(tree and tree.mounts or {}) do
-    local below <const> = row.target == "/" and "/" or row.target .. "/"
-    if path == row.target then return true, true end
-    if path:sub(1, #below) == below then cover, skip = row, #below end
-  end
-  if not cover then return true end
-  return cover.type == nil and exists(cover.source .. "/" .. path:sub(skip + 1)), true
-end
-
 return M

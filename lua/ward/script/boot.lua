@@ -126,7 +126,7 @@ return function(host, path)
   local script_host <const> = {
     user = host.user, group = host.group, groups = host.groups, read = host.read, version = host.version,
     located = located, request = host.request, now = host.now, blocker = host.blocker,
-    list = host.list, kind = host.kind, environ = host.environ,
+    list = host.list, kind = host.kind, stat = host.stat, environ = host.environ,
     machine = host.machine, caps = host.caps, syscall = host.syscall, uid = host.uid,
   }
   local loader

@@ -4,6 +4,7 @@
 local applied <const> = require("ward.service.applied")
 local cgroups <const> = require("ward.service.cgroups")
 local core <const> = require("ward.core")
+local place <const> = require("ward.schema.place")
 local places <const> = require("ward.service.places")
 local remount <const> = require("ward.service.remount")
 local schema <const> = require("ward.schema")
@@ -258,6 +259,12 @@ local function unmarked(spec)
     .. "socket takes its program for one outside"
 end
 
+-- A working directory that the program will not find.
+local function astray(spec)
+  local fault <const> = spec.sandbox and place.fault(spec.cwd, spec, core.stat)
+  return fault and ("cwd: %s %s"):format(spec.cwd, fault)
+end
+
 -- One line, or nil as the text.
 local function warning(spec, text)
   return text and ('%s: service "%s": warning: %s'):format(spec.source, spec.name, text)
@@ -302,6 +309,7 @@ function M.warnings(bundle, plans)
     for _, text in ipairs(applied.warnings(plans[spec.name])) do
       warnings[#warnings + 1] = warning(spec, text)
     end
+    warnings[#warnings + 1] = warning(spec, astray(spec))
   end
   return warnings
 end

@@ -152,6 +152,18 @@ describe("bad input", function()
       .. 'executable "no-such-program" not found in PATH "/bin"\n', err)
   end)
 
+  it("a working directory that the sandbox hides is a warning at check, unless nobody asked for it", function()
+    local function check(cwd)
+      harness.write(dir .. "/cwd.lua", service('cmd = { "/bin/true" }, sandbox = { tmpfs = { "/tmp" } }' .. cwd))
+      local code, _, err = harness.run { harness.ward, "check", dir .. "/cwd.lua" }
+      assert.equal(0, code, err)
+      return err
+    end
+    assert.equal("", check "")
+    assert.equal(('%s/cwd.lua:2: service "web": warning: cwd: %s is out of sight in the sandbox\n'):format(dir, dir),
+      check ', cwd = "."')
+  end)
+
   it("a runtime directory that others can write to, or that is no directory", function()
     local script = dir .. "/good.lua"
     harness.write(script, GOOD)

@@ -220,6 +220,24 @@ describe("ward exec", function()
     assert.same({ 0, "0\n", "" }, run("--profile", "none", "--", "id", "-u"))
   end)
 
+  it("tells what nobody may not write, though --rw shows it", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local dir <const> = harness.directory()
+    assert(sys.chmod(dir, 493)) -- 0755
+    local function touch(user)
+      local rw <const> = user and { "--user", user, "--rw", "." } or { "--rw", "." }
+      return { exec(table.move({ "--", "touch", "file" }, 1, 3, #rw + 1, rw), { cwd = dir }) }
+    end
+    local told <const> = touch()
+    assert.equal(1, told[1])
+    assert.equal(("ward: --rw %s: the command runs as nobody, who may not write there; --user root may"):format(dir),
+      told[3]:match "^[^\n]*")
+    assert.same({ 0, "", "" }, touch "root")
+    assert(sys.chmod(dir, 511)) -- 0777
+    assert(sys.chmod(dir .. "/file", 438)) -- 0666
+    assert.same({ 0, "", "" }, touch())
+  end)
+
   it("runs where ward is root of a user namespace, as in a container", function()
     if not sandboxed.is_root() then return pending "needs root" end
     local dir <const> = harness.directory()

@@ -16,6 +16,7 @@ struct ward_capsets {
 /* Those that others depend on: the rest of this file goes by names. */
 #define WARD_CAP_SETGID	      6
 #define WARD_CAP_SETUID	      7
+#define WARD_CAP_SETPCAP      8
 #define WARD_CAP_SYS_ADMIN    21
 #define WARD_CAP_SYS_RESOURCE 24
 #define WARD_CAP_SETFCAP      31

@@ -191,6 +191,11 @@ explain_caps(char *buf, size_t size, const struct ward_step *s)
 	switch ((enum ward_stage)s->stage) {
 	case WARD_STAGE_BOUNDING:
 		at = explain_capset(buf, size, caps, WARD_CAP_BOUNDING);
+		if (at == 0) /* ward_build_identity() */
+			at = snprintf(
+				buf, size,
+				"bounding as ward has it, who lacks CAP_SETPCAP: with no_new_privs "
+				"the program gains nothing by it");
 		break;
 	case WARD_STAGE_AMBIENT:
 		at = explain_capset(buf, size, caps, WARD_CAP_AMBIENT);

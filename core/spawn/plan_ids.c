@@ -23,13 +23,28 @@ has_user(const struct ward_draft *d)
 }
 
 /* What is in the bounding set when the child comes to drop from it: at most what is in ours, which never grows,
- * unless a user namespace of its own has filled it again. */
+ * unless a user namespace of its own has filled it again. Nothing is dropped where it @stays. */
 static const uint64_t *
-pack_bounding(struct ward_build *b, const struct ward_draft *d)
+pack_bounding(struct ward_build *b, const struct ward_draft *d, bool stays)
 {
-	uint64_t most = has_user(d) ? ~UINT64_C(0) : ward_cap_bounding(d->sandbox.last_cap);
+	uint64_t most = stays	      ? 0
+			: has_user(d) ? ~UINT64_C(0)
+				      : ward_cap_bounding(d->sandbox.last_cap);
 
 	return ward_pack_copy(&b->pack, &most, sizeof(most), _Alignof(uint64_t));
+}
+
+/* Is more in our bounding set than the child is to have, and not ours to drop? */
+static bool
+cannot_drop(const struct ward_draft *d, const struct ward_caps *caps)
+{
+	struct ward_capsets own;
+
+	if (!given(caps, WARD_CAP_BOUNDING) || has_user(d))
+		return false;
+	ward_caps_own(&own);
+	return !(own.effective >> WARD_CAP_SETPCAP & 1) &&
+	       ward_cap_bounding(d->sandbox.last_cap) & ~caps->set[WARD_CAP_BOUNDING];
 }
 
 /* Would exec give the program more than it is to have? It gives uid 0 what is in the bounding or the inheritable set
@@ -79,26 +94,32 @@ keeps_already(int bits)
 struct ward_ids
 ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 {
-	const struct ward_caps own = ward_build_caps(&d->sandbox), *caps = &own;
-	const void *c = ward_pack_copy(&b->pack, caps, sizeof(*caps), _Alignof(struct ward_caps));
+	struct ward_caps own = ward_build_caps(&d->sandbox), *caps = &own;
+	/* With no_new_privs exec gives nothing of the bounding set: it can stay. */
+	bool bounded = given(caps, WARD_CAP_BOUNDING),
+	     stays = d->sandbox.no_new_privs && cannot_drop(d, caps);
+	int last = d->sandbox.last_cap, bits = securebits(d, caps);
+	const void *c;
 	uint64_t kept = caps->set[WARD_CAP_PERMITTED] | caps->set[WARD_CAP_EFFECTIVE] |
 			caps->set[WARD_CAP_AMBIENT];
 	struct ward_ids ids = ward_build_ids(d), *packed;
 	uint32_t *groups = ward_pack_copy(&b->pack, ids.groups, ids.ngroups * sizeof(uint32_t),
 					  _Alignof(uint32_t));
-	int last = d->sandbox.last_cap, bits = securebits(d, caps);
 
+	if (stays)
+		own.given &= ~(1u << WARD_CAP_BOUNDING);
+	c = ward_pack_copy(&b->pack, caps, sizeof(*caps), _Alignof(struct ward_caps));
 	ids.groups = groups;
 	if (groups && ids.ngroups)
 		ward_build_sort_groups(&d->sandbox, groups, ids.ngroups);
 	packed = ward_pack_copy(&b->pack, &ids, sizeof(ids), _Alignof(struct ward_ids));
 
 	b->soft = soft;
-	if (given(caps, WARD_CAP_BOUNDING))
+	if (bounded)
 		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_BOUNDING,
 						      .a = last,
 						      .p = c,
-						      .q = pack_bounding(b, d) });
+						      .q = pack_bounding(b, d, stays) });
 	if (bits >= 0)
 		ward_build_number(b, WARD_STAGE_SECUREBITS, bits);
 	if (ids.set_uid && kept && !keeps_already(bits))
@@ -284,6 +305,21 @@ check_confinement(const struct ward_draft *d, const struct ward_caps *caps, stru
 					     : "no_setuid_files");
 }
 
+/* What the kernel would refuse whoever has no more than we. */
+static int
+check_caps_rights(const struct ward_draft *d, const struct ward_caps *caps,
+		  const struct ward_capsets *own, struct ward_err *err)
+{
+	if (!d->sandbox.no_new_privs && cannot_drop(d, caps))
+		return ward_err_set(err, WARD_STAGE_PREPARE, EPERM,
+				    "sandbox.caps: less in the bounding set than ward has needs "
+				    "CAP_SETPCAP, which ward does not have, or no_new_privs");
+	if (!given(caps, WARD_CAP_PERMITTED) || has_user(d))
+		return 0;
+	return check_subset(WARD_CAP_PERMITTED, caps->set[WARD_CAP_PERMITTED], own->permitted,
+			    "which ward does not have", err);
+}
+
 int
 ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 {
@@ -296,6 +332,10 @@ ward_build_check_identity(const struct ward_draft *d, struct ward_err *err)
 	if (r < 0 || !caps.given)
 		return r;
 	ward_caps_own(&own);
+	if (d->sandbox.on_failure == WARD_FAIL_ERROR)
+		r = check_caps_rights(d, &caps, &own, err);
+	if (r < 0)
+		return r;
 	if (given(&caps, WARD_CAP_AMBIENT) && bits >= 0 && bits & WARD_SECBIT_NO_AMBIENT_RAISE)
 		r = check_subset(WARD_CAP_AMBIENT, caps.set[WARD_CAP_AMBIENT], 0,
 				 "which the securebit no_cap_ambient_raise forbids", err);

@@ -29,6 +29,9 @@ describe("a capability", function()
     fails({ "regain", program }, {}, opts) -- no_new_privs
     fails({ "regain", program }, { caps = {}, no_new_privs = false }, opts)
     fails({ "regain", program }, { profile = "strict", tmpfs = {} }, opts)
+    local unprivileged <const> = { start = { under = harness.UNPRIVILEGED } }
+    succeeds({ "regain", program }, unprivileged)
+    fails({ "regain", program }, { caps = {} }, unprivileged)
   end)
 end)
 

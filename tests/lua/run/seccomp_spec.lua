@@ -1,4 +1,5 @@
--- Seccomp in a running ward: lists that are learned, profiles that are read from a file, and what check refuses.
+-- Seccomp and capabilities in a running ward: lists that are learned, profiles that are read from a file, and what
+-- check refuses.
 
 local harness <const> = require "helpers.harness"
 local sandboxed <const> = require "helpers.sandboxed"
@@ -135,12 +136,41 @@ describe("sandbox.seccomp", function()
     assert.equal(1, code)
     assert.is_truthy(err:find('unknown system call "ptrase" (did you mean "ptrace"?)', 1, true), err)
   end)
+end)
+
+describe("sandbox.caps", function()
+  after_each(harness.cleanup)
 
   it("keeps what the text of libcap says", function()
     if not sandboxed.is_root() then return pending "needs root" end
     local seen <const> = sandboxed.probe { caps = "cap_net_raw=eip" }
     for _, set in ipairs { "permitted", "inheritable", "effective", "bounding", "ambient" } do
       assert.equal(1 << 13, tonumber(seen.caps[set], 16), set)
+    end
+  end)
+
+  it("has no capabilities without the right to drop them, where no_new_privs keeps them away", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local function ward(verb, box)
+      local path <const> = harness.write(harness.directory() .. "/x.lua",
+        sandboxed.script { cmd = { "/bin/true" }, cwd = "/", sandbox = box })
+      local argv <const> = { table.unpack(harness.UNPRIVILEGED) }
+      return harness.run(table.move({ harness.ward, verb, path }, 1, 3, #argv + 1, argv))
+    end
+    local seen <const> = sandboxed.probe({ caps = {} }, { start = { under = harness.UNPRIVILEGED } })
+    for _, set in ipairs { "permitted", "inheritable", "effective", "ambient" } do
+      assert.equal(0, tonumber(seen.caps[set], 16), set)
+    end
+    assert.is_true(seen.no_new_privs)
+    local _, out <const> = ward("explain", { caps = {} })
+    assert.is_truthy(out:find("bounding as ward has it, who lacks CAP_SETPCAP: ", 1, true), out)
+    for message, box in pairs {
+      [" less in the bounding set than ward has needs CAP_SETPCAP"] = { caps = {}, no_new_privs = false },
+      [".permitted: holds net_raw, which ward does not have"] = { caps = { "net_raw" } },
+    } do
+      local code <const>, _, err <const> = ward("check", box)
+      assert.equal(1, code)
+      assert.is_truthy(err:find('service "x": sandbox.caps' .. (message:gsub("^ ", ": ")), 1, true), err)
     end
   end)
 end)

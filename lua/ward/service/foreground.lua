@@ -46,6 +46,10 @@ end
 ---@param told? fun(degraded: table) called when the program runs, with the soft steps that failed
 ---@return table exit as core.launch tells it; of a launch that failed at once, a spawn_failed
 function M.run(plan, told)
+  local ready <const>, fault <const> = core.start()
+  if not ready then
+    return { kind = "spawn_failed", message = fault.message }
+  end
   local child <const>, result = {}, nil
   local handles <const> = watch(child)
   local proc <const>, err = core.launch(plan, {

@@ -250,6 +250,16 @@ describe("ward exec", function()
     assert.same({ 0, (select(2, harness.run { "id", "-u", "nobody" })), "" }, { code, out, err })
   end)
 
+  it("needs the /proc of its pid namespace, and says so, as ward run does", function()
+    if not sandboxed.is_root() then return pending "needs root" end
+    local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script { cmd = { "true" } })
+    for code, verb in pairs { [125] = { "exec", "--", "true" }, [1] = { "run", script } } do
+      local argv <const> = table.move(verb, 1, #verb, 5, { "unshare", "-p", "-f", harness.ward })
+      assert.same({ code, "", "ward: /proc is not mounted, or not for this pid namespace: Operation not supported\n" },
+        { harness.run(argv) })
+    end
+  end)
+
   it("tells of a command that is there, but out of sight", function()
     if not sandboxed.is_root() then return pending "needs root" end
     local _, program <const> = sandboxed.copy(harness.tiny)

@@ -90,10 +90,11 @@ local function list(node, key, kind)
   return found and found.value or {}
 end
 
+-- Those that begin with "$", such as "$schema", are for editors.
 local function known(node, keys)
   local first
   for key, found in pairs(node.value) do
-    local is_known = false
+    local is_known = keys == KEYS.profile and key:sub(1, 1) == "$"
     for _, name in ipairs(keys) do is_known = is_known or name == key end
     if not is_known and (not first or found.line < first.line or found.line == first.line and key < first.key) then
       first = { line = found.line, key = key }
@@ -201,7 +202,7 @@ local function counts(rule, machine)
   return true
 end
 
-local function condition(node, seen)
+local function condition(node)
   known(node, KEYS.condition)
   local index <const>, op <const> = whole(node, "index", 5), field(node, "op", "string")
   local value <const>, second <const> = whole(node, "value"), whole(node, "valueTwo")
@@ -211,21 +212,25 @@ local function condition(node, seen)
     fail(op, ('unknown op "%s"%s'):format(op.value, suggest.hint(op.value, OP_NAMES)))
   end
   if not value then fail(node, "value is missing") end
-  if seen[index] then
-    fail(node, ("two conditions on argument %d, of which some runtimes take either for enough: write one"):format(
-      index))
-  end
-  seen[index] = true
   if OPS[op.value] ~= "&" then return { index = index, op = OPS[op.value], value = value } end
   if value == 0 then fail(node, "a mask (value) of 0 compares nothing") end
   if (second or 0) & ~value ~= 0 then fail(node, "valueTwo has bits outside of the mask (value): it is never met") end
   return { index = index, op = "&", mask = value, value = second or 0 }
 end
 
+-- The conditions of a rule, all of which are to be met, as a list of one; but of several on one argument each by itself
+-- is enough, with those on other arguments: so runc has it, and the profiles that were written for it.
 local function conditions(rule)
   local args <const>, seen <const> = {}, {}
-  for i, node in ipairs(list(rule, "args", "object")) do args[i] = condition(node, seen) end
-  return #args > 0 and args or nil
+  local several = false
+  for i, node in ipairs(list(rule, "args", "object")) do
+    args[i] = condition(node)
+    several, seen[args[i].index] = several or seen[args[i].index], true
+  end
+  if not several then return { #args > 0 and args or nil } end
+  local alternatives <const> = {}
+  for i, arg in ipairs(args) do alternatives[i] = { arg } end
+  return alternatives
 end
 
 local function names(rule)
@@ -288,9 +293,12 @@ local function read(profile, machine)
     -- What does not count here is checked all the same: the file is the same everywhere.
     known(node, KEYS.rule)
     local what <const> = action(node, "action", "errnoRet", "errno", DEFAULT_ERRNO, machine.errors)
-    local rule <const> = { names = names(node), action = what, args = conditions(node), optional = true }
-    local here <const> = counts(node, machine)
-    if here and what ~= default then rules[#rules + 1] = rule end
+    local called <const>, alternatives <const> = names(node), conditions(node)
+    if counts(node, machine) and what ~= default then
+      for i = 1, math.max(1, #alternatives) do
+        rules[#rules + 1] = { names = called, action = what, args = alternatives[i], optional = true }
+      end
+    end
   end
   local arches <const> = architectures(profile, machine)
   return { default = default, rules = rules, architectures = #arches > 0 and arches or nil, log = log }

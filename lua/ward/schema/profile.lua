@@ -47,6 +47,15 @@ local function without_allowed(deny, allow)
   return rest
 end
 
+-- Keys of seccomp that are false, like those of the sandbox, are not there.
+local function given_calls(seccomp)
+  local result <const> = {}
+  for key, item in next, seccomp do
+    if item ~= false or key == "log" then result[key] = item end
+  end
+  return result
+end
+
 local function load(path, name)
   value.string(path, name, { max = 64, what = "the name of a profile" })
   if not is_profile[name] then
@@ -69,6 +78,7 @@ function M.apply(path, given)
   if is_map(given.seccomp) and (given.seccomp.oci ~= nil or given.seccomp.learn ~= nil) then
     result.seccomp = given.seccomp
   end
+  if is_map(result.seccomp) then result.seccomp = given_calls(result.seccomp) end
   if is_map(given.seccomp) and type(given.seccomp.allow) == "table" and given.seccomp.deny == nil then
     result.seccomp.deny = without_allowed(result.seccomp.deny or {}, given.seccomp.allow)
   end

@@ -104,6 +104,13 @@ describe("sandbox.seccomp", function()
     assert.is_false((sandboxed.attack({ "syscall", "keyctl" }, { seccomp = { oci = file } })))
   end)
 
+  it("takes each of several conditions on one argument for enough", function()
+    local file <const> = profile [[{ "$schema": "x", "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+      { "names": ["keyctl"], "action": "SCMP_ACT_ERRNO", "args": [
+        { "index": 0, "op": "SCMP_CMP_EQ", "value": 77 }, { "index": 0, "op": "SCMP_CMP_LT", "value": 5 } ] } ] }]]
+    assert.is_false((sandboxed.attack({ "syscall", "keyctl" }, { seccomp = { oci = file } })))
+  end)
+
   it("reads the conditions of a profile by the user of the program", function()
     if not sandboxed.is_root() then return pending "needs root" end
     local file <const> = profile [[{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [

@@ -165,6 +165,26 @@ describe("a profile", function()
     assert.same(with("allow read write", "kill_process umount2", "allow ptrace"), select(2, of("5.0.0-rc1")))
   end)
 
+  it("has alternatives where conditions are on one argument, as for runc, and keys of editors", function()
+    local function args(text)
+      local list <const> = {}
+      local profile <const> = assert(oci.rules([[{ "$schema": "x.json", "$id": 1, "defaultAction": "SCMP_ACT_ERRNO",
+        "syscalls": [ { "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": []] .. text .. "] } ] }", MACHINE))
+      for i, rule in ipairs(profile.rules) do
+        list[i] = {}
+        for k, c in ipairs(rule.args or {}) do list[i][k] = ("%d%s%d"):format(c.index, c.op, c.value) end
+      end
+      return list
+    end
+    local function is(index, value)
+      return ('{ "index": %d, "op": "SCMP_CMP_EQ", "value": %d }'):format(index, value)
+    end
+    assert.same({ {} }, args "")
+    assert.same({ { "0==1", "1==2" } }, args(is(0, 1) .. "," .. is(1, 2)))
+    assert.same({ { "0==1" }, { "0==16" } }, args(is(0, 1) .. "," .. is(0, 16)))
+    assert.same({ { "0==1" }, { "0==16" }, { "2==0" } }, args(is(0, 1) .. "," .. is(0, 16) .. "," .. is(2, 0)))
+  end)
+
   it("that is wrong is refused with its line", function()
     for text, expected in pairs {
       ["{\n"] = 2, ['{ "defaultAction": "SCMP_ACT_ERRNO",\n "syscalls": 3 }'] = 2,

@@ -60,6 +60,10 @@ describe("schema: a profile", function()
       assert.same(good({ seccomp = seccomp }).seccomp, good({ profile = "web", seccomp = seccomp }).seccomp)
     end
     assert.is_nil(good({ profile = "web", seccomp = false }).seccomp)
+    assert.same(good({ seccomp = { learn = "x" } }).seccomp,
+      good({ profile = "strict", seccomp = { learn = "x", allow = false, deny = false } }).seccomp)
+    assert.same(good({ seccomp = { allow = { "read" } } }).seccomp,
+      good({ profile = "strict", seccomp = { allow = { "read" }, deny = false } }).seccomp)
     -- A list that was learned may hold what the profile denies by name, but not what it denies by argument.
     local learned <const> = good({ profile = "strict", seccomp = { allow = { "execve", "exit_group", "socket",
       "unshare" } } }).seccomp.rules

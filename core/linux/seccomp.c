@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "linux/seccomp_rules.h"
 #include "linux/seccomp_stub.h"
+#include "linux/syscall_names.h"
 #include "linux/uapi.h"
 
 #define ARGS	  6
@@ -111,9 +112,9 @@ ward_seccomp_action_name(uint32_t action)
 int
 ward_seccomp_syscall(const char *name)
 {
-	int nr = seccomp_syscall_resolve_name(name);
+	int nr = ward_syscall_number(seccomp_arch_native(), name);
 
-	if (nr == -1)
+	if (nr == WARD_NO_CALL)
 		return -ENOENT;
 	return nr < 0 ? -ENOSYS : nr;
 }
@@ -175,8 +176,7 @@ ward_seccomp_arch_name(uint32_t arch)
 void
 ward_seccomp_name(uint32_t arch, int nr, char *name, size_t size)
 {
-	bool x32 = arch == SCMP_ARCH_X86_64 && nr > 0 && (nr & WARD_X32_BIT);
-	char *known = seccomp_syscall_resolve_num_arch(x32 ? SCMP_ARCH_X32 : arch, nr);
+	char *known = ward_syscall_name(arch, nr);
 
 	if (known)
 		(void)snprintf(name, size, "%s", known);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "linux/seccomp.h"
+#include "linux/syscall_names.h"
 
 /* Numbers above are of no architecture that ward runs on; 512 to 547 are x32's. */
 #define NUMBERS 512
@@ -41,7 +42,7 @@ ward_seccomp_count(const struct ward_seccomp_loaded *filters, size_t count)
 	size_t total = 0;
 
 	for (int number = 0; number < NUMBERS; number++) {
-		char *name = seccomp_syscall_resolve_num_arch(seccomp_arch_native(), number);
+		char *name = ward_syscall_name(seccomp_arch_native(), number);
 
 		if (name && lets(filters, count, number))
 			total++;

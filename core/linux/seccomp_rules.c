@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "linux/syscall_names.h"
+
 #define ARGS	 6
 #define LOW_HALF UINT64_C(0xffffffff)
 
@@ -190,7 +192,7 @@ check_rule(const struct ward_seccomp_request *q, struct ward_seccomp_calls *call
 		bad = check_cond(r, &r->conds[k], err);
 	if (bad)
 		return bad;
-	calls->ours[i] = !expressible(r);
+	calls->ours[i] = !expressible(r) || ward_syscall_is_newer(r->name);
 	for (size_t k = 0; k < i; k++) {
 		const struct ward_seccomp_rule *b = &q->rules[k];
 
@@ -233,7 +235,7 @@ ward_seccomp_resolve(const struct ward_seccomp_request *q, struct ward_seccomp_c
 	for (size_t i = 0; i < q->nrules; i++) {
 		int bad;
 
-		out->numbers[i] = seccomp_syscall_resolve_name(q->rules[i].name);
+		out->numbers[i] = ward_syscall_number(seccomp_arch_native(), q->rules[i].name);
 		if (out->numbers[i] == WARD_NO_CALL) {
 			if (!q->rules[i].optional)
 				return ward_err_set(err, 0, ENOENT, "unknown system call \"%s\"",

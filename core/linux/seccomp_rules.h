@@ -8,13 +8,10 @@
 
 #include "linux/seccomp.h"
 
-/* What seccomp_syscall_resolve_name(3) answers to a name that it does not know. */
-#define WARD_NO_CALL (-1)
-
 /* The system call of each rule. */
 struct ward_seccomp_calls {
-	int *numbers; /* owned; as seccomp_syscall_resolve_name(3) has them, WARD_NO_CALL: left out */
-	bool *ours;   /* owned; the stub decides this call, and libseccomp hears nothing of it */
+	int *numbers;	/* owned; as ward_syscall_number() has them, WARD_NO_CALL: left out */
+	bool *ours;	/* owned; the stub decides this call, and libseccomp hears nothing of it */
 	size_t unknown; /* optional rules left out */
 };
 

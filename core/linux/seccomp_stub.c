@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "linux/syscall_names.h"
+
 #define X32_BIT 0x40000000u
 
 /* No architecture has numbers above this, less x32's bit. */
@@ -196,17 +198,20 @@ audit_arch(uint32_t arch)
 	return arch == SCMP_ARCH_X32 ? SCMP_ARCH_X86_64 : arch;
 }
 
+/* The last number that a filter judges. What only ward has a name for is judged where that name stands in a rule, or
+ * where all that can be told of a call is in the rules (WARD_NEWER_ABSENT): else programs do better without it. */
 static uint32_t
-newest(uint32_t arch)
+newest(const struct ward_seccomp_request *q, uint32_t arch)
 {
 	uint32_t bit = arch == SCMP_ARCH_X32 ? X32_BIT : 0;
+	uint32_t last = q->newer == WARD_NEWER_ABSENT ? ward_syscall_last(arch) : 0;
 
 	for (uint32_t nr = NUMBERS; nr > 0; nr--) {
 		char *name = seccomp_syscall_resolve_num_arch(arch, (int)(bit | nr));
 
 		if (name) {
 			free(name);
-			return bit | nr;
+			return last > (bit | nr) ? last : bit | nr;
 		}
 	}
 	return UINT32_MAX;
@@ -238,21 +243,21 @@ one_arch(struct code *c, const struct ward_seccomp_request *q, const bool *ours,
 		emit(c, BPF_JMP | BPF_JA, 0, 0, 0);
 		abi = c->n - 1;
 	}
-	if (wants_newer(q)) {
-		/* -1 is how a tracer skips a call: it never runs, and the default is for it. */
-		compare(c, BPF_JEQ, UINT32_MAX, 2, 0);
-		compare(c, BPF_JGT, newest(arch), 0, 1);
-		emit(c, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
-	}
 	for (size_t i = 0; i < q->nrules; i++) {
 		const char *name = q->rules[i].name;
 		bool seen = !ours[i];
-		int nr = seen ? -1 : seccomp_syscall_resolve_name_arch(arch, name);
+		int nr = seen ? -1 : ward_syscall_number(arch, name);
 
 		for (size_t k = 0; k < i && !seen; k++)
 			seen = ours[k] && strcmp(q->rules[k].name, name) == 0;
 		if (!seen && nr >= 0)
 			decide(c, q, ours, name, (uint32_t)nr);
+	}
+	if (wants_newer(q)) {
+		/* -1 is how a tracer skips a call: it never runs, and the default is for it. */
+		compare(c, BPF_JEQ, UINT32_MAX, 2, 0);
+		compare(c, BPF_JGT, newest(q, arch), 0, 1);
+		emit(c, BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | ENOSYS);
 	}
 	land(c, other);
 	if (x86_64)

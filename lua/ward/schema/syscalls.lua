@@ -6,6 +6,7 @@
 --     io_uring_enter and io_uring_register in its list by name.
 --   * @system-service has no keyrings and no userfaultfd: few services use them, and holes of the kernel were there.
 --   * @sandbox is there, as in later releases.
+--   * what is newer than that release stands with its like: file_getattr, getxattrat, open_tree_attr.
 --   * an allow list that names a group does not let the program type into its terminal (`guards` below).
 --
 -- A call that this architecture or this release of libseccomp does not have is passed over.
@@ -86,12 +87,12 @@ M.groups["@file-system"] = {
   doc = "Opening, creating, removing, renaming, listing and asking about files.",
   calls = [[
     access chdir chmod close creat faccessat faccessat2 fallocate fchdir fchmod fchmodat fchmodat2 fcntl fcntl64
-    fgetxattr flistxattr fremovexattr fsetxattr fstat fstat64 fstatat64 fstatfs fstatfs64 ftruncate ftruncate64
-    futimesat getcwd getdents getdents64 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch
-    lgetxattr link linkat listxattr llistxattr lremovexattr lsetxattr lstat lstat64 mkdir mkdirat mknod mknodat
-    newfstatat oldfstat oldlstat oldstat open openat openat2 readlink readlinkat removexattr rename renameat
-    renameat2 rmdir setxattr stat stat64 statfs statfs64 statx symlink symlinkat truncate truncate64 unlink unlinkat
-    utime utimensat utimensat_time64 utimes
+    fgetxattr file_getattr file_setattr flistxattr fremovexattr fsetxattr fstat fstat64 fstatat64 fstatfs fstatfs64
+    ftruncate ftruncate64 futimesat getcwd getdents getdents64 getxattr getxattrat inotify_add_watch inotify_init
+    inotify_init1 inotify_rm_watch lgetxattr link linkat listxattr listxattrat llistxattr lremovexattr lsetxattr
+    lstat lstat64 mkdir mkdirat mknod mknodat newfstatat oldfstat oldlstat oldstat open openat openat2 readlink
+    readlinkat removexattr removexattrat rename renameat renameat2 rmdir setxattr setxattrat stat stat64 statfs
+    statfs64 statx symlink symlinkat truncate truncate64 unlink unlinkat utime utimensat utimensat_time64 utimes
   ]],
 }
 
@@ -136,7 +137,8 @@ M.groups["@module"] = {
 M.groups["@mount"] = {
   doc = "File systems and roots.",
   calls = [[
-    chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root umount umount2
+    chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree open_tree_attr pivot_root umount
+    umount2
   ]],
 }
 
@@ -265,15 +267,16 @@ M.groups["@known"] = {
     @default @aio @basic-io @chown @clock @cpu-emulation @debug @file-system @io-event @ipc @keyring @memlock
     @module @mount @network-io @obsolete @pkey @privileged @process @raw-io @reboot @resources @sandbox @setuid
     @signal @swap @sync @timer @system-service arc_gettls arc_settls arc_usr_cmpxchg atomic_barrier
-    atomic_cmpxchg_32 cachectl cachestat dipc exec_with_loader execv futex_requeue futex_wait futex_wake getdomainname
-    getdtablesize gethostname getpagesize getxgid getxpid getxuid
-    kern_features map_shadow_stack memfd_secret memory_ordering mincore multiplexer old_adjtimex oldumount
-    or1k_atomic osf_fstat osf_fstatfs osf_fstatfs64 osf_getdirentries osf_getdomainname osf_getitimer osf_getrusage
-    osf_getsysinfo osf_gettimeofday osf_lstat osf_mount osf_proplist_syscall osf_select osf_set_program_attributes
-    osf_setitimer osf_setsysinfo osf_settimeofday osf_shmat osf_sigprocmask osf_sigstack osf_stat osf_statfs
-    osf_statfs64 osf_swapon osf_syscall osf_sysinfo osf_usleep_thread osf_utimes osf_utsname osf_wait4 perfctr
-    process_mrelease s390_guarded_storage s390_sthyi sched_get_affinity sched_set_affinity sethae setpgrp spu_create
-    spu_run syscall syslog sysmips timerfd userfaultfd utrap_install
+    atomic_cmpxchg_32 cachectl cachestat dipc exec_with_loader execv futex_requeue futex_wait futex_wake
+    getdomainname getdtablesize gethostname getpagesize getxgid getxpid getxuid kern_features listmount
+    lsm_get_self_attr lsm_list_modules lsm_set_self_attr map_shadow_stack memfd_secret memory_ordering mincore mseal
+    multiplexer old_adjtimex oldumount or1k_atomic osf_fstat osf_fstatfs osf_fstatfs64 osf_getdirentries
+    osf_getdomainname osf_getitimer osf_getrusage osf_getsysinfo osf_gettimeofday osf_lstat osf_mount
+    osf_proplist_syscall osf_select osf_set_program_attributes osf_setitimer osf_setsysinfo osf_settimeofday
+    osf_shmat osf_sigprocmask osf_sigstack osf_stat osf_statfs osf_statfs64 osf_swapon osf_syscall osf_sysinfo
+    osf_usleep_thread osf_utimes osf_utsname osf_wait4 perfctr process_mrelease s390_guarded_storage s390_sthyi
+    sched_get_affinity sched_set_affinity sethae setpgrp spu_create spu_run statmount syscall syslog sysmips timerfd
+    userfaultfd utrap_install
   ]],
 }
 

@@ -547,9 +547,13 @@ test_newer(void)
 	char name[64];
 
 	for (; last > 0; last--) {
-		ward_seccomp_name(native, last, name, sizeof(name));
-		if (name[0] < '0' || name[0] > '9')
-			break;
+		char *known = seccomp_syscall_resolve_num_arch(native, last);
+
+		if (!known)
+			continue;
+		(void)snprintf(name, sizeof(name), "%s", known);
+		free(known);
+		break;
 	}
 	for (size_t i = 0; i < COUNT(defaults); i++) {
 		uint32_t newer = i < 4 ? E(ENOSYS) : defaults[i];

@@ -135,6 +135,14 @@ describe("sandbox.seccomp", function()
     end
   end)
 
+  it("takes the names of calls that are newer than libseccomp", function()
+    local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
+      cmd = { "/bin/true" }, cwd = "/", sandbox = { seccomp = { deny = { "setxattrat", "mseal", "file_setattr" } } },
+    })
+    local code <const>, _, err <const> = harness.run { harness.ward, "check", script }
+    assert.same({ 0, "" }, { code, err })
+  end)
+
   it("refuses a call that nobody knows", function()
     local script <const> = harness.write(harness.directory() .. "/x.lua", sandboxed.script {
       cmd = { "true" }, sandbox = { seccomp = { deny = { "ptrase" } } },

@@ -13,6 +13,12 @@ local FAILED <const>, NOT_EXECUTABLE <const>, NOT_FOUND <const>, SIGNALED <const
 -- Not those that are about job control: they are ours, as the terminal means them. What kills a process for what
 -- it did is nobody else's.
 local PASSED_ON <const> = { "HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "WINCH", "CONT", "PWR", "IO" }
+-- What real-time signals mean is the program's own.
+for name in pairs(core.signals) do
+  if name:find("^RT") then
+    PASSED_ON[#PASSED_ON + 1] = name
+  end
+end
 
 --- The exit status that stands for an end (`exit` as core.launch tells it).
 ---@param exit table

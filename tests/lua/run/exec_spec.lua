@@ -122,7 +122,8 @@ for _, way in ipairs { { "as root", nil }, { "as an ordinary user", USER } } do
         local dir <const> = harness.directory()
         local argv = table.move(under or {}, 1, #(under or {}), 1, {})
         for _, word in ipairs { harness.ward, "exec", "--profile", profile, "--", "sh", "-c",
-          "trap 'echo got USR1' USR1; trap 'echo got TERM; exit 3' TERM; echo up; while :; do sleep 0.01; done" } do
+          "trap 'echo got USR1' USR1; for n in 34 38 64; do trap \"echo got $n\" $n; done; "
+            .. "trap 'echo got TERM; exit 3' TERM; echo up; while :; do sleep 0.01; done" } do
           argv[#argv + 1] = word
         end
         local pid <const> = assert(sys.spawn(argv, { cwd = "/", stdout = dir .. "/out" }))
@@ -132,6 +133,10 @@ for _, way in ipairs { { "as root", nil }, { "as an ordinary user", USER } } do
         says "up"
         sys.kill(pid, "USR1")
         says "got USR1"
+        for _, number in ipairs { 34, 38, 64 } do -- SIGRTMIN, SIGRTMIN+4, SIGRTMAX
+          assert.equal(0, (harness.run { "sh", "-c", ("kill -%d %d"):format(number, pid) }))
+          says("got " .. number)
+        end
         sys.kill(pid, "TERM")
         assert.equal(3, sys.wait(pid, 20).code)
         says "got TERM"

@@ -33,9 +33,11 @@ local function compile(loader, path, text)
   if text:find("^\n?\27") then
     error(path .. ":1: is a binary (precompiled) Lua chunk; ward loads source text only", 0)
   end
-  local chunk <const>, message <const> = load(text, "@" .. path, "t", loader.globals)
-  if not chunk then error(loader.full(message), 0) end
-  return chunk
+  -- Apart from who handles errors of the script: what is nested too deeply goes there, and without a place.
+  local _ <const>, chunk <const>, message <const> = pcall(load, text, "@" .. path, "t", loader.globals)
+  if chunk then return chunk end
+  if not message:find("^[^\n]*:%d+: ") then error(("%s: nested too deeply (%s)"):format(path, message), 0) end
+  error(loader.full(message), 0)
 end
 
 -- How sources are read: from the files, or from `given`, which stands for all there are. What was read is in `sources`.

@@ -2,6 +2,9 @@
 --
 -- What never comes back from a pattern is none of a hook's: only a deadline for the whole process ends that.
 
+local assert <const> = require "luassert"
+local harness <const> = require "helpers.harness"
+
 local M <const> = {}
 
 local SPENT <const> = "used its CPU budget"
@@ -11,6 +14,8 @@ local SPENT <const> = "used its CPU budget"
 -- load has seconds for it, a hook has not.
 M.KINDS = {
   { "a syntax error", "local x = = 1", says = "unexpected symbol near '='", early = true },
+  { "tables in tables in tables", "local t = " .. ("{"):rep(300) .. ("}"):rep(300), says = "nested too deeply",
+    early = true, at = false },
   { "half a file", "local t = { 1,", says = "expected", early = true },
   { "a binary chunk", "\27Lua", says = "", early = true, at = false },
   { "a runtime error", "local t; t.x = 1", says = "attempt to index a nil value (local 't')" },
@@ -62,6 +67,34 @@ function M.assert_names(kind, script, line, text)
   assert(said, ("%s: %q is not in %s"):format(kind[1], kind.says, text))
   local place <const> = kind.at == false and script or ("%s:%d:"):format(script, line)
   assert(text:find(place, 1, true), ("%s: %s is not in %s"):format(kind[1], place, text))
+end
+
+local function of(slow)
+  local kinds <const> = {}
+  for _, kind in ipairs(M.KINDS) do kinds[#kinds + 1] = (kind.slow or false) == slow and kind or nil end
+  return kinds
+end
+
+--- Those that a load ends at once; and those that use up its time. A load at the start of those is
+--- tests/core/bind/script_test.c's, with less time.
+function M.fast() return of(false) end
+function M.slow() return of(true) end
+
+--- None of them takes over from the script that runs.
+function M.reloads(kinds)
+  local w <const> = harness.start(M.HEAD .. "ward.on('reload', function() print 'another one' end)")
+  local pid <const> = w:until_ready "a"
+  for _, kind in ipairs(kinds) do
+    harness.write(w.script, kind[2]:find "^\27" and kind[2] or M.HEAD .. kind[2])
+    local opts <const> = { env = w.env, seconds = 90 }
+    local code <const>, out <const>, err <const> = harness.run({ harness.ward, "reload" }, opts)
+    assert.equal(1, code, kind[1] .. out .. err)
+    M.assert_names(kind, w.script, 3, err)
+    assert.equal(pid, w:status("a").pid)
+    assert.equal(1, w:rpc("status").generation)
+  end
+  assert.is_nil(w:output():find("another one", 1, true))
+  w:stop()
 end
 
 return M

@@ -47,6 +47,21 @@ cannot_drop(const struct ward_draft *d, const struct ward_caps *caps)
 	       ward_cap_bounding(d->sandbox.last_cap) & ~caps->set[WARD_CAP_BOUNDING];
 }
 
+/* Does exec give the program nothing of the bounding set that it is not to have? With no_new_privs it gives what was
+ * permitted before, at most. */
+static bool
+may_stay(const struct ward_draft *d, const struct ward_caps *caps)
+{
+	struct ward_capsets own;
+	uint64_t permitted = caps->set[WARD_CAP_PERMITTED];
+
+	if (!given(caps, WARD_CAP_PERMITTED)) {
+		ward_caps_own(&own);
+		permitted = own.permitted;
+	}
+	return d->sandbox.no_new_privs && !(permitted & ~caps->set[WARD_CAP_BOUNDING]);
+}
+
 /* Would exec give the program more than it is to have? It gives uid 0 what is in the bounding or the inheritable set
  * (capabilities(7)), with no_new_privs only what was permitted before. A set that was not asked for may hold anything. */
 static bool
@@ -95,9 +110,8 @@ struct ward_ids
 ward_build_identity(struct ward_build *b, const struct ward_draft *d, bool soft)
 {
 	struct ward_caps own = ward_build_caps(&d->sandbox), *caps = &own;
-	/* With no_new_privs exec gives nothing of the bounding set: it can stay. */
 	bool bounded = given(caps, WARD_CAP_BOUNDING),
-	     stays = d->sandbox.no_new_privs && cannot_drop(d, caps);
+	     stays = cannot_drop(d, caps) && may_stay(d, caps);
 	int last = d->sandbox.last_cap, bits = securebits(d, caps);
 	const void *c;
 	uint64_t kept = caps->set[WARD_CAP_PERMITTED] | caps->set[WARD_CAP_EFFECTIVE] |
@@ -310,10 +324,11 @@ static int
 check_caps_rights(const struct ward_draft *d, const struct ward_caps *caps,
 		  const struct ward_capsets *own, struct ward_err *err)
 {
-	if (!d->sandbox.no_new_privs && cannot_drop(d, caps))
+	if (cannot_drop(d, caps) && !may_stay(d, caps))
 		return ward_err_set(err, WARD_STAGE_PREPARE, EPERM,
 				    "sandbox.caps: less in the bounding set than ward has needs "
-				    "CAP_SETPCAP, which ward does not have, or no_new_privs");
+				    "CAP_SETPCAP, which ward does not have, or no_new_privs and no "
+				    "more in the permitted set");
 	if (!given(caps, WARD_CAP_PERMITTED) || has_user(d))
 		return 0;
 	return check_subset(WARD_CAP_PERMITTED, caps->set[WARD_CAP_PERMITTED], own->permitted,

@@ -166,10 +166,10 @@ describe("sandbox.caps", function()
 
   it("has no capabilities without the right to drop them, where no_new_privs keeps them away", function()
     if not sandboxed.is_root() then return pending "needs root" end
-    local function ward(verb, box)
+    local function ward(verb, box, under)
       local path <const> = harness.write(harness.directory() .. "/x.lua",
         sandboxed.script { cmd = { "/bin/true" }, cwd = "/", sandbox = box })
-      local argv <const> = { table.unpack(harness.UNPRIVILEGED) }
+      local argv <const> = { table.unpack(under or harness.UNPRIVILEGED) }
       return harness.run(table.move({ harness.ward, verb, path }, 1, 3, #argv + 1, argv))
     end
     local seen <const> = sandboxed.probe({ caps = {} }, { start = { under = harness.UNPRIVILEGED } })
@@ -186,6 +186,12 @@ describe("sandbox.caps", function()
       local code <const>, _, err <const> = ward("check", box)
       assert.equal(1, code)
       assert.is_truthy(err:find('service "x": sandbox.caps' .. (message:gsub("^ ", ": ")), 1, true), err)
+    end
+    -- Of root without that right no_new_privs keeps away only what is not permitted already.
+    local root <const> = { "setpriv", "--bounding-set=-setpcap", "--inh-caps=-setpcap" }
+    assert.equal(0, (ward("check", { caps = {} }, root)))
+    for _, box in ipairs { { caps = { bounding = {} } }, { no_setuid_files = true } } do
+      assert.equal(1, (ward("check", box, root)))
     end
   end)
 end)

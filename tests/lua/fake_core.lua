@@ -95,7 +95,9 @@ local function add_processes(core)
   core.launched = {} -- in order; each has name, handlers, signals
   core.refuse = {} -- plan name -> error of launch
   core.next_pid = 1000
-  function core.plan(spec) return { name = spec.name, spec = spec } end
+  function core.plan(spec)
+    return { name = spec.name, spec = spec, lacks = function() return {} end }
+  end
   function core.launch(plan, handlers)
     if core.refuse[plan.name] then return nil, core.refuse[plan.name] end
     core.next_pid = core.next_pid + 1

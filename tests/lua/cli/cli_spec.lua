@@ -306,6 +306,7 @@ describe("ward.cli", function()
         return {
           explain = function() return steps end,
           lacks = function() return {} end,
+          landlock = function() return nil end,
           syscalls = function() return { allowed = 150, known = 300, open = {} } end,
         }
       end

@@ -31,7 +31,7 @@ struct ward_spec_landlock {
 	bool given;
 	struct ward_landlock_report report;
 	struct ward_landlock_request *kept; /* owned; NULL without a ruleset */
-	struct ward_err none; /* err is 0, or says why the program does without */
+	struct ward_err none;		    /* err is 0, or says why the program does without */
 };
 
 struct ward_spec_sandbox {

@@ -312,14 +312,15 @@ pack_ports(struct ward_pack *p, struct ward_landlock_ports *ports)
 static struct ward_landlock_request *
 pack_request(struct ward_pack *p, const struct ward_landlock_request *request)
 {
-	struct ward_landlock_request *copy =
-		ward_pack_take(p, sizeof(*copy), _Alignof(max_align_t));
+	struct ward_landlock_request *copy;
 	struct ward_landlock_request v = *request;
-	struct ward_landlock_path *paths = ward_pack_copy(
-		p, v.paths, v.npaths * sizeof(*v.paths), _Alignof(struct ward_landlock_path));
+	struct ward_landlock_path *paths;
+	size_t size = v.npaths * sizeof(*paths);
 
-	v.found = ward_pack_take(p, v.npaths * sizeof(*v.found),
-				 _Alignof(struct ward_landlock_file));
+	copy = ward_pack_take(p, sizeof(*copy), _Alignof(max_align_t));
+	paths = ward_pack_copy(p, v.paths, size, _Alignof(struct ward_landlock_path));
+	size = v.npaths * sizeof(*v.found);
+	v.found = ward_pack_take(p, size, _Alignof(struct ward_landlock_file));
 	for (size_t i = 0; i < v.npaths; i++) {
 		const char *path = ward_pack_str(p, v.paths[i].path);
 

@@ -16,6 +16,8 @@
 
 /* What a filter names by its number. */
 enum {
+	WARD_NR_EXECVEAT = __NR_execveat,
+	WARD_NR_OPENAT = __NR_openat,
 	WARD_NR_WRITE = __NR_write,
 	WARD_NR_CLOSE = __NR_close,
 	WARD_NR_KILL = __NR_kill,

@@ -1,4 +1,4 @@
-/* What the init of a pid namespace gives up (spawn/init/init.c), which has no libc. */
+/* What the init of a pid namespace gives up (spawn/init/init.c), which has no libc, and the mapper of a user. */
 #ifndef WARD_LINUX_SYS_INIT_H
 #define WARD_LINUX_SYS_INIT_H
 
@@ -15,6 +15,10 @@
 #else
 #define WARD_ARCH AUDIT_ARCH_AARCH64
 #endif
+
+/* The exit status of a mapper: 0, or which of its files failed above the errno. */
+#define WARD_MAP_SHIFT 6
+#define WARD_MAP_ERRNO 0x3f
 
 /* Of the capabilities, the one that signals a program of any user. */
 WARD_SYS long
@@ -56,6 +60,43 @@ ward_sys_filter_init(int program)
 	const struct ward_bpf_prog prog = { sizeof(insns) / sizeof(insns[0]), insns };
 
 	return ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+/* The one capability that writing the maps of our user namespace takes stays with us across execve(2). */
+WARD_SYS long
+ward_sys_keep_mapper_caps(void)
+{
+	const uint32_t admin = 1u << CAP_SYS_ADMIN;
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	const struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+		{ .permitted = admin, .effective = admin, .inheritable = admin }
+	};
+	long r = ward_sys_capset(&head, data);
+
+	return r < 0 ? r
+		     : ward_sys_prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_ADMIN, 0, 0);
+}
+
+/* From here on only the init program, to write files by it. */
+WARD_SYS long
+ward_sys_filter_mapper(void)
+{
+	const struct ward_bpf insns[] = {
+		{ WARD_BPF_LOAD, 0, 0, offsetof(struct seccomp_data, arch) },
+		{ WARD_BPF_EQUALS, 0, 6, WARD_ARCH },
+		{ WARD_BPF_LOAD, 0, 0, offsetof(struct seccomp_data, nr) },
+		{ WARD_BPF_EQUALS, 5, 0, WARD_NR_EXECVEAT },
+		{ WARD_BPF_EQUALS, 4, 0, WARD_NR_OPENAT },
+		{ WARD_BPF_EQUALS, 3, 0, WARD_NR_WRITE },
+		{ WARD_BPF_EQUALS, 2, 0, WARD_NR_CLOSE },
+		{ WARD_BPF_EQUALS, 1, 0, WARD_NR_EXIT_GROUP },
+		{ WARD_BPF_RET, 0, 0, SECCOMP_RET_ERRNO | 1 /* EPERM */ },
+		{ WARD_BPF_RET, 0, 0, SECCOMP_RET_ALLOW },
+	};
+	const struct ward_bpf_prog prog = { sizeof(insns) / sizeof(insns[0]), insns };
+	long r = ward_sys_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+
+	return r < 0 ? r : ward_sys_seccomp(SECCOMP_SET_MODE_FILTER, 0, &prog);
 }
 
 /* Leaves the process, which waits for @program, with what that takes. Returns 0 or more, or -errno. */

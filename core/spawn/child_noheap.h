@@ -23,7 +23,9 @@
  *	LIMIT, NOFILE a: resource, p: uint64_t[2], soft and hard
  *	FD_OPEN	a: work slot, p: path, b: flags of open(2), n: as MOUNT_MAKE
  *	USERNS	a: work slot for it, p: struct ward_maps; a < 0: own now, p unused
- *	ID_MAP, NESTED p: path, q: n bytes to write there
+ *	ID_MAP	p: path, q: text to write there; a: work slot of the init program, which writes this and the next
+ *		two; or -1: it has
+ *	NESTED	p: path, q: n bytes to write there
  *	NAMESPACES a: CLONE_NEW* flags
  *	HOSTNAME p: n bytes
  *	LOOPBACK -

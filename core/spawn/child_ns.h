@@ -10,6 +10,7 @@
 #include <linux/wait.h>
 
 #include "linux/sys.h"
+#include "linux/sys_init.h"
 #include "spawn/child_noheap.h"
 #include "spawn/child_outcome.h"
 
@@ -154,17 +155,64 @@ enter_user_namespace(int32_t *ns)
 	return result(r, 0);
 }
 
-/* Without privilege. The memory is a copy, then (ward_plan.clone): only of what one may look into are these files one's
- * own, and the supervisor's stays hidden. */
-static long
-write_own_map(const char *path, const void *bytes, size_t n)
+/* ---- the maps of a supervisor without privilege ---- */
+
+struct mapper {
+	const struct ward_step *steps; /* three */
+	int program;
+};
+
+/* The files of the maps belong to the user only while he may look into the process, and with that take it over. So
+ * it is one that has nothing of ours, and may do nothing else. */
+static void
+mapper_main(void *arg)
 {
-	long r = ward_sys_prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	const struct mapper *m = arg;
+	const struct ward_step *s = m->steps;
+	const char *argv[] = { "ward-map", s[0].p, s[0].q, s[1].p, s[1].q, s[2].p, s[2].q, NULL };
+	const char *envp[] = { NULL };
+	long r = ward_sys_dup3(m->program, 0, O_CLOEXEC);
 
 	if (r >= 0)
-		r = write_file(path, bytes, n);
-	(void)ward_sys_prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	return r;
+		r = ward_sys_close_range(1, ~0u, 0);
+	if (r >= 0)
+		r = ward_sys_keep_mapper_caps();
+	if (r >= 0)
+		r = ward_sys_filter_mapper();
+	if (r >= 0)
+		r = ward_sys_execveat(0, "", argv, envp, AT_EMPTY_PATH);
+	for (;;)
+		(void)ward_sys_exit_group((int)-r & WARD_MAP_ERRNO);
+}
+
+/* Returns 0 or -errno; *at is which of the three. */
+static long
+write_own_maps(struct ward_child *c, const struct ward_step *s, uint32_t *at)
+{
+	struct mapper m = { s, c->work[s->a] };
+	int status = 0;
+	long pid = ward_sys_clone(WARD_CLONE_VM | WARD_CLONE_VFORK | SIGCHLD,
+				  c->stack + WARD_STACK_HELPER, NULL, mapper_main, &m);
+
+	c->work[s->a] = -1;
+	if (pid > 0)
+		pid = ward_sys_wait4((int)pid, &status, 0);
+	if (pid < 0)
+		return pid;
+	if (status & 0x7f)
+		return -EPERM; /* somebody killed it */
+	*at = (uint32_t)status >> 8 >> WARD_MAP_SHIFT;
+	return -(status >> 8 & WARD_MAP_ERRNO);
+}
+
+static struct outcome
+take_map_step(struct ward_child *c, const struct ward_step *s)
+{
+	uint32_t at = 0;
+	long r = s->a < 0 ? 0 : write_own_maps(c, s, &at);
+
+	c->record->step += r < 0 ? at : 0;
+	return result(r, 0);
 }
 
 /* ---- net ---- */
@@ -240,7 +288,7 @@ take_namespace_step(struct ward_child *c, const struct ward_step *s)
 	case WARD_STAGE_USERNS:
 		return make_user_namespace(c, s->a, s->p);
 	case WARD_STAGE_ID_MAP:
-		return result(write_own_map(s->p, s->q, s->n), 0);
+		return take_map_step(c, s);
 	case WARD_STAGE_NESTED:
 		return result(write_file(s->p, s->q, s->n), 0);
 	case WARD_STAGE_NAMESPACES:

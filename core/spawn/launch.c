@@ -271,21 +271,22 @@ launch_new(struct ward_launcher *l, const struct ward_plan *plan, const int *slo
 	return launch;
 }
 
-/* What an init needs: its program, and a socket on which it tells how the program of the plan ended. *writer
- * is to be closed after the clone. */
+/* What an init needs: its program, which a mapper needs, too, and a socket on which it tells how the program of the
+ * plan ended. *writer is to be closed after the clone. */
 static int
 prepare_init(struct ward_launcher *l, struct ward_launch *launch, int *writer, struct ward_err *err)
 {
 	int ends[2];
 
-	if (l->init < 0) {
-		int fd = ward_init_open();
-
-		if (fd < 0)
-			return ward_err_set(err, WARD_STAGE_PREPARE, -fd,
-					    "cannot prepare an init: %s", strerror(-fd));
-		l->init = fd;
-	}
+	if (l->init < 0)
+		l->init = ward_init_open();
+	if (l->init < 0)
+		return ward_err_set(err, WARD_STAGE_PREPARE, -l->init, "cannot prepare an init: %s",
+				    strerror(-l->init));
+	if (launch->plan->mapper >= 0)
+		launch->work[launch->plan->mapper] = l->init;
+	if (launch->plan->init < 0)
+		return 0;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0)
 		return ward_err_set(err, WARD_STAGE_PREPARE, errno,
 				    "cannot make the status socket: %s", strerror(errno));
@@ -347,7 +348,7 @@ ward_launch_start(struct ward_launcher *l, const struct ward_plan *plan, const i
 			goto fail;
 		launch->masked = true;
 	}
-	if (plan->init >= 0) {
+	if (plan->init >= 0 || plan->mapper >= 0) {
 		r = prepare_init(l, launch, &status, err);
 		if (r < 0)
 			goto fail;

@@ -286,9 +286,10 @@ build(struct ward_build *b, const struct ward_draft *d)
 		.nfds = (uint32_t)d->nfds,
 		.ruleset = d->sandbox.has_ruleset ? work_slot(d, WARD_SOURCE_FD, -1, 0) : -1,
 		.ruleset_fd = d->sandbox.has_ruleset ? d->sandbox.ruleset : -1,
-		.clone = maps_itself(&d->sandbox) ? WARD_CLONE_COPY : d->clone,
+		.clone = d->clone,
 		.init = -1,
 		.parent = -1,
+		.mapper = -1,
 		.clone_flags = clone_flags(&d->sandbox),
 		.on_failure = d->sandbox.on_failure,
 		.learn = d->sandbox.learn,
@@ -322,6 +323,8 @@ build(struct ward_build *b, const struct ward_draft *d)
 	}
 	if (v.clone_flags & WARD_CLONE_NEWPID)
 		v.parent = (int32_t)b->nwork++;
+	if (maps_itself(&d->sandbox))
+		v.mapper = b->mapper = (int32_t)b->nwork++;
 
 	ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_SIGNALS });
 	ward_build_add(

@@ -133,7 +133,7 @@ struct ward_plan {
 	int ruleset_fd;	 /* owned, or -1 */
 	int32_t init;	 /* work slot of the init program, the next one the pipe to it; or -1 */
 	int32_t parent;	 /* work slot of a pidfd of the supervisor; -1: the child can see its pid */
-	/* COPY, too, where it maps its own user, for which its memory must not be hidden: the supervisor's is */
+	int32_t mapper;	 /* work slot of the init program, where it maps its own user; or -1 */
 	enum ward_clone_mode clone;
 	uint64_t clone_flags; /* WARD_CLONE_NEWPID, with it WARD_CLONE_NEWUSER, or 0 */
 	enum ward_on_failure on_failure;

@@ -15,6 +15,7 @@ struct ward_build {
 	struct ward_step *steps; /* NULL while measuring */
 	uint32_t nsteps;
 	uint32_t nwork;	   /* work slots taken so far; those of the fd rules come first */
+	int32_t mapper;	   /* the plan's, until a step has it */
 	bool soft;	   /* what is added now may fail without ending the launch */
 	bool keeps_groups; /* the draft's groups are ours, which it may not set */
 };

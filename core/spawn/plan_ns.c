@@ -211,13 +211,14 @@ ward_build_owner(const struct ward_draft_sandbox *s, uint32_t uid)
 /* ---- steps ---- */
 
 static void
-add_bytes(struct ward_build *b, enum ward_stage stage, const char *path, const char *bytes,
-	  size_t n)
+add_bytes(struct ward_build *b, enum ward_stage stage, const char *path, const char *text, size_t n)
 {
 	ward_build_add(b, (struct ward_step){ .stage = (uint16_t)stage,
+					      .a = b->mapper,
 					      .n = (uint32_t)n,
-					      .p = path ? ward_pack_str(&b->pack, path) : bytes,
-					      .q = path ? bytes : NULL });
+					      .p = path ? ward_pack_str(&b->pack, path) : text,
+					      .q = path ? text : NULL });
+	b->mapper = -1;
 }
 
 static void
@@ -226,7 +227,7 @@ add_text(struct ward_build *b, enum ward_stage stage, const char *path, const ch
 	add_bytes(b, stage, path, ward_pack_str(&b->pack, text), strlen(text));
 }
 
-/* In front: without privilege, by the child itself. */
+/* In front: without privilege, by the child itself. The first of the maps brings all three. */
 static void
 add_user_first(struct ward_build *b, const struct ward_draft *d)
 {
@@ -363,8 +364,7 @@ static void
 add_unshare(struct ward_build *b, uint64_t flags)
 {
 	if (flags)
-		ward_build_add(b, (struct ward_step){ .stage = WARD_STAGE_NAMESPACES,
-						      .a = (int32_t)flags });
+		ward_build_number(b, WARD_STAGE_NAMESPACES, (int)flags);
 }
 
 /* All at once; or, where some may be missing, each of these by itself. */

@@ -30,8 +30,8 @@ end
 local CHILD <const> = "core/spawn/child_noheap.c"
 local CHILD_PARTS <const> = "^core/spawn/child_%l+%.[ch]$"
 local CHILD_MAY <const> = {
-  ["linux/sys.h"] = true, ["linux/sys_mount.h"] = true, ["linux/uapi.h"] = true, ["linux/walk.h"] = true,
-  ["stddef.h"] = true, ["stdint.h"] = true, ["stdbool.h"] = true,
+  ["linux/sys.h"] = true, ["linux/sys_init.h"] = true, ["linux/sys_mount.h"] = true, ["linux/uapi.h"] = true,
+  ["linux/walk.h"] = true, ["stddef.h"] = true, ["stdint.h"] = true, ["stdbool.h"] = true,
 }
 
 local function child_may(header, system)

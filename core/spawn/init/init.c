@@ -1,12 +1,14 @@
 /* The init of a pid namespace: reaps orphans, passes signals on to the program, and ends with it.
  *
  *	ward-init PID	0: socket for the program's wait status, 1: pipe that takes a byte when init is ready
+ *	ward-map [PATH TEXT]...	writes each text to its file, and ends
  *
  * It is a program of its own, without libc, that ward carries inside and executes from memory: so it holds
  * nothing of the supervisor's. The program, which may run as the same user, must not look into it; and as one
  * with CAP_SYS_PTRACE does so nevertheless, nothing must be won by it: what the sandbox holds back, and more,
  * is given up before the byte. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -69,6 +71,31 @@ number(const char *s)
 	return n;
 }
 
+static long
+write_text(const char *path, const char *text)
+{
+	long fd = ward_sys_openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
+	size_t n = 0;
+
+	while (text[n])
+		n++;
+	return fd < 0 ? fd : ward_sys_write((int)fd, text, n);
+}
+
+static void
+map(const char *const *files)
+{
+	int status = 0;
+
+	for (int i = 0; files[0] && status == 0; i++, files += 2) {
+		long r = write_text(files[0], files[1]);
+
+		status = r < 0 ? i << WARD_MAP_SHIFT | (int)-r : 0;
+	}
+	for (;;)
+		(void)ward_sys_exit_group(status);
+}
+
 __attribute__((noreturn)) void ward_init_main(const long *args);
 WARD_SYS_ENTRY(ward_init_main);
 
@@ -78,8 +105,10 @@ ward_init_main(const long *args)
 {
 	const char *const *argv = (const char *const *)(args + 1);
 	const uint64_t all = ~UINT64_C(0);
-	int program = args[0] > 1 ? number(argv[1]) : 0;
+	int program = args[0] == 2 ? number(argv[1]) : 0;
 
+	if (args[0] > 2)
+		map(argv + 1);
 	(void)ward_sys_rt_sigprocmask(SIG_BLOCK, &all, NULL);
 	if (program <= 1 || ward_sys_confine_init(program) < 0 || ward_sys_write(1, "", 1) != 1)
 		end(127 << 8);

@@ -43,10 +43,14 @@ local function traced(pid)
   return harness.read(("/proc/%d/status"):format(pid)):match("TracerPid:%s*(%d+)") ~= "0"
 end
 
+-- A fault is a call with what becomes of it, and the path that it must be about, if any.
 local function attach(w, fault)
+  local what, path = fault:match "^(%S+) ?(%S*)$"
   -- A call is tampered with only where it is traced.
-  local strace = assert(sys.spawn({ "strace", "-f", "-qq", "-e", "trace=" .. fault:match "^[%w_]+",
-    "-e", "inject=" .. fault, "-p", tostring(w.pid) }, { stdout = "/dev/null", stderr = "/dev/null" }))
+  local argv = { "strace", "-f", "-qq", "-e", "trace=" .. fault:match "^[%w_]+", "-e", "inject=" .. what, "-p",
+    tostring(w.pid) }
+  if path ~= "" then table.move({ "-P", path }, 1, 2, #argv + 1, argv) end
+  local strace = assert(sys.spawn(argv, { stdout = "/dev/null", stderr = "/dev/null" }))
   harness.until_(function() return traced(w.pid) end, nil, "strace to attach")
   return strace
 end
@@ -417,5 +421,40 @@ describe("a step of the child that fails", function()
       end
       w:stop()
     end
+  end)
+end)
+
+describe("a user namespace without privilege", function()
+  after_each(harness.cleanup)
+
+  -- Who maps a user can be taken over by any process of that user.
+  it("is mapped by a process that has nothing to give away", function()
+    if not can_trace() then return end
+    local w = harness.start([[
+      local ward = require "ward"
+      return ward.service { name = "x", cmd = { "true" }, restart = "never", sandbox = { namespaces = { "user" } } }
+    ]], { under = harness.UNPRIVILEGED })
+    w:until_state("x", "done")
+    local strace = attach(w, "openat:delay_enter=5000000 /proc/self/setgroups") -- until we have seen it
+    w:cli("start", "x", "--no-wait")
+    local child
+    local mapper = harness.until_(function()
+      for _, pid in ipairs(sys.children(w.pid)) do
+        child = pid
+        for _, below in ipairs(sys.children(pid)) do
+          if (harness.read(("/proc/%d/cmdline"):format(below)) or ""):find("^ward%-map") then return below end
+        end
+      end
+    end, nil, "the process")
+    local status = harness.read(("/proc/%d/status"):format(mapper))
+    assert.matches("\nNoNewPrivs:\t1\n", status)
+    assert.matches("\nSeccomp:\t2\n", status)
+    assert.equal(0, open_descriptors(mapper))
+    -- The child, which shares the supervisor's memory, is not to be looked into meanwhile.
+    local owner = io.popen(("stat -c %%u /proc/%d/mem"):format(child)):read "l"
+    assert.equal("0", owner)
+    detach(w, strace)
+    w:until_state("x", "done")
+    w:stop()
   end)
 end)

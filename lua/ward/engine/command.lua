@@ -5,6 +5,7 @@ local life <const> = require "ward.engine.life"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local reply <const> = require "ward.engine.reply"
+local scripted <const> = require "ward.engine.scripted"
 local stall <const> = require "ward.engine.stall"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
@@ -82,8 +83,21 @@ function M.begin(st, list, input)
   end
 end
 
+-- Those that may be started; a start that is refused changes nothing.
+local function allowed(st, list, by_script)
+  local kept = {}
+  st.refused = {}
+  for _, svc in ipairs(list) do
+    local why <const> = by_script and scripted.refusal(st, svc)
+    st.refused[svc] = why or nil
+    kept[#kept + 1] = not why and svc or nil
+  end
+  return kept
+end
+
 function OPS.start(st, names, by_script)
   local list, named = targets(st, names)
+  list = allowed(st, list, by_script)
   local wanted = raise(st, list, named, "start", by_script)
   M.begin(st, list, by_script and "auto" or "start")
   M.begin(st, wanted, "want") -- also those that the former lay down
@@ -112,6 +126,7 @@ end
 -- Stops go dependents first.
 function OPS.restart(st, names, by_script)
   local list, named = targets(st, names)
+  list = allowed(st, list, by_script)
   local wanted = raise(st, list, named, "restart", by_script)
   local stops, starts = M.restarts(st, list, by_script)
   state.halt_all(st, stops, { reason = "restart" })
@@ -180,6 +195,8 @@ local function verdict(st, svc, goal, event, clear)
     return true
   elseif st.level > 0 and goal == "ready" then
     return false, SHUTTING_DOWN, "shutdown"
+  elseif st.refused and st.refused[svc] then
+    return false, st.refused[svc], svc.state
   end
   local ok, message, code = state.reached(svc, goal)
   if ok == nil and goal == "ready" then
@@ -218,6 +235,7 @@ end
 function M.register(st, event)
   answer_raised(st)
   if event.token == nil then
+    st.refused = nil
     return
   end
   local goal = event.op == "stop" and "stopped" or event.op == "wait" and event.for_ or "ready"
@@ -234,6 +252,7 @@ function M.register(st, event)
         { name = name, state = svc and svc.state, ok = ok, message = message, code = code })
     end
   end
+  st.refused = nil
 end
 
 --- Shutdown: once to begin, again to hurry.

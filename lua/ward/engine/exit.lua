@@ -140,13 +140,20 @@ function M.describe(exit)
   return (because and because .. "; " or "") .. M.words(exit)
 end
 
+--- How it ended when it was not tried again.
+---@param svc table
+---@return string
+function M.too_many(svc)
+  return "too many restarts; the last time it " .. M.describe(svc.last_exit)
+end
+
 --- How a service came to stay down by itself.
 ---@param svc table
 ---@return string
 function M.last(svc)
   local text <const> = M.describe(svc.last_exit)
   if svc.decision and svc.decision.outcome == "give_up" then
-    return "too many restarts; the last time it " .. text
+    return M.too_many(svc)
   elseif svc.last_exit.ok and svc.spec.ready and svc.ran == 0 then
     return text .. ", but was never ready"
   end

@@ -7,6 +7,7 @@ local graph <const> = require "ward.engine.graph"
 local hold <const> = require "ward.engine.hold"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
+local scripted <const> = require "ward.engine.scripted"
 local stall <const> = require "ward.engine.stall"
 local state <const> = require "ward.engine.state"
 local tree <const> = require "ward.engine.tree"
@@ -84,7 +85,7 @@ end
 
 --- The script restarts it soon after its last start: that waits as its other restarts do.
 function M.again_by_script(st, svc)
-  if M.is_rested(st, svc) then
+  if scripted.is_rested(st, svc) then
     return M.again(st, svc)
   end
   svc.scripted = svc.state ~= "stopping" or svc.scripted
@@ -230,16 +231,22 @@ function M.take_exit(st, svc, event, asked)
   return exit
 end
 
-local function keep_down(st, svc, exit)
-  decided(st, svc, PAUSED, "paused")
-  state.enter(st, svc, "backoff", { exit = exit, told = svc.state == "backoff" or nil, paused = true })
+-- `again` is nil after an end that nobody had asked for, else { told = }: the script starts it once more, of its own.
+
+-- One exit is told once.
+local function is_told(svc, again)
+  return svc.state == "backoff" or again and again.told or nil
+end
+
+local function keep_down(st, svc, exit, outcome, again)
+  decided(st, svc, PAUSED, outcome)
+  state.enter(st, svc, "backoff", { exit = exit, told = is_told(svc, again), paused = true })
   state.answer_failed_try(st, svc, exit)
 end
 
--- `again` is nil after an end that nobody had asked for, else { told = }: the script starts it once more, of its own.
 local function retry_later(st, svc, exit, delay, again)
   if svc.paused then
-    return keep_down(st, svc, exit) -- a oneshot that is done, and is to be done again
+    return keep_down(st, svc, exit, "paused") -- a oneshot that is done, and is to be done again
   end
   local policy <const> = svc.spec.restart.backoff
   if svc.ran >= policy.reset then
@@ -249,7 +256,7 @@ local function retry_later(st, svc, exit, delay, again)
   svc.restarts = svc.restarts + 1
   delay = delay or backoff.delay(policy, svc.streak, backoff.random(st.rng))
   state.enter(st, svc, "backoff", {
-    exit = exit, told = svc.state == "backoff" or again and again.told or nil,
+    exit = exit, told = is_told(svc, again),
     delay = delay, attempt = svc.streak, restarts = svc.restarts, next_at = st.now + delay,
   })
   if not again then -- who started it by hand learns how that went; who waits for it goes on waiting
@@ -265,9 +272,9 @@ local function retry_later(st, svc, exit, delay, again)
   end
 end
 
-local function give_up(st, svc, exit, details)
+local function give_up(st, svc, exit, details, again)
   details = details or {}
-  details.exit, details.told = exit, svc.state == "backoff" or nil
+  details.exit, details.told = exit, is_told(svc, again)
   local to <const> = exit.ok and details.reason ~= "give_up" and "done" or "failed"
   state.enter(st, svc, to, details)
   if not svc.up then
@@ -280,19 +287,13 @@ end
 local function once_more(st, svc, exit, again)
   if window.add(svc.past, svc.spec.restart.give_up, st.now) then
     decided(st, svc, "restart.give_up, and the script starts it", "give_up")
-    return give_up(st, svc, exit, { reason = "give_up" })
+    return give_up(st, svc, exit, { reason = "give_up" }, again)
+  end
+  if svc.paused then -- the rule has lost its say all the same
+    return keep_down(st, svc, exit, again and "kept_down" or "put_off", again)
   end
   decided(st, svc, "the script starts it", "restart")
   retry_later(st, svc, exit, nil, again)
-end
-
---- Has it been well, or over, for so long that a start by the script has nothing to do with its last end?
----@param st table
----@param svc table
----@return boolean
-function M.is_rested(st, svc)
-  local since <const> = svc.up_since or svc.state ~= "starting" and svc.since
-  return not since or st.now - since >= svc.spec.restart.backoff.reset
 end
 
 --- The script starts it. A rule that is being asked has decided with that.
@@ -303,9 +304,9 @@ function M.auto(st, svc)
       out.disarm(st, svc)
       once_more(st, svc, svc.last_exit)
     end
-  elseif svc.up or svc.state == "stopped" or not svc.last_exit or M.is_rested(st, svc) then
+  elseif scripted.is_new(st, svc) then
     M.begin(st, svc) -- one without an exit never ran: its supervisor had laid it down
-  elseif not tree.by_hand(st, svc) then
+  elseif not scripted.refusal(st, svc) and not tree.by_hand(st, svc) then
     once_more(st, svc, svc.last_exit, { told = true })
   end
 end
@@ -344,7 +345,7 @@ end
 local function settle(st, svc, exit, delay)
   out.disarm(st, svc)
   if svc.paused and not (exit.ok and svc.spec.type == "oneshot") then
-    keep_down(st, svc, exit)
+    keep_down(st, svc, exit, "paused")
   elseif exits.asks(svc.spec, exit) then
     ask(st, svc, exit)
   else
@@ -381,7 +382,7 @@ end
 --- A stop is over.
 ---@param exit table|nil nil: there was no process
 function M.finish(st, svc, exit)
-  local scripted <const> = svc.scripted
+  local by_script <const> = svc.scripted
   svc.scripted = nil
   out.disarm(st, svc)
   if st.level == 0 and svc.desired == "up" then
@@ -392,7 +393,7 @@ function M.finish(st, svc, exit)
       return left(st, svc, exit)
     elseif exit and svc.cause and not svc.forgiven and not svc.hold then
       return settle(st, svc, exit)
-    elseif scripted and not svc.hold then
+    elseif by_script and not svc.hold then
       return once_more(st, svc, exit or svc.last_exit, { told = exit == nil })
     elseif svc.doomed and not svc.paused then
       out.push(st, svc, "needs") -- behind its next stop, which is queued already
@@ -482,6 +483,8 @@ function M.resume(st, svc)
     M.place(st, svc) -- it starts with its group
   elseif outcome == "paused" then
     settle(st, svc, svc.last_exit, 0)
+  elseif outcome == "put_off" then
+    retry_later(st, svc, svc.last_exit, 0)
   elseif outcome == "kept_down" and not tree.is_awaited(svc) then
     M.place(st, svc)
   else

@@ -92,4 +92,23 @@ describe("a broken function", function()
       w:stop()
     end)
   end
+
+  it("is called once for a failure, though it starts a service that may not be started again", function()
+    local w <const> = harness.start [[
+      local ward = require "ward"
+      local failures = 0
+      ward.service { name = "job", cmd = { "/bin/false" },
+        restart = { on = "failure", backoff = { from = "10ms", max = "10ms" }, give_up = { 2, within = "1h" } },
+        on_fail = function(self)
+          failures = failures + 1
+          print("refused", failures, select(2, self:start()))
+        end }
+      ward.service { name = "calm", cmd = { "sleep", "1000" }, restart = "never" }
+    ]]
+    w:until_says "refused%s+1%s+.*too many restarts"
+    w:until_ready "calm"
+    assert.equal("failed", w:status("job").state)
+    assert.is_nil(w:output():find "refused%s+2")
+    w:stop()
+  end)
 end)

@@ -44,7 +44,7 @@ local MUTANTS <const> = {
     "if group == nil and window.add(sup.past, sup.spec.intensity, st.now) then" },
   { "a new supervisor remembers its restarts", "tree",
     "node.outcome = st.now, {}, nil\n    out.emit", "node.outcome = st.now, node.past, nil\n    out.emit" },
-  { "failure restarts what has done its work", "tree",
+  { "failure restarts what has done its work", "nodes",
     'on == "failure" and sup.outcome == "failed"', 'on == "failure"' },
   { "a child in backoff is not active", "vital", "stopping = true, backoff = true, up", "stopping = true, up" },
   { "on_restart is ignored", "graph", 'spec.on_restart == "restart" and', "false and" },
@@ -58,6 +58,8 @@ local MUTANTS <const> = {
     "if svc.doomed or svc.asking then" },
   { "what is undone is not waited for", "hold", "svc.hold == by and svc.doomed and svc.undone", "false" },
   { "a wait outlives its hope", "command", "  answer_raised(st)\n  if", "  if" },
+  { "a start by the script is never refused", "scripted", "if over and limit", "if false and limit" },
+  { "a group keeps its place over a reload", "tree", "group.whole = true", "group.whole = group.whole" },
   { "a start leaves wants alone", "command", 'graph.reach(svc, "pulls"', 'graph.reach(svc, "needs"' },
 }
 

@@ -2,12 +2,14 @@
 -- the midst of it. Both take the same events, and have to give the same effects to the end.
 
 local engine <const> = require "ward.engine"
+local order <const> = require "ward.engine.order"
 local save <const> = require "ward.engine.save"
 local scenario <const> = require "sim.scenario"
 
 local M <const> = {}
 
 local STEPS <const> = 80
+local PATIENCE <const> = 2000 -- events within which most come to rest
 
 --- A copy that shares nothing.
 function M.copy(value)
@@ -52,6 +54,25 @@ local function make_pools(dice, sup, specs, often)
   end
 end
 
+-- Children change places: with each other, or from the end of one supervisor to that of another.
+local function move_children(dice, root)
+  local sups <const> = { root }
+  for _, sup in ipairs(sups) do
+    for _, child in ipairs(sup.children) do
+      sups[#sups + 1] = child.children and not child.pool and child or nil
+    end
+  end
+  local from <const>, to <const> = dice:pick(sups).children, dice:pick(sups).children
+  if dice:chance(0.3) then
+    local one <const>, other <const> = dice:below(#from), dice:below(#from)
+    from[one], from[other] = from[other], from[one]
+  end
+  local last <const> = from[#from]
+  if dice:chance(0.3) and #from > 1 and last.service then
+    table.insert(to, table.remove(from))
+  end
+end
+
 -- What the script declares: some of the seed's services, in a tree that is not always the same.
 local function declare(play)
   local dice <const>, without = play.dice, {}
@@ -71,6 +92,7 @@ local function declare(play)
   end
   it.tree.strategy = dice:pick { it.tree.strategy, "rest_for_one", "one_for_all" }
   make_pools(dice, it.tree, named, 0.2)
+  move_children(dice, it.tree)
   return it.specs, it.tree
 end
 
@@ -212,6 +234,56 @@ local function next_event(play)
   end
 end
 
+-- What a process does that is well, and a script that answers: nil when that is nothing.
+local function good(play, svc)
+  local name <const>, proc <const> = svc.name, play.procs[svc.name]
+  if proc == "born" then
+    return MAKE.started(play, name)
+  elseif proc and (svc.state == "stopping" or svc.state == "stuck" or svc.spec.type == "oneshot") then
+    play.procs[name] = nil
+    return { kind = "exit", name = name, exit = { kind = "exited", code = 0 } }
+  elseif proc and svc.state == "starting" then
+    return MAKE.ready(play, name)
+  elseif play.helpers[name] then
+    play.helpers[name] = nil
+    return { kind = "ran", name = name, exit = { kind = "exited", code = 0, ok = true } }
+  elseif play.asks[name] then
+    local id <const> = play.asks[name]
+    play.asks[name] = nil
+    return { kind = "verdict", name = name, id = id, verdict = "stop" }
+  end
+end
+
+local function next_good(play)
+  for _, svc in ipairs(play.one.services) do
+    local event <const> = good(play, svc)
+    if event then
+      return event
+    end
+  end
+  return MAKE.timer(play)
+end
+
+-- Nothing fails any more. When nothing is to happen either, nobody may wait whose needs are all there.
+local function come_to_rest(play)
+  local names = {}
+  for at, svc in ipairs(play.one.services) do
+    names[at] = svc.name
+  end
+  local event = { kind = "command", op = "resume", names = names }
+  for _ = 1, PATIENCE do
+    if not event then
+      break
+    end
+    step(play, event)
+    event = next_good(play)
+  end
+  for _, svc in ipairs(event and {} or play.one.services) do
+    assert(svc.state ~= "waiting" or not order.is_free(svc), svc.name .. " is left waiting")
+  end
+  return not event
+end
+
 --- All of a state. Whether two ladders are one or only alike makes no difference.
 function M.all_of(st)
   local plain <const> = save.save(st)
@@ -226,6 +298,7 @@ end
 ---@param watch? { begin: function?, before: function?, after: function? } begin(state, specs, tree);
 --- before(now, event, state); after(play)
 ---@return integer twins how many there were
+---@return boolean rests did it come to rest?
 function M.play(seed, watch)
   local play <const> = { seed = seed, dice = scenario.dice(seed, 77), now = 0, steps = 1, watch = watch or {},
     procs = {}, helpers = {}, asks = {}, timers = {} }
@@ -247,9 +320,10 @@ function M.play(seed, watch)
       step(play, event)
     end
   end
+  local rests <const> = come_to_rest(play)
   local found <const> = play.twin and M.difference(M.all_of(play.one), M.all_of(play.twin), "state")
   assert(not found, found)
-  return twins
+  return twins, rests
 end
 
 return M

@@ -106,8 +106,8 @@ end
 
 --- A dependent is started while it waits or goes down: what comes by itself is waited for.
 function M.wish(st, svc)
-  if svc.sinking and svc.state ~= "stopping" then
-    return M.begin(st, svc) -- it would not come by itself
+  if svc.sinking and svc.state ~= "stopping" then -- it would not come by itself
+    return (svc.state == "stuck" and M.again or M.begin)(st, svc)
   elseif svc.state == "backoff" then
     return
   elseif svc.state ~= "waiting" then

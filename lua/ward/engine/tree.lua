@@ -9,6 +9,7 @@
 
 local backoff <const> = require "ward.engine.backoff"
 local hold <const> = require "ward.engine.hold"
+local nodes <const> = require "ward.engine.nodes"
 local order <const> = require "ward.engine.order"
 local out <const> = require "ward.engine.out"
 local stall <const> = require "ward.engine.stall"
@@ -17,29 +18,6 @@ local vital <const> = require "ward.engine.vital"
 local window <const> = require "ward.engine.window"
 
 local M <const> = {}
-
--- Is a node in the tree still?
-local function is_there(st, node)
-  return (node.kind == "service" and st.by_name or st.sup_by_name)[node.name or ""] == node
-end
-
--- The services from index `first` to `last`, later ones first.
-local function backwards(st, first, last)
-  local list = {}
-  for index = last, first, -1 do
-    list[#list + 1] = st.services[index]
-  end
-  return list
-end
-
-local function each_supervisor(node, visit)
-  if node.kind == "supervisor" then
-    visit(node)
-    for _, child in ipairs(node.children) do
-      each_supervisor(child, visit)
-    end
-  end
-end
 
 -- The time that its stop may take begins.
 local function time_stop(st, sup)
@@ -51,7 +29,7 @@ end
 
 -- The supervisors of a child are as new: what they were about to do is taken over by whoever stops their services.
 local function reset(st, child)
-  each_supervisor(child, function(sup)
+  nodes.each_supervisor(child, function(sup)
     out.disarm(st, sup)
     vital.enter(st, sup, "up")
     sup.up_since, sup.past, sup.group, sup.grip, sup.wanted = st.now, {}, nil, nil, nil
@@ -63,7 +41,7 @@ end
 -- them started by hand meanwhile, then the supervisor stays for that one.
 local function lay_down(st, sup, outcome, group)
   local stays = false
-  for _, svc in ipairs(backwards(st, sup.first, sup.last)) do
+  for _, svc in ipairs(nodes.backwards(st, sup.first, sup.last)) do
     if group == nil or svc.hold == group then
       hold.set(st, svc, nil)
       svc.sinking = true
@@ -76,23 +54,6 @@ local function lay_down(st, sup, outcome, group)
     vital.enter(st, sup, outcome)
     sup.outcome = outcome
   end
-end
-
--- Is the child one that a restart of its siblings takes along, but does not bring back?
-local function is_fleeting(child)
-  return child.kind == "supervisor" and child.spec.restart.on == "never"
-end
-
--- Is the child one that a restart of its siblings does not concern: it is over, and is not to come back?
-local function is_out(child)
-  return is_fleeting(child) and child.state ~= "up"
-    or child.spec.type == "oneshot" and child.spec.restart.on == "never" and child.state == "done"
-end
-
--- Will its own supervisor start it again, when it is down?
-local function comes_back(sup)
-  local on <const> = sup.spec.restart.on
-  return sup.parent and (on == "always" or on == "failure" and sup.outcome == "failed")
 end
 
 -- Starts the services of a child that `by` has kept down; nil: all of them. `alone`: a retry, whose first try is over
@@ -112,7 +73,7 @@ end
 
 -- The time of its stop is over, that of a child or of those below it, and a new life begins.
 local function calm(st, child)
-  each_supervisor(child, function(sup)
+  nodes.each_supervisor(child, function(sup)
     if sup.state == "up" then
       out.disarm(st, sup)
       sup.up_since = st.now
@@ -125,7 +86,7 @@ local function let_go(st, group, child)
   if child.taken == group then
     child.taken = nil
     calm(st, child)
-    if not is_fleeting(child) then
+    if not nodes.is_fleeting(child) then
       release(st, child, group)
     elseif child.state == "up" then -- or it has come to its own end, for one that was started by hand
       lay_down(st, child, "done", group)
@@ -179,7 +140,7 @@ local function close(st, sup, outcome, culprit, reason)
   vital.enter(st, sup, "stopping")
   sup.grip, sup.group = grip, nil
   sup.ran = st.now - (sup.up_since or 0) -- the time that its stop takes does not count
-  local list <const> = backwards(st, sup.first, sup.last)
+  local list <const> = nodes.backwards(st, sup.first, sup.last)
   for _, svc in ipairs(list) do
     hold.set(st, svc, grip)
   end
@@ -219,7 +180,7 @@ local function ended(st, sup)
     sup.wanted = nil
     return start(st, sup)
   end
-  if not comes_back(sup) then
+  if not nodes.comes_back(sup) then
     lay_down(st, sup, sup.outcome)
     return sup.parent and M.over(st, sup)
   end
@@ -269,7 +230,7 @@ end
 local function take(st, group, child, list)
   reset(st, child)
   child.taken, st.sweeping = group, true
-  for _, svc in ipairs(backwards(st, child.first, child.last)) do
+  for _, svc in ipairs(nodes.backwards(st, child.first, child.last)) do
     hold.set(st, svc, group)
     list[#list + 1] = svc
   end
@@ -301,7 +262,7 @@ function M.fell(st, node)
       sup.group = group
       for at = #sup.children, whole and 1 or node.place + 1, -1 do
         local child = sup.children[at]
-        if child ~= node and not is_out(child) then
+        if child ~= node and not nodes.is_out(child) then
           take(st, group, child, list)
         end
       end
@@ -412,11 +373,27 @@ end
 function M.wish(svc)
   local sup = svc.parent
   while sup do
-    if sup.state == "stopping" and not comes_back(sup) then
+    if sup.state == "stopping" and not nodes.comes_back(sup) then
       sup.wanted = true
     end
     sup = sup.parent
   end
+end
+
+-- Is what the service is held for there still, and will it let go of it?
+local function is_kept(st, svc)
+  local by <const> = svc.hold
+  local sup <const> = by.sup
+  if st.sup_by_name[sup.name or ""] ~= sup or svc.index < sup.first or svc.index > sup.last then
+    return false
+  elseif by.kind == "sup" then
+    return sup.grip == by or sup.state == "backoff"
+  end
+  local child = svc
+  while child.parent ~= sup do
+    child = child.parent
+  end
+  return sup.group == by and child.taken == by
 end
 
 --- The tree is another one: what a node is held for has to be there still.
@@ -424,17 +401,24 @@ end
 function M.mend(st)
   for _, sup in ipairs(st.supervisors) do
     local group <const> = sup.group
-    if group and (group.trigger.parent ~= sup or not is_there(st, group.trigger)) then
-      group.whole = true -- its place is gone
-      abandon(st, group)
+    local trigger <const> = group and group.trigger
+    if trigger then
+      group.whole = true -- its place is another one, or gone
+      if trigger.removed or trigger.parent ~= sup or not nodes.is_there(st, trigger) then
+        abandon(st, group)
+      end
     end
   end
   for _, svc in ipairs(st.services) do
-    local by <const> = svc.hold
-    local sup <const> = by and by.sup
-    if by and (st.sup_by_name[sup.name or ""] ~= sup or svc.index < sup.first or svc.index > sup.last
-      or sup.group ~= by and sup.grip ~= by and sup.state ~= "backoff") then
+    local stale <const> = svc.hold ~= nil and not is_kept(st, svc)
+    local down <const> = hold.over_for(svc)
+    if stale then
       hold.set(st, svc, nil)
+    end
+    if down and (stale or svc.state == "waiting") then
+      svc.sinking = true
+      out.push(st, svc, "lay", down)
+    elseif stale then
       order.expect(st, svc, true)
       out.push(st, svc, "renew", true)
     end
@@ -447,7 +431,7 @@ local INPUTS <const> = {}
 
 -- All that was held is down.
 function INPUTS.ripe(st, sup, by)
-  if by.live > 0 or st.level > 0 or not is_there(st, sup) then
+  if by.live > 0 or st.level > 0 or not nodes.is_there(st, sup) then
     return
   elseif sup.grip == by then
     ended(st, sup)
@@ -466,7 +450,7 @@ function INPUTS.timer(st, sup)
   if sup.state == "backoff" and st.level == 0 then
     return M.back(st, sup)
   end
-  for _, svc in ipairs(backwards(st, sup.first, sup.last)) do -- its time to stop is over
+  for _, svc in ipairs(nodes.backwards(st, sup.first, sup.last)) do -- its time to stop is over
     if svc.state == "stopping" and svc.since <= sup.stops_since then
       out.push(st, svc, "slay")
     end

@@ -296,7 +296,10 @@ end
 ---@param node table
 function M.back(st, node)
   local sup <const>, group <const> = node.parent, group_of(node)
-  if group and hold.is_busy(st, group) then
+  if node.hold and node.hold.kind == "sup" then -- the script starts it below one that is being stopped
+    order.expect(st, node, true)
+    return out.push(st, node, "renew")
+  elseif group and hold.is_busy(st, group) then
     group.due = true
     return
   elseif group then

@@ -1,6 +1,7 @@
 -- Starts that the script gives.
 local engine <const> = require "ward.engine"
 local kit <const> = require "lua.engine.kit"
+local play <const> = require "lua.engine.play"
 
 local last <const>, by_script <const> = kit.last, kit.by_script
 
@@ -32,6 +33,19 @@ describe("engine: starts by the script:", function()
     steps[11] = { 63, by_script("start a", "T") }
     local _, st = last(specs, steps)
     assert.are.equal("waiting", st.by_name.a.state)
+  end)
+
+  it("a start below a supervisor that is being stopped waits until that is back, as one by hand does", function()
+    local ladder <const> = { { signal = "INT", wait = 3 }, { signal = "KILL" } }
+    for from = 0, 4 do
+      play.play { "", "app=one (sub:failure=rest any (a:failure* b:failure*) other)", slow = "b",
+        specs = { a = { backoff = { from = from } }, b = { stop = ladder } },
+        { 20, kit.exit("a", 0), "a is done", "sub shuts down: a any_significant", "INT b" },
+        { 21, by_script "start a", from > 0 and ("a in %d"):format(from) or nil },
+        { 22.5, play.is, from < 2 and "a waiting" or "a backoff", "sub stopping" },
+        { 23, play.pass, "KILL b", "sub is back", "start a", "start b" },
+        { 30, play.is, "a ready", "b ready" } }
+    end
   end)
 
   it("an exit is told once, whoever starts it while restarting is paused, and its rule is asked once", function()

@@ -81,6 +81,7 @@ end
 --- What a start by hand does to the past. A fault stays the cause of the exit to come, but decides nothing any more.
 function M.clear(_, svc)
   svc.restarts, svc.streak, svc.past, svc.forgiven = 0, 0, {}, true
+  svc.decision = nil
 end
 
 --- The script restarts it soon after its last start: that waits as its other restarts do.
@@ -219,7 +220,7 @@ end
 ---@return table exit
 function M.take_exit(st, svc, event, asked)
   local exit <const> = exits.judge(svc.spec.success, event.exit, asked, svc.cause)
-  svc.last_exit, svc.pid, svc.proc = exit, nil, false
+  svc.last_exit, svc.decision, svc.pid, svc.proc = exit, nil, nil, false
   M.note_ready(st, svc)
   if svc.spec.asks then
     svc.exits = svc.exits or {}
@@ -478,7 +479,7 @@ function M.resume(st, svc)
   if svc.doomed or svc.sinking or svc.asking then
     return
   end
-  local outcome <const> = svc.decision.outcome
+  local outcome <const> = svc.decision and svc.decision.outcome
   if svc.hold then
     M.place(st, svc) -- it starts with its group
   elseif outcome == "paused" then

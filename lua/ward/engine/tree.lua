@@ -290,6 +290,16 @@ function M.shake(st, node)
   end
 end
 
+-- The restart that was decided does not happen, and does not count.
+local function too_many(st, sup, node)
+  local limit <const> = sup.spec.intensity
+  node.restarts = math.max(node.restarts - 1, 0)
+  if node.kind == "service" then
+    local rule <const> = 'intensity of supervisor "%s": more than %d restarts within %gs'
+    node.decision = { outcome = "give_up", at = st.now, rule = rule:format(sup.name or "", limit.n, limit.within) }
+  end
+end
+
 --- The time for its restart has come: it counts, and happens, unless it is one too many. A group starts when all of
 --- it is down.
 ---@param st table
@@ -306,6 +316,7 @@ function M.back(st, node)
     sup.group = nil -- that of another one goes on: the script may restart a child of its own while that waits
   end
   if window.add(sup.past, sup.spec.intensity, st.now) then
+    too_many(st, sup, node)
     return M.escalate(st, sup, node, "intensity")
   end
   start(st, node, group)

@@ -191,6 +191,30 @@ describe("engine: what is seen", function()
     assert.is_nil(seen("web", 1))
   end)
 
+  it("a decision is that about the last exit, and is forgotten with a start by hand", function()
+    local plays <const> = { { 0, kit.boot }, { 0, kit.started "a" }, { 1, kit.exit("a", "SEGV") } }
+    local function decision(...)
+      local steps <const> = table.move({ ... }, 1, select("#", ...), #plays + 1, table.move(plays, 1, #plays, 1, {}))
+      local _, other = kit.last({ kit.spec "a" }, steps)
+      return engine.why(other, "a", 9).decision
+    end
+    assert.equal("restart", decision().outcome)
+    assert.is_nil(decision({ 1.5, kit.command "start a" }))
+    assert.is_nil(decision({ 2, kit.timer "a" }, { 2, kit.started "a" }, { 3, kit.command "stop a" },
+      { 3, kit.exit("a", "TERM") }))
+  end)
+
+  it("a restart that is one too many for the supervisor is none, and that is what decided", function()
+    local specs <const>, root = kit.tree "app=one 1/5 stay (a)"
+    local plays <const> = { { 0, kit.boot }, { 0, kit.started "a" }, { 1, kit.exit("a", 1) },
+      { 1, kit.started "a" }, { 2, kit.exit("a", 1) } }
+    local _, other = kit.last(specs, plays, { tree = root })
+    local why <const> = engine.why(other, "a", 9)
+    assert.same({ 1, "failed", "give_up", 'intensity of supervisor "app": more than 1 restarts within 5s' },
+      { why.restarts, why.state, why.decision.outcome, why.decision.rule })
+    assert.equal(1, engine.service(other, "a").restarts)
+  end)
+
   it("results", function()
     run()
     assert.same({ { kind = "reply", token = "T", ok = false, results = {

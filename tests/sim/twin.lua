@@ -4,6 +4,7 @@
 local engine <const> = require "ward.engine"
 local order <const> = require "ward.engine.order"
 local save <const> = require "ward.engine.save"
+local state <const> = require "ward.engine.state"
 local scenario <const> = require "sim.scenario"
 
 local M <const> = {}
@@ -88,6 +89,10 @@ local function declare(play)
     named[spec.name] = spec
     if dice:chance(0.2) then
       spec.restart.backoff.from, spec.asks = 2, dice:chance(0.5) or nil
+    end
+    if not spec.significant and spec.restart.on ~= "always" and dice:chance(0.1) then
+      spec.type = spec.type == "oneshot" and "simple" or "oneshot"
+      spec.ready = spec.type == "simple" and spec.ready or nil
     end
   end
   it.tree.strategy = dice:pick { it.tree.strategy, "rest_for_one", "one_for_all" }
@@ -280,6 +285,9 @@ local function come_to_rest(play)
   end
   for _, svc in ipairs(event and {} or play.one.services) do
     assert(svc.state ~= "waiting" or not order.is_free(svc), svc.name .. " is left waiting")
+    for _, waiter in ipairs(svc.waiters) do
+      assert(state.reached(svc, waiter.goal) == nil, svc.name .. " is waited for, and is there")
+    end
   end
   return not event
 end

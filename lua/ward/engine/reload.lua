@@ -109,6 +109,9 @@ local function replant(st, event)
   for _, svc in ipairs(old.back) do
     revive(st, svc)
   end
+  for _, svc in ipairs(st.services) do -- what is done is ready or down by its type, which may be another one now
+    state.answer_reached(st, svc)
+  end
   return stops
 end
 

@@ -87,6 +87,13 @@ function M.reached(svc, goal)
   end
 end
 
+--- Tells those who wait for what the service has reached.
+function M.answer_reached(st, svc)
+  reply.sweep(st, svc, function(waiter)
+    return M.reached(svc, waiter.goal)
+  end)
+end
+
 --- Whose end the restart of this node waits for, when its time has come: those that are restarted with it.
 ---@param node table
 ---@return string[] names in declaration order
@@ -153,9 +160,7 @@ function M.enter(st, svc, to, details)
   out.emit(st, event)
   stall.entered(st, to)
   st.litter = st.litter or svc.removed and order.down(svc)
-  reply.sweep(st, svc, function(waiter)
-    return M.reached(svc, waiter.goal)
-  end)
+  M.answer_reached(st, svc)
 end
 
 --- Tells those who started it by hand that this try has failed.

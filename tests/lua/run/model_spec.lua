@@ -139,8 +139,8 @@ local function report_of(w, name, spawned, spec, world)
     return pid and text
   end, nil, "a report of " .. name)
   local report <const> = cjson.decode(text)
-  -- Behind an init it is the init that ward knows.
-  if report.pid == 2 then pid = sys.children(pid)[1] end
+  -- Behind an init, which is process 1 there, it is the init that ward knows. Who maps its user may be process 2.
+  if report.pid == 2 or report.pid == 3 then pid = sys.children(pid)[1] end
   report.oom_score_adj = number_in(("/proc/%d/oom_score_adj"):format(pid))
   if spec.tty then report.terminal_owner = lfs.attributes(terminal_of(pid), "uid") end
   return report

@@ -163,6 +163,7 @@ function MAKE.command(play, name)
     names = { name, dice:chance(0.3) and "s" .. dice:below(16) or nil } }
   event.for_ = event.op == "wait" and dice:pick { "ready", "stopped" } or nil
   event.token = dice:chance(0.9) and play.steps or nil
+  event.by = (event.op == "start" or event.op == "restart") and dice:chance(0.4) and "script" or nil
   return event
 end
 
@@ -217,6 +218,10 @@ local function step(play, event)
     assert(not found, found)
   end
   for _, effect in ipairs(mine) do
+    if effect.kind == "event" and effect.exit and not effect.told then
+      assert(not play.told[effect.exit], effect.name .. ": an exit is told twice")
+      play.told[effect.exit] = true
+    end
     local note <const> = NOTE[effect.kind]
     if note then
       note(play, effect.name, effect)
@@ -309,7 +314,7 @@ end
 ---@return boolean rests did it come to rest?
 function M.play(seed, watch)
   local play <const> = { seed = seed, dice = scenario.dice(seed, 77), now = 0, steps = 1, watch = watch or {},
-    procs = {}, helpers = {}, asks = {}, timers = {} }
+    procs = {}, helpers = {}, asks = {}, timers = {}, told = setmetatable({}, { __mode = "k" }) }
   play.specs, play.tree = declare(play)
   play.one = engine.new(play.specs, { seed = seed, tree = play.tree })
   if play.watch.begin then

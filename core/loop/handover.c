@@ -17,6 +17,7 @@
 
 #include "linux/procfs.h"
 #include "loop/handover_text.h"
+#include "loop/rehearsal.h"
 
 #define VARIABLE   "WARD_HANDOVER"
 #define FDS	   "/proc/self/fd/"
@@ -180,10 +181,9 @@ block_signals(sigset_t *old)
 }
 
 static void
-say_failed(int err)
+say_failed(const char *why)
 {
 	static const char head[] = "ward: cannot execute itself again: ";
-	const char *why = strerrordesc_np(err);
 	char line[160], *at = ward_text_append(line, head, sizeof(head) - 1);
 	size_t n = why ? strlen(why) : 0;
 
@@ -195,19 +195,22 @@ say_failed(int err)
 int
 ward_handover_exec(const char *reason, const char *detail)
 {
-	int saved = errno, err;
+	const char *file = strcmp(reason, "upgrade") == 0 ? self.file : SELF;
+	int saved = errno, err = ELIBBAD;
 	sigset_t old;
 
 	if (!self.argv || !self.envp)
 		return -EINVAL;
 	block_signals(&old);
-	write_variable(reason, detail);
-	set_cloexec(0);
-	(void)execve(strcmp(reason, "upgrade") == 0 ? self.file : SELF, self.argv, self.envp);
-	err = errno;
-	set_cloexec(FD_CLOEXEC);
+	if (ward_rehearse(file, self.argv[0], self.envp + 1)) {
+		write_variable(reason, detail);
+		set_cloexec(0);
+		(void)execve(file, self.argv, self.envp);
+		err = errno;
+		set_cloexec(FD_CLOEXEC);
+	}
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	say_failed(err);
+	say_failed(err == ELIBBAD ? "its Lua library does not load" : strerrordesc_np(err));
 	errno = saved;
 	return -err;
 }

@@ -71,6 +71,12 @@ local function choose_instance(given)
   return instance, message and message .. " in WARD_INSTANCE"
 end
 
+-- What a supervisor asks before it executes itself again (core/loop/handover.c): is all there that a successor loads?
+local function rehearse(verbs)
+  require("ward.service")
+  return verbs.run and exit.OK
+end
+
 --- Runs one command line.
 ---@param argv string[] without the program's name
 ---@return integer code exit status
@@ -80,6 +86,9 @@ return function(argv)
   if #argv == 0 then
     core.write(2, parser:get_help() .. "\n")
     return exit.USAGE
+  end
+  if argv[1] == "rehearse" and #argv == 1 then
+    return rehearse(verbs)
   end
   local ok, result = parser:pparse(argv)
   if asked.help then

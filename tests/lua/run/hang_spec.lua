@@ -3,6 +3,7 @@
 
 local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
+local sys <const> = require "wardtest"
 
 local function by_name(status)
   local views <const> = {}
@@ -152,6 +153,32 @@ ward.command("roll", function() return pool:roll() end)
       end
       return #services == 2
     end, nil, "two new members")
+    w:stop()
+    assert.same({}, w:left())
+  end)
+end)
+
+describe("a library that is half installed", function()
+  after_each(harness.cleanup)
+
+  it("is waited for: the supervisor does not execute itself into nothing", function()
+    local dir <const> = harness.directory()
+    assert.equal(0, (harness.run { "cp", "-r", "lua", dir .. "/lua" }))
+    local logs <const> = dir .. "/lua/ward/service/logs.lua"
+    local whole <const> = harness.read(logs)
+    local w <const> = harness.start([==[
+local ward = require "ward"
+ward.service { name = "a", cmd = { "sleep", "1000" } }
+ward.command("hang", function() string.find(("a"):rep(200), ("a*"):rep(40) .. "b") end)
+]==], { env = { WARD_LUA = dir .. "/lua" } })
+    local pid <const> = w:until_ready "a"
+    harness.write(logs, "return nil +")
+    local asking <close> = assert(w:connect())
+    assert(asking:send '{"jsonrpc":"2.0","id":1,"method":"do","params":{"name":"hang","args":[]}}\n')
+    w:until_says "cannot execute itself again: its Lua library does not load"
+    assert.is_true(sys.alive(pid))
+    harness.write(logs, whole)
+    assert.equal(pid, until_quarantine(w).a.pid)
     w:stop()
     assert.same({}, w:left())
   end)

@@ -39,12 +39,12 @@ function M.set(st, svc, by)
   end
 end
 
---- Is somebody held who lives, or has something to undo and is told so in this step?
+--- Is somebody held by a group who lives, or has something to undo and is told so in this step?
 ---@param st table
----@param by table
+---@param by table of kind "group"
 ---@return boolean
 function M.is_busy(st, by)
-  for index = by.sup.first, by.live == 0 and by.sup.last or 0 do
+  for index = by.whole and by.sup.first or by.trigger.first, by.live == 0 and by.sup.last or 0 do
     local svc <const> = st.services[index]
     if svc.hold == by and svc.doomed and svc.undone then
       return true

@@ -222,4 +222,13 @@ function M.lines(effects)
   return lines
 end
 
+--- How many effects are of a kind.
+function M.kinds(effects, kind)
+  local count = 0
+  for _, effect in ipairs(effects) do
+    count = count + (effect.kind == kind and 1 or 0)
+  end
+  return count
+end
+
 return M

@@ -2,15 +2,7 @@
 local engine <const> = require "ward.engine"
 local kit <const> = require "lua.engine.kit"
 
-local last <const>, by_script <const> = kit.last, kit.by_script
-
-local function kinds(effects, kind)
-  local count = 0
-  for _, effect in ipairs(effects) do
-    count = count + (effect.kind == kind and 1 or 0)
-  end
-  return count
-end
+local last <const>, by_script <const>, kinds <const> = kit.last, kit.by_script, kit.kinds
 
 local COMMAND_FIRST <const> = { { cmd = { "down" }, wait = 1 }, { signal = "TERM", wait = 1 }, { signal = "KILL" } }
 

@@ -3,15 +3,7 @@ local engine <const> = require "ward.engine"
 local kit <const> = require "lua.engine.kit"
 local play <const> = require "lua.engine.play"
 
-local last <const>, by_script <const> = kit.last, kit.by_script
-
-local function kinds(effects, kind)
-  local count = 0
-  for _, effect in ipairs(effects) do
-    count = count + (effect.kind == kind and 1 or 0)
-  end
-  return count
-end
+local last <const>, by_script <const>, kinds <const> = kit.last, kit.by_script, kit.kinds
 
 describe("engine: starts by the script:", function()
   it("a start that the limit refuses changes nothing, and is told to nobody but the one who gave it", function()

@@ -39,6 +39,14 @@ describe("a broken function", function()
     end
   end
 
+  local function until_told(w, case)
+    w:until_(function()
+      for line in w:output():gmatch "[^\n]+" do
+        if pcall(assert_names, case.kind, w.script, case.line, line) then return true end
+      end
+    end, nil, case.kind[1])
+  end
+
   for place, how in pairs(PLACES) do
     it("costs no child and no supervision in " .. place, function()
       local text <const>, cases <const> = all_in(place, how)
@@ -46,11 +54,7 @@ describe("a broken function", function()
       local pid <const> = w:until_ready "a"
       for _, case in ipairs(cases) do
         provoke(w, how, case.name)
-        w:until_(function()
-          for line in w:output():gmatch "[^\n]+" do
-            if pcall(assert_names, case.kind, w.script, case.line, line) then return true end
-          end
-        end, nil, case.kind[1])
+        until_told(w, case)
       end
       assert.equal(pid, w:status("a").pid)
       assert.equal(0, w:status("a").restarts)
@@ -81,11 +85,7 @@ describe("a broken function", function()
       local pid <const> = w:until_ready "a"
       call(w)
       for _, case in ipairs(all) do
-        w:until_(function()
-          for line in w:output():gmatch "[^\n]+" do
-            if pcall(assert_names, case.kind, w.script, case.line, line) then return true end
-          end
-        end, nil, case.kind[1])
+        until_told(w, case)
       end
       assert.is_nil(w:rpc("status").quarantine)
       assert.equal(pid, w:status("a").pid)

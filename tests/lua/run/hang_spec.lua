@@ -1,21 +1,11 @@
 -- Hooks, rules, tasks and rolls that hang in a C function: what ward was in the midst of is neither lost nor done twice
 -- when it has executed itself again. quarantine_spec.lua has what stays as it is.
 
-local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
+local standing <const> = require "helpers.standing"
 local sys <const> = require "wardtest"
 
-local function by_name(status)
-  local views <const> = {}
-  for _, view in ipairs(status.services) do views[view.name] = view end
-  return views
-end
-
--- What must be the same after a re-exec.
-local function lasting(view)
-  return { view.name, view.state, view.desired, view.pid or 0, view.restarts, view.ready, view.log or "",
-    cjson.encode(view.last_exit and view.last_exit.pid or 0) }
-end
+local by_name <const>, lasting <const> = standing.by_name, standing.lasting
 
 -- HOOK is what its on_exit does before it hangs, BOX its sandbox.
 local HOOKED <const> = [==[

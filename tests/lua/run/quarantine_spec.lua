@@ -1,7 +1,9 @@
 -- A script that hangs where no hook reaches it: ward executes itself again, in place, and goes on without the script.
 
-local cjson <const> = require "cjson"
 local harness <const> = require "helpers.harness"
+local standing <const> = require "helpers.standing"
+
+local by_name <const>, lasting <const> = standing.by_name, standing.lasting
 
 -- `go` hangs in one call of the pattern matcher.
 local SCRIPT <const> = [==[
@@ -40,18 +42,6 @@ local function go(w, more)
     return status.quarantine
   end, 60, "the quarantine" .. (more or ""))
   return status
-end
-
-local function by_name(status)
-  local views <const> = {}
-  for _, view in ipairs(status.services) do views[view.name] = view end
-  return views
-end
-
--- What must be the same after a re-exec.
-local function lasting(view)
-  return { view.name, view.state, view.desired, view.pid or 0, view.restarts, view.ready, view.log or "",
-    cjson.encode(view.last_exit and view.last_exit.pid or 0) }
 end
 
 -- Every line of the counter, once and in order.
